@@ -1,0 +1,37 @@
+# Bare `make` lists the targets.
+export CGO_ENABLED := 0
+GO ?= go
+
+.DEFAULT_GOAL := help
+.PHONY: help build test race check lint noasm cross generate critters bench
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build ./lfm
+	$(GO) build -trimpath -o lfm ./cmd/lfm
+
+test: ## every test
+	$(GO) test ./...
+
+race: ## the fast tests under the race detector (needs gcc)
+	CGO_ENABLED=1 $(GO) test -race -short ./artifacts ./pipeline ./internal/checkpoint ./internal/dataset ./internal/latent ./internal/engine/... ./internal/train
+
+lint: ## gofmt, vet, staticcheck
+	@test -z "$$(gofmt -l cmd pipeline artifacts stages crossattn internal)" || { gofmt -l cmd pipeline artifacts stages crossattn internal; echo 'run gofmt -w on these'; exit 1; }
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+noasm: ## the build without assembly, and its kernels' tests
+	$(GO) vet -tags noasm ./internal/kernels/... ./internal/engine/...
+	$(GO) test -tags noasm -short ./internal/kernels/...
+
+cross: ## vet for the other platforms
+	GOOS=linux GOARCH=arm64 $(GO) vet ./...
+	GOOS=darwin GOARCH=arm64 $(GO) vet ./...
+	GOOS=windows GOARCH=amd64 $(GO) vet ./...
+
+generate: ## assembly regenerates to the same bytes
+	cd internal/kernels && rm -f *_amd64.s *_stub*.go && $(GO) generate ./... && git diff --exit-code .
+
+check: lint test noasm cross race ## what .ci/run runs, but for the short main job
