@@ -1,0 +1,183 @@
+package ode
+
+import (
+	"math"
+	"testing"
+
+	"lfm/internal/path"
+)
+
+// field is the exact velocity of a mixture.
+func field(m path.Mixture) Field[float64] {
+	return func(dst, z []float64, t float64) { copy(dst, m.At(z, t).Velocity) }
+}
+
+// bimodal is ½N(-1.5,.4²) + ½N(1,.7²). In one dimension the flow is monotone, so it is the quantile map: from z_1 = .3
+// it passes the points of flowAt exactly.
+var bimodal = path.Mixture{Components: []path.Gaussian{
+	{Weight: 1, Mean: []float64{-1.5}, Std: []float64{0.4}},
+	{Weight: 1, Mean: []float64{1}, Std: []float64{0.7}},
+}}
+
+var flowAt = map[float64]float64{0.75: 0.183983970371, 0.5: 0.149989645983, 0.25: 0.331625424279, 0: 0.496137893083}
+
+// errorAt is the error of a method on bimodal from z_1 = .3 to a time.
+func errorAt(m Tableau, to float64, steps int) float64 {
+	z := []float64{0.3}
+	Solve(m, field(bimodal), z, Uniform(1, to, steps))
+	return z[0] - flowAt[to]
+}
+
+// TestOrder requires the error to fall with the order each method claims: the slope of log error over log step, down to
+// t = .25. On a single Gaussian it would not do: there the midpoint rule is of order 3, and RK4's error changes its sign.
+func TestOrder(t *testing.T) {
+	for _, m := range Methods() {
+		var n, sx, sy, sxx, sxy float64
+		for _, steps := range []int{16, 32, 64, 128, 256} {
+			x, y := -math.Log(float64(steps)), math.Log(math.Abs(errorAt(m, 0.25, steps)))
+			n, sx, sy, sxx, sxy = n+1, sx+x, sy+y, sxx+x*x, sxy+x*y
+		}
+		if slope := (n*sxy - sx*sy) / (n*sxx - sx*sx); math.Abs(slope-float64(m.Order)) > 0.05 {
+			t.Errorf("%s: error falls as h^%.3f, want h^%d", m.Name, slope, m.Order)
+		}
+	}
+}
+
+// TestErrors pins the errors themselves, which tell methods of one order apart (worked out by an independent program).
+func TestErrors(t *testing.T) {
+	for _, c := range []struct {
+		m     Tableau
+		to    float64
+		steps int
+		want  float64
+	}{
+		{Euler, 0.25, 8, -9.41e-2}, {Euler, 0.25, 256, -2.94e-3}, {Euler, 0, 256, -3.96e-3},
+		{Midpoint, 0.25, 8, -2.41e-3}, {Midpoint, 0.25, 256, -2.69e-6}, {Midpoint, 0, 256, -5.58e-6},
+		{Heun, 0.25, 8, -5.16e-3}, {Heun, 0.25, 256, -5.24e-6}, {Heun, 0, 256, -9.43e-6},
+		{RK4, 0.25, 8, -3.41e-5}, {RK4, 0.25, 128, -5.88e-10}, {RK4, 0, 256, -1.70e-10},
+	} {
+		if got := errorAt(c.m, c.to, c.steps); math.Abs(got-c.want) > 0.01*math.Abs(c.want) {
+			t.Errorf("%s, %d steps to t = %v: error %.3e, want %.3e", c.m.Name, c.steps, c.to, got, c.want)
+		}
+	}
+}
+
+// TestFlow: RK4 with many steps passes the exact points of the flow.
+func TestFlow(t *testing.T) {
+	for to, want := range flowAt {
+		z := []float64{0.3}
+		Solve(RK4, field(bimodal), z, Uniform(1, to, 1000))
+		if math.Abs(z[0]-want) > 2e-11 {
+			t.Errorf("z at t = %v is %.12f, want %.12f", to, z[0], want)
+		}
+	}
+}
+
+// TestGaussian: data N(1, .5²) from z_1 = 1, whose flow ends at m + s z_1 = 1.5; values in closed form.
+func TestGaussian(t *testing.T) {
+	f := field(path.Normal([]float64{1}, []float64{0.5}))
+	for _, c := range []struct {
+		m     Tableau
+		steps int
+		want  float64
+	}{
+		{Euler, 1, 1}, {Euler, 2, 1.2}, {Euler, 4, 1.340540540541}, {Heun, 1, 1.5}, {Heun, 2, 1.48}, {Midpoint, 1, 1.4}, {RK4, 1, 1.38},
+	} {
+		z := []float64{1}
+		if n := Solve(c.m, f, z, Uniform(1, 0, c.steps)); n != c.steps*c.m.Stages() {
+			t.Errorf("%s, %d steps: %d evaluations", c.m.Name, c.steps, n)
+		}
+		if math.Abs(z[0]-c.want) > 1e-12 {
+			t.Errorf("%s, %d steps: %.12f, want %.12f", c.m.Name, c.steps, z[0], c.want)
+		}
+	}
+	z := []float64{-0.4}
+	Solve(RK4, f, z, Uniform(1, 0, 400))
+	if want := 1 + 0.5*-0.4; math.Abs(z[0]-want) > 1e-9 {
+		t.Errorf("the flow ends at %.12f, want m + s z_1 = %.12f", z[0], want)
+	}
+}
+
+// TestStraightPath: where the velocity is constant, every method is exact in one step, also backwards.
+func TestStraightPath(t *testing.T) {
+	for _, m := range Methods() {
+		f := func(dst, z []float32, t float64) { dst[0], dst[1] = 2, -0.5 }
+		z := []float32{1, 1}
+		Solve(m, f, z, Uniform(1, 0, 1))
+		if z[0] != 3 || z[1] != 0.5 {
+			t.Errorf("%s: one step ends at %v, want [3 0.5]", m.Name, z)
+		}
+		Solve(m, f, z, Uniform(0, 1, 4))
+		if z[0] != 1 || z[1] != 1 {
+			t.Errorf("%s: and back at %v, want [1 1]", m.Name, z)
+		}
+	}
+}
+
+// TestTableaux: the rows of A add up to C, B adds up to one, and nothing is implicit.
+func TestTableaux(t *testing.T) {
+	for _, m := range Methods() {
+		var b float64
+		for i := range m.B {
+			b += m.B[i]
+			var a float64
+			for _, v := range m.A[i] {
+				a += v
+			}
+			if len(m.A[i]) > i || math.Abs(a-m.C[i]) > 1e-15 {
+				t.Errorf("%s: row %d of A is %v, C is %v", m.Name, i, m.A[i], m.C[i])
+			}
+		}
+		if math.Abs(b-1) > 1e-15 {
+			t.Errorf("%s: B adds up to %v", m.Name, b)
+		}
+		if got, err := ByName(m.Name); err != nil || got.Name != m.Name {
+			t.Errorf("ByName(%q) = %v, %v", m.Name, got.Name, err)
+		}
+	}
+	if _, err := ByName("huen"); err == nil {
+		t.Error("a method called huen was found")
+	}
+}
+
+// TestLogLikelihood: log p_0(x) = log N(z_1) - ∫ div v dt along the flow from x up to noise. On the path with σ the
+// answer is the data set smoothed by σ, a mixture in closed form.
+func TestLogLikelihood(t *testing.T) {
+	m := path.Points([]float64{-1}, []float64{0.5}, []float64{2})
+	m.SigmaMin = 0.1
+	// The second number gathers the integral; as dz/dt = -v, its "velocity" is +div v.
+	f := func(dst, z []float64, t float64) {
+		g := m.At(z[:1], t)
+		dst[0], dst[1] = g.Velocity[0], g.Divergence
+	}
+	for x, want := range map[float64]float64{-1: 0.2850342711, 0.3: -1.7149657289, 0.55: 0.1600342711, 2.1: -0.2149657289} {
+		z := []float64{x, 0}
+		Solve(RK4, f, z, Uniform(0, 1, 2000))
+		std := 1 + m.SigmaMin
+		// z[1] is -∫ div v dt already.
+		got := -0.5*z[0]*z[0]/(std*std) - math.Log(std*math.Sqrt(2*math.Pi)) + z[1]
+		if math.Abs(got-want) > 1e-9 {
+			t.Errorf("log p(%v) = %.10f, want %.10f", x, got, want)
+		}
+	}
+}
+
+// TestStepsDoNotAllocate, once a solver has seen the size of its state.
+func TestStepsDoNotAllocate(t *testing.T) {
+	s, z := NewSolver[float32](RK4), make([]float32, 64)
+	f := func(dst, z []float32, t float64) { copy(dst, z) }
+	s.Step(f, z, 1, 0.5)
+	if a := testing.AllocsPerRun(10, func() { s.Step(f, z, 1, 0.5) }); a != 0 {
+		t.Errorf("a step makes %v allocations", a)
+	}
+}
+
+// TestUniform: both ends are exact, also when the step is not.
+func TestUniform(t *testing.T) {
+	for _, n := range []int{1, 3, 7, 49, 1000} {
+		g := Uniform(1, 0, n)
+		if len(g) != n+1 || g[0] != 1 || g[n] != 0 {
+			t.Errorf("%d steps: from %v to %v in %d times", n, g[0], g[n], len(g))
+		}
+	}
+}
