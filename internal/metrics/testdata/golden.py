@@ -1,0 +1,46 @@
+"""Golden values of PSNR and SSIM, from the plain two-dimensional definition in numpy (float64).
+
+	python3 internal/metrics/testdata/golden.py > internal/metrics/testdata/golden.json
+
+Pictures: byte i of picture s is (i*i*(2s+3) + 17*i*s + s) >> 3, modulo 256; the second picture of a pair is the first
+with (i*7 + s) modulo (2*amount + 1) - amount added, cut to 0..255.
+"""
+import json
+
+import numpy as np
+
+
+def picture(n, s):
+    i = np.arange(n, dtype=np.int64)
+    return ((i * i * (2 * s + 3) + 17 * i * s + s) >> 3) % 256
+
+
+def disturbed(a, s, amount):
+    i = np.arange(len(a), dtype=np.int64)
+    return np.clip(a + (i * 7 + s) % (2 * amount + 1) - amount, 0, 255)
+
+
+def psnr(a, b):
+    return -10 * np.log10(max(((a / 255 - b / 255) ** 2).mean(), 1e-10))
+
+
+def ssim(a, b, h, w, c):
+    g = np.exp(-(np.arange(11.0) - 5) ** 2 / (2 * 1.5**2))
+    g = np.outer(g / g.sum(), g / g.sum())
+    a, b = (v.reshape(h, w, c).mean(2) / 255 for v in (a, b))
+    values = []
+    for y in range(h - 10):
+        for x in range(w - 10):
+            p, q = a[y : y + 11, x : x + 11], b[y : y + 11, x : x + 11]
+            mp, mq = (g * p).sum(), (g * q).sum()
+            vp, vq, cov = (g * p * p).sum() - mp * mp, (g * q * q).sum() - mq * mq, (g * p * q).sum() - mp * mq
+            values.append((2 * mp * mq + 1e-4) * (2 * cov + 9e-4) / ((mp * mp + mq * mq + 1e-4) * (vp + vq + 9e-4)))
+    return np.mean(values)
+
+
+cases = []
+for s, (h, w, c, amount) in enumerate([(32, 32, 3, 4), (32, 32, 3, 40), (28, 28, 1, 12), (16, 24, 3, 90), (11, 11, 3, 1), (20, 13, 4, 0)]):
+    a = picture(h * w * c, s)
+    b = disturbed(a, s, amount)
+    cases.append(dict(h=h, w=w, c=c, seed=s, amount=amount, psnr=float(psnr(a, b)), ssim=float(ssim(a, b, h, w, c))))
+print(json.dumps(cases, indent=1))
