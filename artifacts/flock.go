@@ -1,0 +1,75 @@
+//go:build darwin || dragonfly || freebsd || linux || netbsd || openbsd
+
+package artifacts
+
+import (
+	"errors"
+	"io"
+	"os"
+	"syscall"
+)
+
+// flockWorks probes whether flock excludes in this folder: a second descriptor must
+// be refused what the first one holds. Some network file systems have no flock and
+// some pretend.
+func flockWorks(dir string) bool {
+	f, err := os.CreateTemp(dir, "probe-*")
+	if err != nil {
+		return false
+	}
+	defer os.Remove(f.Name())
+	defer f.Close()
+	g, err := os.OpenFile(f.Name(), os.O_RDWR, 0)
+	if err != nil {
+		return false
+	}
+	defer g.Close()
+	return flock(f) == nil && errors.Is(flock(g), syscall.EWOULDBLOCK)
+}
+
+// flock takes the exclusive lock of an open file or fails at once.
+func flock(f *os.File) error {
+	for {
+		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if err != syscall.EINTR {
+			return err
+		}
+	}
+}
+
+// tryFlock takes the lock file at path by flock. Since a lock file is removed before
+// it is released, the file that was locked may no longer be the one at path: then
+// the lock is worth nothing, and we begin again.
+func tryFlock(path string, me []byte) (release func(), holder []byte, err error) {
+	for {
+		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o666)
+		if err != nil {
+			return nil, nil, err
+		}
+		if err := flock(f); err != nil {
+			holder, _ := io.ReadAll(io.LimitReader(f, 4096))
+			f.Close()
+			if errors.Is(err, syscall.EWOULDBLOCK) {
+				return nil, holder, nil
+			}
+			return nil, nil, &os.PathError{Op: "flock", Path: path, Err: err}
+		}
+		if !isFileAt(f, path) {
+			f.Close()
+			continue
+		}
+		err = f.Truncate(0)
+		if err == nil {
+			_, err = f.WriteAt(me, 0) // for those who wait; the lock is the kernel's
+		}
+		release = func() {
+			os.Remove(path)
+			f.Close()
+		}
+		if err != nil {
+			release()
+			return nil, nil, err
+		}
+		return release, nil, nil
+	}
+}

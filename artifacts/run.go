@@ -1,0 +1,127 @@
+package artifacts
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+)
+
+// A Run is the record of one run: what it was asked, what it saw, when and where. It
+// is never part of an artifact, so it may tell the time.
+type Run struct {
+	ID string // sorts by time
+
+	dir    string
+	mu     sync.Mutex
+	events *os.File
+}
+
+const eventsName = "events.jsonl"
+
+// NewRun begins a record.
+func (s *Store) NewRun() (*Run, error) {
+	var salt [3]byte
+	rand.Read(salt[:])
+	id := fmt.Sprintf("%s-%x", s.now().UTC().Format("20060102T150405.000"), salt)
+	r := &Run{ID: id, dir: s.path("runs", id)}
+	if err := os.Mkdir(r.dir, 0o777); err != nil {
+		return nil, fmt.Errorf("artifacts: run record: %w", err)
+	}
+	return r, nil
+}
+
+// Runs lists the records, newest first.
+func (s *Store) Runs() ([]*Run, error) {
+	entries, err := os.ReadDir(s.path("runs"))
+	if err != nil {
+		return nil, fmt.Errorf("artifacts: run records: %w", err)
+	}
+	var runs []*Run
+	for _, e := range slices.Backward(entries) {
+		if e.IsDir() {
+			runs = append(runs, &Run{ID: e.Name(), dir: s.path("runs", e.Name())})
+		}
+	}
+	return runs, nil
+}
+
+// Dir is the record's folder.
+func (r *Run) Dir() string { return r.dir }
+
+// WriteJSON writes v to a file of the record, whole or not at all.
+func (r *Run) WriteJSON(name string, v any) error {
+	data, err := json.MarshalIndent(v, "", "  ")
+	if err == nil {
+		err = replaceFile(r.dir, filepath.Join(r.dir, name), append(data, '\n'))
+	}
+	if err != nil {
+		return fmt.Errorf("artifacts: run record: %w", err)
+	}
+	return nil
+}
+
+// ReadJSON reads what WriteJSON wrote.
+func (r *Run) ReadJSON(name string, v any) error {
+	if err := readJSON(filepath.Join(r.dir, name), v); err != nil {
+		return fmt.Errorf("artifacts: run record %s: %w", r.ID, err)
+	}
+	return nil
+}
+
+// Append adds v as one line of JSON to events.jsonl. Lines of concurrent callers do
+// not mix.
+func (r *Run) Append(v any) error {
+	line, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("artifacts: run record: %w", err)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.events == nil {
+		r.events, err = os.OpenFile(filepath.Join(r.dir, eventsName), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
+	}
+	if err == nil {
+		_, err = r.events.Write(append(line, '\n'))
+	}
+	if err != nil {
+		return fmt.Errorf("artifacts: run record: %w", err)
+	}
+	return nil
+}
+
+// Events calls f with each line that was appended; a last line torn by a kill is left
+// out. It stops at f's first error and returns it.
+func (r *Run) Events(f func(line []byte) error) error {
+	data, err := os.ReadFile(filepath.Join(r.dir, eventsName))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("artifacts: run record: %w", err)
+	}
+	for line := range bytes.Lines(data) {
+		if !bytes.HasSuffix(line, []byte("\n")) || !json.Valid(line) {
+			continue
+		}
+		if err := f(bytes.TrimSuffix(line, []byte("\n"))); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Close closes the events file; Append opens it again.
+func (r *Run) Close() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.events == nil {
+		return nil
+	}
+	err := r.events.Close()
+	r.events = nil
+	return err
+}

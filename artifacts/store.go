@@ -1,0 +1,187 @@
+package artifacts
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Format is the version of the directory's layout that this package writes. A store
+// of a newer one is refused, never guessed at.
+const Format = 1
+
+const formatPrefix = "lfm store "
+
+const readme = `This folder is the store of lfm: what pipeline stages made, by content, so that it
+is computed once. 'lfm artifacts ls' lists it, 'lfm artifacts verify' checks it and
+'lfm artifacts gc' removes what no pipeline file wants any more. Deleting the whole
+folder is safe while no lfm runs; everything in it can then be computed again.
+`
+
+// A Store is one store directory. Any number of them, in any number of processes,
+// may be open on the same directory.
+type Store struct {
+	dir   string
+	locks locker
+	now   func() time.Time
+}
+
+var subfolders = []string{"aside", "actions", "artifacts", "work", "runs", "roots", "locks"}
+
+// Open opens the store in dir, creating it where there is none. It refuses a folder
+// that holds something else, and a store that a newer lfm wrote.
+func Open(dir string) (*Store, error) {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("artifacts: store %s: %w", dir, err)
+	}
+	s := &Store{dir: abs, now: time.Now}
+	if err := s.open(); err != nil {
+		return nil, fmt.Errorf("artifacts: store %s: %w", dir, err)
+	}
+	return s, nil
+}
+
+func (s *Store) open() error {
+	if err := os.MkdirAll(s.dir, 0o777); err != nil {
+		return err
+	}
+	format, err := os.ReadFile(s.path("FORMAT"))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		if err := s.create(); err != nil {
+			return err
+		}
+	case err != nil:
+		return err
+	default:
+		if err := checkFormat(string(format)); err != nil {
+			return err
+		}
+	}
+	for _, name := range subfolders {
+		if err := os.MkdirAll(s.path(name), 0o777); err != nil {
+			return err
+		}
+	}
+	s.locks = newLocker(s.path("locks"), s.path("aside"))
+	return nil
+}
+
+func checkFormat(text string) error {
+	number, ok := strings.CutPrefix(strings.TrimSpace(text), formatPrefix)
+	version, err := strconv.Atoi(number)
+	if !ok || err != nil || version < 1 {
+		return fmt.Errorf("its FORMAT file says %.40q, which is none of lfm's: choose another folder with --store", text)
+	}
+	if version > Format {
+		return fmt.Errorf("written by a newer lfm (format %d, this one knows %d): update lfm, or choose another folder with --store", version, Format)
+	}
+	return nil
+}
+
+// create fills a fresh folder. FORMAT comes last, so that a kill leaves a folder
+// that create accepts again: one with none but the store's own names.
+func (s *Store) create() error {
+	entries, err := os.ReadDir(s.dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.Name() != "README" && !slices.Contains(subfolders, e.Name()) {
+			return fmt.Errorf("holds %s but no FORMAT file, so it is no store of lfm: choose an empty folder with --store", e.Name())
+		}
+	}
+	if err := os.MkdirAll(s.path("aside"), 0o777); err != nil {
+		return err
+	}
+	if err := s.writeFile(s.path("README"), []byte(readme)); err != nil {
+		return err
+	}
+	return s.writeFile(s.path("FORMAT"), fmt.Appendf(nil, "%s%d\n", formatPrefix, Format))
+}
+
+// Dir is the store's directory, absolute.
+func (s *Store) Dir() string { return s.dir }
+
+// path joins elements to the store's directory.
+func (s *Store) path(elem ...string) string {
+	return filepath.Join(append([]string{s.dir}, elem...)...)
+}
+
+// writeFile replaces path by data, whole or not at all.
+func (s *Store) writeFile(path string, data []byte) error {
+	return replaceFile(s.path("aside"), path, data)
+}
+
+// writeJSON is writeFile of v, indented for people.
+func (s *Store) writeJSON(path string, v any) error {
+	data, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return err
+	}
+	return s.writeFile(path, append(data, '\n'))
+}
+
+// replaceFile replaces path by data, whole or not at all: written in the folder
+// aside (of the same file system), synced, renamed, the rename synced.
+func replaceFile(aside, path string, data []byte) error {
+	f, err := os.OpenFile(filepath.Join(aside, ".file-"+rand.Text()), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name()) // fails once it is renamed
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err == nil {
+		err = syncDir(filepath.Dir(path))
+	}
+	return err
+}
+
+// syncDir makes the names in a folder durable. Windows keeps them itself and cannot
+// sync a folder; some file systems answer that they need not.
+func syncDir(dir string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	if err := d.Sync(); err != nil && !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, fs.ErrInvalid) {
+		return err
+	}
+	return nil
+}
+
+// readJSON decodes the file at path into v. Whatever is not JSON is a *damage; that
+// the file cannot be read is the operating system's error.
+func readJSON(path string, v any) error {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(data, v); err != nil {
+		return &damage{filepath.Base(path), "no valid JSON: " + err.Error()}
+	}
+	return nil
+}
