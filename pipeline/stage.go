@@ -1,0 +1,91 @@
+package pipeline
+
+import (
+	"context"
+
+	"lfm/artifacts"
+)
+
+// Kind describes a sort of stage: what `uses:` names.
+type Kind struct {
+	Name    string // "flow"
+	Version int    // of the implementation; part of every key
+	Inputs  []Port // what it is made from
+	Data    bool   // it reads images: Inputs.Source and Inputs.Data are set
+	Output  string // kind of the artifact that it makes
+
+	// Config returns a pointer to a struct that holds the defaults. Its tags say what
+	// pipeline.yaml may set (config.go).
+	Config func() any
+
+	// Open makes a stage from its settings, a pointer as Config returns it.
+	Open func(cfg any, env Env) (Stage, error)
+}
+
+// Port is a named input of a kind.
+type Port struct {
+	Name     string // unique within the kind
+	Artifact string // kind of artifact that it takes: the Output of the stage before
+
+	// Via, if set, names another port of the same kind. Nobody writes this port under
+	// needs: it is filled with the artifact of its kind that the other port's artifact
+	// was made from, the nearest one. A flow that needs latents gets their autoencoder so.
+	Via string
+}
+
+// Env is what a stage is told beside its settings. Of these only Seed is part of the key;
+// Device is where pipeline.yaml pins it.
+type Env struct {
+	Seed    uint64
+	Threads int    // as many as it may use; 0: all
+	Device  string // auto, cpu, cuda or cuda:N
+	BaseDir string // folder of pipeline.yaml
+	OutDir  string // for side products that nobody reads back, such as preview pictures: out/STAGE beside pipeline.yaml; may not exist yet
+}
+
+// Stage is a repeatable computation from inputs to one payload.
+//
+// Run writes its payload to out and returns nil when it is whole; the runner publishes it.
+// The bytes must be a pure function of the key text. While it works it keeps in the work
+// area what it needs to go on after a kill; the area is empty at the first start, holds
+// what was left at the next, and is removed when the payload is published. When ctx ends,
+// Run saves, and returns an error that wraps ctx.Err() within seconds.
+type Stage interface {
+	Run(ctx context.Context, in Inputs, work artifacts.Workspace, out *artifacts.Builder, l Listener) error
+}
+
+// Inputs is what a stage is made from.
+type Inputs struct {
+	Artifacts map[string]*artifacts.Artifact // by port name
+	Data      *artifacts.Artifact            // index of the data set, if the kind reads images
+	Source    Source                         // the data set itself, if the kind reads images
+}
+
+// Source is an opened data set.
+type Source interface {
+	// Digest identifies everything that the index and the pixels depend on, never the path.
+	Digest(ctx context.Context) (artifacts.ID, error)
+	// Index writes the payload of the index artifact.
+	Index(ctx context.Context, out *artifacts.Builder, warn func(string)) error
+}
+
+// SourceKind describes data sets: what stands under `datasets:`.
+type SourceKind struct {
+	Version int        // of the index
+	Config  func() any // as in Kind
+
+	// Open opens a data set. dir is the folder of pipeline.yaml, from which relative
+	// paths start; cacheDir is a folder for what makes digesting quick, and may not exist
+	// yet.
+	Open func(cfg any, dir, cacheDir string) (Source, error)
+}
+
+// Kinds is everything that a pipeline.yaml may name.
+type Kinds struct {
+	Stages []Kind
+	Source SourceKind
+}
+
+// datasetKind is the kind of a data set in key texts, events and records, and of its index
+// artifact.
+const datasetKind = "dataset"

@@ -1,0 +1,258 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"lfm/artifacts"
+)
+
+// States of a node.
+const (
+	Cached      = "cached"      // what it makes is in the store
+	Stale       = "stale"       // it was made before, but not from what stands there now
+	Missing     = "missing"     // it was never made, or is lost
+	Interrupted = "interrupted" // it was begun, and goes on where it stopped
+)
+
+// NodeStatus says what the next run would do with a node, and why.
+type NodeStatus struct {
+	Name     string       `json:"name"`
+	Kind     string       `json:"kind"` // "dataset" for a data set
+	State    string       `json:"state"`
+	Reason   string       `json:"reason"`               // "" when cached
+	ActionID artifacts.ID `json:"action_id,omitzero"`   // zero while an input is not made
+	OutputID artifacts.ID `json:"output_id,omitzero"`   // zero unless cached
+	Needs    []string     `json:"needs"`                // nodes that it is made from
+	Source   bool         `json:"data_set,omitempty"`   // it is a data set
+	Error    string       `json:"data_error,omitempty"` // why a data set cannot be read
+}
+
+// Status looks at every node, data sets first, in topological order. Nothing runs and
+// nothing is written, but data sets are opened and digested. One that cannot be read is
+// missing, with the reason; the store not being readable is an error.
+func (r *Runner) Status(ctx context.Context) ([]NodeStatus, error) {
+	found, err := r.lookAll(ctx)
+	if err != nil {
+		return nil, err
+	}
+	statuses := make([]NodeStatus, len(found))
+	for i, f := range found {
+		n := r.Graph.Nodes[i]
+		s := NodeStatus{Name: n.Name, Kind: n.KindName(), State: f.state, Reason: f.reason, ActionID: f.action, Needs: []string{}, Source: n.IsSource()}
+		for _, in := range n.inputs() {
+			s.Needs = append(s.Needs, in.Name)
+		}
+		if f.artifact != nil {
+			s.OutputID = f.artifact.ID
+		}
+		if f.err != nil {
+			s.Error = f.err.Error()
+		}
+		statuses[i] = s
+	}
+	return statuses, nil
+}
+
+// KeyText is the description whose hash is a stage's action ID. An output that is not
+// made yet stands in it in words, and then the text is no key.
+func (r *Runner) KeyText(ctx context.Context, name string) (string, error) {
+	n, err := r.Graph.Node(name)
+	if err != nil {
+		return "", err
+	}
+	found, err := r.lookAll(ctx)
+	if err != nil {
+		return "", err
+	}
+	if f := found[n.index]; f.err != nil {
+		return "", f.err
+	} else if f.key != "" {
+		return f.key, nil
+	}
+	return r.Graph.keyText(n, func(in *Node) string {
+		if a := found[in.index].artifact; a != nil {
+			return a.ID.String()
+		}
+		return "(" + in.Name + " is not made yet)"
+	}), nil
+}
+
+// Withdraw makes a stage and all that depends on it run again with the next Run: the store
+// forgets where their actions led. First everything upstream is verified, every byte; what
+// is missing or damaged there is an error, and nothing is withdrawn.
+func (r *Runner) Withdraw(ctx context.Context, from string) error {
+	n, err := r.Graph.Node(from)
+	if err != nil {
+		return err
+	}
+	found, err := r.lookAll(ctx)
+	if err != nil {
+		return err
+	}
+	upstream := r.Graph.upstream(n)
+	for _, up := range r.Graph.Nodes {
+		if up == n || !upstream[up] {
+			continue
+		}
+		f := found[up.index]
+		if f.artifact == nil {
+			return fmt.Errorf("pipeline: %s is made from %s, which is %s (%s): bring it up to date with lfm run --until %s, then resume",
+				from, up.Name, f.state, f.reason, up.Name)
+		}
+		if err := r.Store.Verify(ctx, f.artifact.ID); err != nil {
+			if ctx.Err() != nil {
+				return err
+			}
+			return fmt.Errorf("pipeline: %s is made from what %s made, and that cannot be used: %w (or make it anew now: lfm resume --from %s)", from, up.Name, err, up.Name)
+		}
+	}
+	for _, down := range r.Graph.Nodes {
+		if !r.Graph.upstream(down)[n] || found[down.index].key == "" {
+			continue
+		}
+		if err := r.Store.Withdraw(found[down.index].action); err != nil {
+			return fmt.Errorf("pipeline: withdrawing %s: %w", down.Name, err)
+		}
+	}
+	return nil
+}
+
+// upstream is the set of a node and everything that it is made from.
+func (g *Graph) upstream(n *Node) map[*Node]bool {
+	set := map[*Node]bool{n: true}
+	for i := n.index; i >= 0; i-- {
+		if m := g.Nodes[i]; set[m] {
+			for _, in := range m.inputs() {
+				set[in] = true
+			}
+		}
+	}
+	return set
+}
+
+// finding is what a look at one node found.
+type finding struct {
+	key      string // "" while an input is not made
+	action   artifacts.ID
+	artifact *artifacts.Artifact // nil unless cached
+	miss     string              // why the store has none
+	source   Source              // of a data set
+	state    string
+	reason   string
+	err      error // the data set cannot be read
+}
+
+// lookAll looks at every node in order.
+func (r *Runner) lookAll(ctx context.Context) ([]*finding, error) {
+	memories := r.remember()
+	found := make([]*finding, len(r.Graph.Nodes))
+	for i, n := range r.Graph.Nodes {
+		f, err := r.look(ctx, n, found)
+		if err != nil {
+			return nil, err
+		}
+		found[i] = f
+		f.state, f.reason = r.judge(n, f, found, memories[n.Name])
+	}
+	return found, nil
+}
+
+// look finds a node's key and what the store has for it. found holds the nodes before; where
+// an input is not made, the key stays empty. An unreadable data set is told in the finding.
+func (r *Runner) look(ctx context.Context, n *Node, found []*finding) (*finding, error) {
+	f := &finding{}
+	if n.IsSource() {
+		if f.err = r.openSource(ctx, n, f); f.err != nil {
+			return f, context.Cause(ctx)
+		}
+	} else {
+		for _, in := range n.inputs() {
+			if found[in.index] == nil || found[in.index].artifact == nil {
+				return f, nil
+			}
+		}
+		f.key = r.Graph.keyText(n, func(in *Node) string { return found[in.index].artifact.ID.String() })
+	}
+	f.action = artifacts.HashText(f.key)
+	return f, r.lookup(n, f)
+}
+
+// lookup asks the store for what a finding's action led to.
+func (r *Runner) lookup(n *Node, f *finding) error {
+	var miss *artifacts.Miss
+	a, err := r.Store.Lookup(f.action)
+	switch {
+	case errors.As(err, &miss):
+		f.artifact, f.miss = nil, miss.Reason
+	case err != nil:
+		return fmt.Errorf("pipeline: looking for what %s made: %w", n.Name, err)
+	default:
+		f.artifact = a
+	}
+	return nil
+}
+
+// openSource opens a data set and writes its key text from its digest.
+func (r *Runner) openSource(ctx context.Context, n *Node, f *finding) error {
+	source, err := r.Graph.kinds.Source.Open(n.Config, r.Graph.Dir, filepath.Join(r.Store.Dir(), "cache"))
+	if err != nil {
+		return r.Graph.locate(n, fmt.Errorf("data set %s: %w", n.Name, err))
+	}
+	digest, err := source.Digest(ctx)
+	if err != nil {
+		return fmt.Errorf("pipeline: data set %s: %w", n.Name, err)
+	}
+	f.source, f.key = source, sourceKeyText(n, digest)
+	return nil
+}
+
+// locate shows an error about a setting at its line; other errors pass.
+func (g *Graph) locate(n *Node, err error) error {
+	var named interface{ Field() string }
+	if !errors.As(err, &named) {
+		return fmt.Errorf("pipeline: %w", err)
+	}
+	at := fieldNode(err, n.at, n.with)
+	if at == nil {
+		at = n.node
+	}
+	return g.reader.locate(faultAt(at, "%s", err))
+}
+
+// judge puts a finding into a word and a reason. f.key is empty if an input is not made.
+func (r *Runner) judge(n *Node, f *finding, found []*finding, m memory) (state, reason string) {
+	absent := Missing
+	if m.made != nil {
+		absent = Stale
+	}
+	switch {
+	case f.artifact != nil:
+		return Cached, ""
+	case f.err != nil:
+		return Missing, f.err.Error()
+	case f.key == "":
+		for _, in := range n.inputs() {
+			if found[in.index].artifact == nil {
+				return absent, "depends on " + in.Name + "'s output"
+			}
+		}
+	case r.Store.Unfinished(f.action):
+		return Interrupted, "interrupted: work area present"
+	case f.miss == artifacts.Withdrawn:
+		return absent, f.miss
+	case f.miss != artifacts.NeverComputed:
+		return Missing, f.miss // damaged: FILE
+	case m.last != nil && m.last.State == WasFailed && m.last.Action == f.action:
+		first, _, _ := strings.Cut(m.last.Error, "\n")
+		return absent, "failed before: " + first
+	case m.made != nil && m.made.Action == f.action:
+		return Missing, "removed from the store"
+	case m.made != nil:
+		return Stale, keyDiff(m.made.Key, f.key)
+	}
+	return Missing, artifacts.NeverComputed
+}
