@@ -1,0 +1,164 @@
+package latent
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// DefaultMemory is how many bytes of latents a Set keeps in memory unless told otherwise.
+const DefaultMemory = 1 << 30
+
+// Options say how a set is held.
+type Options struct {
+	Memory int64  // bytes of latents to keep in memory; 0 is DefaultMemory. Larger sets are spilled to a file
+	Work   string // folder for that file, which a later Open finds again; "" is the system's folder for temporary files
+}
+
+// Set is a set of latents opened for random access by row, 0 … Len()-1, in the order in which they were written. It may
+// be used from any number of goroutines until it is closed.
+type Set struct {
+	summary Summary
+	latents flatFile
+	ids     []string
+	labels  []int32
+	splits  []uint8
+	flips   []bool
+}
+
+// In names the files of a set that lies in a folder, for Open.
+func In(dir string) func(name string) string {
+	return func(name string) string { return filepath.Join(dir, name) }
+}
+
+// Open reads a set. path says where the file of a name lies (an artifact's Path, or In(dir)). The whole set is in memory
+// afterwards, or, where it is larger than the options allow, in one flat file that is mapped.
+func Open(ctx context.Context, path func(name string) string, o Options) (*Set, error) {
+	s, err := open(ctx, path, o)
+	if err != nil && ctx.Err() == nil {
+		err = fmt.Errorf("read latents: %w; if the files were damaged, remake them with `lfm resume --from` the stage that wrote them", err)
+	}
+	return s, err
+}
+
+func open(ctx context.Context, path func(string) string, o Options) (*Set, error) {
+	text, err := readSmall(path(SummaryName))
+	if err != nil {
+		return nil, err
+	}
+	summary, err := decodeSummary(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path(SummaryName), err)
+	}
+	// Sizes first: nothing is allocated for rows that the files cannot hold.
+	for _, sh := range summary.Shards {
+		info, err := os.Stat(path(sh.Name))
+		if err != nil {
+			return nil, err
+		}
+		if info.Size() != sh.Bytes {
+			return nil, fmt.Errorf("%s has %d bytes, want %d", path(sh.Name), info.Size(), sh.Bytes)
+		}
+	}
+	s := &Set{
+		summary: summary, ids: make([]string, 0, summary.Rows), labels: make([]int32, 0, summary.Rows),
+		splits: make([]uint8, 0, summary.Rows), flips: make([]bool, 0, summary.Rows),
+	}
+	sink, err := newSink(summary, o, sha256.Sum256(text))
+	if err != nil {
+		return nil, err
+	}
+	for _, sh := range summary.Shards {
+		if err := s.load(ctx, path(sh.Name), sh, sink); err != nil {
+			sink.abort()
+			return nil, fmt.Errorf("%s: %w", path(sh.Name), err)
+		}
+	}
+	s.latents, err = sink.finish()
+	return s, err
+}
+
+// readSmall reads a file whose size is plausible for latents.json.
+func readSmall(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() > 64<<20 {
+		return nil, fmt.Errorf("%s has %d bytes; that is no summary of latents", path, info.Size())
+	}
+	return os.ReadFile(path)
+}
+
+// load appends the rows of a shard.
+func (s *Set) load(ctx context.Context, path string, sh Shard, sink sink) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return readShard(ctx, f, sh.Bytes, s.summary.Header, sh.Rows, func(b *batch) error {
+		for i := range b.rows() {
+			s.ids = append(s.ids, string([]byte(b.id.Value(i)))) // a copy: the column's bytes need not stay
+			s.splits = append(s.splits, uint8(b.split.GetValueIndex(i)))
+			s.labels = append(s.labels, int32(b.label.GetValueIndex(i)))
+			s.flips = append(s.flips, b.flip.Value(i))
+		}
+		return sink.write(b.latents)
+	})
+}
+
+// Summary returns what latents.json says.
+func (s *Set) Summary() Summary { return s.summary }
+
+// Shape returns (h, w, C).
+func (s *Set) Shape() Shape { return s.summary.Shape }
+
+// Classes returns the class names, in the order of labels.
+func (s *Set) Classes() []string { return s.summary.Classes }
+
+// Stats returns mean and standard deviation per channel of split=train.
+func (s *Set) Stats() Stats { return s.summary.Stats }
+
+// Len returns how many rows there are.
+func (s *Set) Len() int { return len(s.ids) }
+
+// Latent returns the h·w·C numbers of row i as the encoder made them. They are shared, possibly with a file mapped
+// read-only: do not write to them, nor use them after Close.
+func (s *Set) Latent(i int) []float32 { return s.latents.row(i) }
+
+// Label returns the class number of row i.
+func (s *Set) Label(i int) int { return int(s.labels[i]) }
+
+// ID returns what picture row i comes from.
+func (s *Set) ID(i int) string { return s.ids[i] }
+
+// Split returns Train or Test.
+func (s *Set) Split(i int) string { return splits[s.splits[i]] }
+
+// Flip reports whether row i is of the mirrored picture.
+func (s *Set) Flip(i int) bool { return s.flips[i] }
+
+// Rows returns the rows of a split, in order.
+func (s *Set) Rows(split string) []int {
+	var rows []int
+	for i, k := range s.splits {
+		if splits[k] == split {
+			rows = append(rows, i)
+		}
+	}
+	return rows
+}
+
+// Close gives the latents back.
+func (s *Set) Close() error {
+	if s.latents == nil {
+		return errors.New("latent: the set is closed already")
+	}
+	err := s.latents.close()
+	s.latents = nil
+	return err
+}
