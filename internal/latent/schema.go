@@ -10,6 +10,9 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/memory"
 )
 
+// Kind is the kind of the artifact that a set of latents is.
+const Kind = "latents"
+
 // Format and Version begin latents.json and the metadata of every shard.
 const (
 	Format  = "latents"
