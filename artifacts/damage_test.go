@@ -37,6 +37,18 @@ func TestDamage(t *testing.T) {
 			os.Remove(a.Path("weights.bin"))
 			os.Mkdir(a.Path("weights.bin"), 0o777)
 		}},
+		{"file for a folder", "damaged: grids/step-10.txt", func(t *testing.T, s *Store, a *Artifact) {
+			os.RemoveAll(a.Path("grids"))
+			write(t, a.Path("grids"), "file")
+		}},
+		{"file for the artifact", "damaged: manifest.json", func(t *testing.T, s *Store, a *Artifact) {
+			os.RemoveAll(a.Dir())
+			write(t, a.Dir(), "file")
+		}},
+		{"folder for the manifest", "damaged: manifest.json", func(t *testing.T, s *Store, a *Artifact) {
+			os.Remove(a.Path(manifestName))
+			os.Mkdir(a.Path(manifestName), 0o777)
+		}},
 		{"manifest gone", "damaged: manifest.json: missing", func(t *testing.T, s *Store, a *Artifact) { os.Remove(a.Path(manifestName)) }},
 		{"manifest torn", "damaged: manifest.json: no valid JSON", func(t *testing.T, s *Store, a *Artifact) { write(t, a.Path(manifestName), `{"format": 1, "id`) }},
 		{"manifest null", "damaged: manifest.json", func(t *testing.T, s *Store, a *Artifact) { write(t, a.Path(manifestName), "null") }},
@@ -111,6 +123,9 @@ func TestBitFlip(t *testing.T) {
 		t.Fatalf("verify: %v", err)
 	}
 	wantMiss(t, s, "key", "damaged: weights.bin: its bytes have SHA-256")
+	if list, err := s.List(); err != nil || !strings.Contains(list[0].Damage, "suspect: weights.bin") {
+		t.Errorf("list: %+v, %v", list, err)
+	}
 	publish(t, s, "key", "bytes")
 	wantHit(t, s, "key")
 }

@@ -43,7 +43,7 @@ type Artifact struct {
 
 	Created time.Time `json:"created"`
 
-	// Damage says what Get would complain of; only List returns damaged artifacts.
+	// Damage is why Get may refuse it; only List sets it.
 	Damage string `json:"-"`
 
 	dir string
@@ -200,7 +200,7 @@ func (a *Artifact) checkSize(f File) error {
 	case errors.Is(err, fs.ErrNotExist):
 		return &damage{f.Name, "missing"}
 	case err != nil:
-		return err
+		return asDamage(f.Name, err)
 	case !info.Mode().IsRegular():
 		return &damage{f.Name, "not a regular file"}
 	case info.Size() != f.Size:
@@ -214,7 +214,7 @@ func (a *Artifact) checkDigests(ctx context.Context) error {
 	for _, f := range a.Files {
 		digest, _, err := hashFile(ctx, a.Path(f.Name))
 		if err != nil {
-			return err
+			return asDamage(f.Name, err)
 		}
 		if digest != f.Digest {
 			return &damage{f.Name, fmt.Sprintf("its bytes have SHA-256 %s…, want %s…", hex.EncodeToString(digest[:6]), f.Digest.Short())}

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -173,12 +174,24 @@ func syncDir(dir string) error {
 	return nil
 }
 
+// asDamage turns an error that another file system entry would not give into a
+// *damage: a folder where a file belongs, or the other way, or a bad disk. The rest
+// (no file, no permission, too many open files) is not the file's fault.
+func asDamage(name string, err error) error {
+	for _, bad := range []error{syscall.EISDIR, syscall.ENOTDIR, syscall.EIO} {
+		if errors.Is(err, bad) {
+			return &damage{name, bad.Error()}
+		}
+	}
+	return err
+}
+
 // readJSON decodes the file at path into v. Whatever is not JSON is a *damage; that
-// the file cannot be read is the operating system's error.
+// there is no file, or none that we may read, is the operating system's error.
 func readJSON(path string, v any) error {
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return err
+		return asDamage(filepath.Base(path), err)
 	}
 	if err := json.Unmarshal(data, v); err != nil {
 		return &damage{filepath.Base(path), "no valid JSON: " + err.Error()}

@@ -10,28 +10,30 @@ import (
 	"strings"
 )
 
-// Verify reads every file of an artifact and compares digests. What fails is marked
-// suspect, so that its actions become misses; the error names the file and says what
-// to do.
+// Verify reads every file of an artifact and compares digests. What fails only then is
+// marked suspect, so that its actions become misses, as they are for what any Lookup
+// sees; the error names the file and says what to do.
 func (s *Store) Verify(ctx context.Context, output ID) error {
+	var d *damage
 	a, err := s.load(output)
 	if err == nil {
 		err = a.checkDigests(ctx)
+		if err == nil {
+			return a.trust()
+		}
+		if errors.As(err, &d) {
+			if err := s.Suspect(output, d.Error()); err != nil {
+				return err
+			}
+		}
 	}
-	if err == nil {
-		return a.trust()
-	}
-	var d *damage
 	switch {
+	case errors.As(err, &d):
+		return fmt.Errorf("artifacts: %s: %w: its stage will run again with the next 'lfm run'", output.Short(), d)
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("artifacts: %s: not in the store", output.Short())
-	case !errors.As(err, &d):
-		return fmt.Errorf("artifacts: %s: %w", output.Short(), err)
 	}
-	if err := s.Suspect(output, d.Error()); err != nil {
-		return err
-	}
-	return fmt.Errorf("artifacts: %s: %w: its stage will run again with the next 'lfm run'", output.Short(), d)
+	return fmt.Errorf("artifacts: %s: %w", output.Short(), err)
 }
 
 // Suspect marks an artifact whose bytes somebody tripped over: the next Lookup
@@ -57,8 +59,8 @@ func (a *Artifact) trust() error {
 	return nil
 }
 
-// List is every artifact, oldest first. One that is damaged has Damage set, and of
-// one whose manifest cannot be read only the ID is known.
+// List is every artifact, oldest first. One that is damaged or suspect has Damage
+// set, and of one whose manifest cannot be read only the ID is known.
 func (s *Store) List() ([]*Artifact, error) {
 	ids, err := s.ids("artifacts", "")
 	if err != nil {
@@ -76,6 +78,8 @@ func (s *Store) List() ([]*Artifact, error) {
 				a = &Artifact{ID: id, dir: s.path("artifacts", id.String())}
 			}
 			a.Damage = m.Reason
+		} else if why, err := os.ReadFile(a.Path(suspectName)); err == nil {
+			a.Damage = "suspect: " + strings.TrimSpace(string(why))
 		}
 		list = append(list, a)
 	}
