@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"sort"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -235,35 +236,29 @@ func (r *reader) syntax(err error) error {
 			}
 		}
 	}
-	if len(r.lines) <= maxSought {
-		line = r.syntaxLine(msg, line)
+	if n := r.syntaxLine(msg); n <= len(r.lines) {
+		line = n
 	}
 	e := r.at(min(line, len(r.lines)), 1, "%s", msg)
 	e.Column += len(e.Text) - len(strings.TrimLeft(e.Text, " "))
 	return e
 }
 
-// maxSought bounds the files in which syntaxLine seeks, which takes the square of their length.
-const maxSought = 2000
-
-// syntaxLine seeks the line of a mistake. The YAML reader tells where the map or list
-// began that it was in, if anything; the mistake is in the first line with which the file,
-// cut off behind it, has the same one.
-func (r *reader) syntaxLine(msg string, otherwise int) int {
-	for n := range r.lines {
-		d := yaml.NewDecoder(strings.NewReader(strings.Join(r.lines[:n+1], "\n") + "\n"))
+// syntaxLine seeks the line of a mistake. The YAML reader tells at best where the map or
+// list began that it was in; the mistake is in the line with which the file, cut off behind
+// it, begins to have it. The result is beyond the last line if no such line is found.
+func (r *reader) syntaxLine(msg string) int {
+	return 1 + sort.Search(len(r.lines), func(i int) bool {
+		d := yaml.NewDecoder(strings.NewReader(strings.Join(r.lines[:i+1], "\n") + "\n"))
 		for {
 			if _, err := decodeNode(d); err == io.EOF {
-				break
+				return false
 			} else if err != nil {
-				if _, m := syntaxParts(err); m == msg {
-					return n + 1
-				}
-				break
+				_, m := syntaxParts(err)
+				return m == msg
 			}
 		}
-	}
-	return otherwise
+	})
 }
 
 // syntaxParts takes an error of the YAML reader apart. line is 0 if it knows none.

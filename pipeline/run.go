@@ -25,6 +25,8 @@ type Runner struct {
 	Jobs    int      // stages side by side; 0: one
 	Threads int      // for all stages together; 0: all that the machine has
 	Device  string   // for stages whose pipeline.yaml pins none; "": auto
+
+	AcceptInexact bool // handed on to stages (Env)
 }
 
 // Options choose what a run does. Names are of stages or data sets.
@@ -397,6 +399,7 @@ func (x *execution) payload(ctx context.Context, n *Node, f *finding, threads in
 	stage, err := n.Kind.Open(n.Config, Env{
 		Seed: n.Seed, Threads: threads, Device: x.device(),
 		BaseDir: x.Graph.Dir, OutDir: filepath.Join(x.Graph.Dir, "out", n.Name),
+		AcceptInexact: x.AcceptInexact,
 	})
 	if err != nil {
 		return x.Graph.locate(n, err)

@@ -1,9 +1,23 @@
 package pipeline
 
 import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
 	"maps"
+	"math"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
+
+	"lfm/artifacts"
 )
 
 func wantComputed(t *testing.T, what string, got map[string]int, want ...string) {
@@ -38,4 +52,465 @@ func TestCaching(t *testing.T) {
 	wantComputed(t, "pinned device", w.up(standard, "device=cpu"), "autoencoder", "encode", "flow", "decode")
 	w.images = "other images"
 	wantComputed(t, "images", w.up(standard), "dataset", "autoencoder", "encode", "flow", "decode")
+}
+
+// TestOptions checks what --until, --only and --force select.
+func TestOptions(t *testing.T) {
+	w := newWorld(t)
+	run := func(opt Options) error {
+		w.computed()
+		_, err := w.runner(standard).Run(t.Context(), opt)
+		return err
+	}
+	if err := run(Options{Only: "encode"}); err == nil || !strings.Contains(err.Error(), "stage autoencoder: is missing (never computed), and only encode was asked for") {
+		t.Errorf("--only before its inputs: %v", err)
+	}
+	wantComputed(t, "--only before its inputs", w.computed(), "dataset")
+	if err := run(Options{Until: "encode"}); err != nil {
+		t.Error(err)
+	}
+	wantComputed(t, "--until encode", w.computed(), "autoencoder", "encode")
+	if err := run(Options{Only: "flow"}); err != nil {
+		t.Error(err)
+	}
+	wantComputed(t, "--only flow", w.computed(), "flow")
+	if err := run(Options{Force: []string{"encode"}}); err != nil {
+		t.Error(err)
+	}
+	wantComputed(t, "--force encode, which makes the same bytes", w.computed(), "encode", "decode") // decode was not made yet
+	var e *Error
+	if err := run(Options{Until: "flwo"}); !errors.As(err, &e) || e.Nearest != "flow" {
+		t.Errorf("unknown stage: %v", err)
+	}
+	if err := run(Options{Until: "encode", Force: []string{"flow"}}); !errors.As(err, &e) {
+		t.Errorf("forced outside of --until: %v", err)
+	}
+	if err := run(Options{Until: "encode", Only: "flow"}); !errors.As(err, &e) {
+		t.Errorf("--until and --only: %v", err)
+	}
+}
+
+// TestForceStartsAfresh: a forced stage does not go on from what an earlier one left in
+// its work area.
+func TestForceStartsAfresh(t *testing.T) {
+	w := newWorld(t)
+	w.up(standard)
+	w.hook("flow", func(_ context.Context, _ Inputs, work artifacts.Workspace, _ *artifacts.Builder, _ Listener) error {
+		if !work.Empty() {
+			t.Error("the work area is not empty")
+		}
+		return os.WriteFile(work.Path("checkpoint"), nil, 0o644)
+	})
+	r := w.runner(standard)
+	s, err := r.Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	work, err := r.Store.Work(s[3].ActionID)
+	if err == nil {
+		err = os.WriteFile(work.Path("left"), nil, 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Run(t.Context(), Options{Force: []string{"flow"}}); err != nil {
+		t.Fatal(err)
+	}
+	if r.Store.Unfinished(s[3].ActionID) {
+		t.Error("the work area outlived its stage")
+	}
+}
+
+// TestOtherBytes: a rerun that makes other bytes than before from the same key says so,
+// and what depends on it runs again.
+func TestOtherBytes(t *testing.T) {
+	w := newWorld(t)
+	w.up(standard)
+	w.hook("flow", func(_ context.Context, _ Inputs, _ artifacts.Workspace, out *artifacts.Builder, _ Listener) error {
+		return out.WriteFile("extra", []byte("not there before"))
+	})
+	var warnings []string
+	r := w.runner(standard)
+	r.Listen = func(e Event) {
+		if e.Event == StageWarning {
+			warnings = append(warnings, e.Stage+": "+e.Message)
+		}
+	}
+	w.computed()
+	if _, err := r.Run(t.Context(), Options{Force: []string{"flow"}}); err != nil {
+		t.Fatal(err)
+	}
+	wantComputed(t, "forced, other bytes", w.computed(), "flow", "decode")
+	if len(warnings) != 1 || !strings.HasPrefix(warnings[0], "flow: flow made other bytes than before") {
+		t.Errorf("warnings: %q", warnings)
+	}
+}
+
+// TestPorts: list and map forms of needs, two ports of one kind, and a port that is filled
+// by way of another.
+func TestPorts(t *testing.T) {
+	const text = `
+datasets: {d: {source: critters}}
+stages:
+  compare: {uses: compare, needs: {candidate: f, reference: g}}
+  other: {uses: compare, needs: [candidate, f]}
+  decode: {uses: decode, needs: [ae, f]}
+  candidate: {uses: flow, needs: [e]}
+  f: {uses: flow, needs: {encode: e}}
+  g: {uses: flow, needs: [e2]}
+  e: {uses: encode, needs: [ae]}
+  e2: {uses: encode, needs: [ae2]}
+  ae: {uses: autoencoder}
+  ae2: {uses: autoencoder}
+`
+	g := newWorld(t).load(text)
+	var order []string
+	for _, n := range g.Nodes {
+		order = append(order, n.Name)
+	}
+	if got, want := strings.Join(order, " "), "d ae e candidate f other decode ae2 e2 g compare"; got != want {
+		t.Errorf("order %q, want %q", got, want)
+	}
+	for _, want := range []struct{ stage, port, from string }{
+		{"compare", "candidate", "f"}, {"compare", "reference", "g"},
+		{"decode", "autoencoder", "ae"}, {"decode", "flow", "f"},
+		{"f", "encode", "e"}, {"f", "autoencoder", "ae"}, {"g", "autoencoder", "ae2"},
+		{"other", "candidate", "candidate"},
+	} {
+		n, err := g.Node(want.stage)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := n.Needs[want.port]; got == nil || got.Name != want.from {
+			t.Errorf("%s: port %s is filled with %v, want %s", want.stage, want.port, got, want.from)
+		}
+	}
+}
+
+// parallel is two branches that nothing joins.
+const parallel = `
+datasets: {d: {source: critters}}
+stages:
+  a: {uses: autoencoder, seed: 1}
+  b: {uses: autoencoder, seed: 2}
+  c: {uses: encode, needs: [a]}
+`
+
+// TestJobs: two stages that do not need each other meet only if two jobs run side by side,
+// and then share the threads.
+func TestJobs(t *testing.T) {
+	w := newWorld(t)
+	met := make(chan bool)
+	w.hook("autoencoder", func(ctx context.Context, _ Inputs, _ artifacts.Workspace, _ *artifacts.Builder, _ Listener) error {
+		select {
+		case met <- true:
+		case <-met:
+		case <-time.After(10 * time.Second):
+			return errors.New("alone")
+		}
+		return nil
+	})
+	r := w.runner(parallel)
+	r.Jobs, r.Threads = 2, 8
+	if _, err := r.Run(t.Context(), Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.lastEnv("autoencoder").Threads; got != 4 {
+		t.Errorf("two stages at work on 8 threads got %d each", got)
+	}
+}
+
+// TestOneJob: without --jobs no two stages are at work at a time.
+func TestOneJob(t *testing.T) {
+	w := newWorld(t)
+	var working atomic.Int32
+	w.hook("autoencoder", func(context.Context, Inputs, artifacts.Workspace, *artifacts.Builder, Listener) error {
+		if working.Add(1) > 1 {
+			t.Error("two at once")
+		}
+		time.Sleep(5 * time.Millisecond)
+		working.Add(-1)
+		return nil
+	})
+	if _, err := w.runner(parallel).Run(t.Context(), Options{}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestTwoRunners: what two runs want at a time is computed once; the other waits, says on
+// whom, and finds it made.
+func TestTwoRunners(t *testing.T) {
+	w := newWorld(t)
+	w.hook("autoencoder", func(context.Context, Inputs, artifacts.Workspace, *artifacts.Builder, Listener) error {
+		time.Sleep(400 * time.Millisecond) // longer than the store is patient before it tells
+		return nil
+	})
+	w.load(standard)
+	var waited atomic.Int32
+	var wg sync.WaitGroup
+	for range 2 {
+		r := w.runner(standard)
+		r.Listen = func(e Event) {
+			if e.Event == StageWaiting && e.Stage == "autoencoder" && strings.Contains(e.Message, "process") {
+				waited.Add(1)
+			}
+		}
+		wg.Go(func() {
+			if _, err := r.Run(t.Context(), Options{}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	wantComputed(t, "two runs", w.computed(), "dataset", "autoencoder", "encode", "flow", "decode")
+	if waited.Load() != 1 {
+		t.Errorf("%d runs said that they wait, want 1", waited.Load())
+	}
+}
+
+// TestFailure: the error names the stage, what does not depend on it is stopped, what was
+// made is kept, and the reason is remembered.
+func TestFailure(t *testing.T) {
+	w := newWorld(t)
+	broken := errors.New("out of paper")
+	stopped := make(chan bool, 1)
+	w.hook("autoencoder", func(ctx context.Context, in Inputs, work artifacts.Workspace, _ *artifacts.Builder, _ Listener) error {
+		if w.lastEnv("autoencoder").Seed == 2 { // b's
+			<-ctx.Done()
+			stopped <- true
+			return ctx.Err()
+		}
+		return nil
+	})
+	w.hook("encode", func(context.Context, Inputs, artifacts.Workspace, *artifacts.Builder, Listener) error { return broken })
+	r := w.runner(strings.ReplaceAll(parallel, "seed: 1", "seed: 0"))
+	// One job computes a; then b and c are at work together.
+	if _, err := r.Run(t.Context(), Options{Until: "a"}); err != nil {
+		t.Fatal(err)
+	}
+	r.Jobs = 2
+	_, err := r.Run(t.Context(), Options{})
+	var stage *StageError
+	if !errors.As(err, &stage) || stage.Stage != "c" || !errors.Is(err, broken) || err.Error() != "stage c: out of paper" {
+		t.Errorf("error %v", err)
+	}
+	if len(stopped) != 1 {
+		t.Error("b was not stopped")
+	}
+	record := LastRecord(r.Store, r.Graph.File)
+	states := []string{record.State}
+	for _, s := range record.Stages {
+		states = append(states, s.Name+" "+s.State)
+	}
+	if got := strings.Join(states, ", "); got != "failed, d cached, a cached, b interrupted, c failed" {
+		t.Errorf("record: %s", got)
+	}
+	status, err := r.Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := status[3]; got.State != Missing || got.Reason != "failed before: out of paper" {
+		t.Errorf("status of c: %+v", got)
+	}
+}
+
+// TestPanic: a panic in a stage is an error that names the stage, with the stack in the
+// run record and not in the message.
+func TestPanic(t *testing.T) {
+	w := newWorld(t)
+	w.hook("encode", func(context.Context, Inputs, artifacts.Workspace, *artifacts.Builder, Listener) error {
+		panic("kernels: gemm: b too short")
+	})
+	r := w.runner(standard)
+	_, err := r.Run(t.Context(), Options{})
+	if err == nil || !strings.HasPrefix(err.Error(), "stage encode: panicked: kernels: gemm: b too short") || strings.Contains(err.Error(), "goroutine") {
+		t.Errorf("error %v", err)
+	}
+	s := LastRecord(r.Store, r.Graph.File).Stage("encode")
+	if s.State != WasFailed || !strings.Contains(s.Stack, "run_test.go") {
+		t.Errorf("record: %+v", s)
+	}
+	if aside, err := os.ReadDir(filepath.Join(r.Store.Dir(), "aside")); err != nil || len(aside) > 0 {
+		t.Errorf("left aside: %v, %v", aside, err)
+	}
+}
+
+// TestInterrupt: the end of the context is an error that wraps context.Canceled and the
+// cause and names the stage; the work area survives, the state says so, and the next run
+// goes on in it.
+func TestInterrupt(t *testing.T) {
+	w := newWorld(t)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	signal := errors.New("terminated")
+	w.hook("flow", func(ctx context.Context, _ Inputs, work artifacts.Workspace, _ *artifacts.Builder, l Listener) error {
+		if data, err := os.ReadFile(work.Path("checkpoint")); err == nil {
+			l.Resumed(len(data))
+			return nil
+		}
+		cancel(signal)
+		<-ctx.Done()
+		if err := os.WriteFile(work.Path("checkpoint"), []byte("four"), 0o644); err != nil {
+			t.Error(err)
+		}
+		return fmt.Errorf("flow: step 4: %w", ctx.Err())
+	})
+	r := w.runner(standard)
+	_, err := r.Run(ctx, Options{})
+	var stopped *InterruptedError
+	if !errors.Is(err, context.Canceled) || !errors.Is(err, signal) || !errors.As(err, &stopped) || !slices.Equal(stopped.Stages, []string{"flow"}) {
+		t.Errorf("error %v", err)
+	}
+	status, err := r.Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := status[3]; got.State != Interrupted || got.Reason != "interrupted: work area present" {
+		t.Errorf("status of flow: %+v", got)
+	}
+	w.computed()
+	summary, err := r.Run(t.Context(), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantComputed(t, "the next run", w.computed(), "flow", "decode")
+	if got := summary.Stages[3].Resumed; !slices.Equal(got, []int{4}) {
+		t.Errorf("resumed at %v, want 4", got)
+	}
+}
+
+// TestEndedContext: a run whose context has ended starts nothing.
+func TestEndedContext(t *testing.T) {
+	w := newWorld(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := w.runner(standard).Run(ctx, Options{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+	wantComputed(t, "nothing", w.computed())
+}
+
+// TestEnv: seeds, devices and folders reach the stage.
+func TestEnv(t *testing.T) {
+	w := newWorld(t)
+	r := w.runner(standard, "stages.decode.seed=18446744073709551615")
+	r.Device = "cuda:1"
+	if _, err := r.Run(t.Context(), Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := w.lastEnv("decode").Seed, uint64(1<<64-1); got != want {
+		t.Errorf("seed %d, want %d", got, want)
+	}
+	want := Env{Seed: 7, Threads: runtime.GOMAXPROCS(0), Device: "cuda:1", BaseDir: w.dir, OutDir: filepath.Join(w.dir, "out", "flow")}
+	if got := w.lastEnv("flow"); got != want {
+		t.Errorf("got %+v, want %+v", got, want)
+	}
+	var warned string
+	r = w.runner(standard, "device=cpu")
+	r.Device = "cuda"
+	r.Listen = func(e Event) {
+		if e.Event == StageWarning {
+			warned = e.Message
+		}
+	}
+	if _, err := r.Run(t.Context(), Options{}); err != nil {
+		t.Fatal(err)
+	}
+	if got := w.lastEnv("flow").Device; got != "cpu" || !strings.Contains(warned, "pins device: cpu") {
+		t.Errorf("device %s of a file that pins cpu; warning %q", got, warned)
+	}
+}
+
+// TestRoots: what a pipeline file wanted last is no garbage, also after a run of a part.
+func TestRoots(t *testing.T) {
+	w := newWorld(t)
+	w.up(standard)
+	r := w.runner(standard)
+	if _, err := r.Run(t.Context(), Options{Until: "autoencoder"}); err != nil {
+		t.Fatal(err)
+	}
+	roots, err := r.Store.Roots()
+	if err != nil || len(roots) != 1 || roots[0].File != r.Graph.Path {
+		t.Fatalf("roots %v, %v", roots, err)
+	}
+	status, err := r.Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range status {
+		if !slices.Contains(roots[0].Actions, s.ActionID) {
+			t.Errorf("%s is not among the roots", s.Name)
+		}
+	}
+}
+
+// TestEvents: what a run tells its listener, in order, is also in its events.jsonl.
+func TestEvents(t *testing.T) {
+	w := newWorld(t)
+	w.hook("encode", func(_ context.Context, _ Inputs, _ artifacts.Workspace, _ *artifacts.Builder, l Listener) error {
+		l.Checkpoint(3)
+		l.Picture("preview", "out/encode/preview.png")
+		l.Warn("%d pictures skipped", 2)
+		return nil
+	})
+	tell := func(opt Options) string {
+		var told, kept []string
+		r := w.runner(standard)
+		r.Listen = func(e Event) {
+			told = append(told, e.Event+" "+e.Stage)
+			if e.Time.IsZero() {
+				t.Error("an event without a time")
+			}
+		}
+		summary, err := r.Run(t.Context(), opt)
+		if err != nil {
+			t.Fatal(err)
+		}
+		runs, err := r.Store.Runs()
+		if err != nil || runs[0].ID != summary.RunID {
+			t.Fatalf("runs %v, %v", runs, err)
+		}
+		if err := runs[0].Events(func(line []byte) error {
+			var e Event
+			err := json.Unmarshal(line, &e)
+			kept = append(kept, e.Event+" "+e.Stage)
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(told, kept) {
+			t.Errorf("told %q, kept %q", told, kept)
+		}
+		return strings.Join(told, ", ")
+	}
+	const first = "run_started , source_started critters, source_finished critters, " +
+		"stage_started autoencoder, progress autoencoder, stage_finished autoencoder, " +
+		"stage_started encode, checkpoint encode, picture encode, warning encode, progress encode, stage_finished encode, run_finished "
+	if got := tell(Options{Until: "encode"}); got != first {
+		t.Errorf("got  %s\nwant %s", got, first)
+	}
+	const second = "run_started , source_cached critters, stage_cached autoencoder, stage_cached encode, run_finished "
+	if got := tell(Options{Until: "encode"}); got != second {
+		t.Errorf("got  %s\nwant %s", got, second)
+	}
+}
+
+// TestEventJSON: fields that an event is about are written even when zero, others only
+// when set, and a loss that became NaN does not break the line.
+func TestEventJSON(t *testing.T) {
+	for _, c := range []struct {
+		event Event
+		want  string
+	}{
+		{Event{Event: RunFinished, Cached: 4}, `"event":"run_finished","executed":0,"cached":4}`},
+		{Event{Event: StageProgress, Stage: "flow", Steps: 9, Loss: math.NaN()}, `"event":"progress","stage":"flow","step":0,"steps":9,"loss":null,"items_per_s":0}`},
+		{Event{Event: StageWarning, Message: "a \"b\""}, `"event":"warning","message":"a \"b\""}`},
+	} {
+		got, err := json.Marshal(c.event)
+		if err != nil || string(got) != `{"time":"0001-01-01T00:00:00Z",`+c.want {
+			t.Errorf("got %s, %v; want …%s", got, err, c.want)
+		}
+	}
+	var l Listener
+	l.Progress(1, 2, 3, 4) // a nil listener is fine
+	l.Warn("nobody hears %d", 1)
 }

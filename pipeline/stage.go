@@ -41,6 +41,10 @@ type Env struct {
 	Device  string // auto, cpu, cuda or cuda:N
 	BaseDir string // folder of pipeline.yaml
 	OutDir  string // for side products that nobody reads back, such as preview pictures: out/STAGE beside pipeline.yaml; may not exist yet
+
+	// AcceptInexact lets a stage go on with a work area that another back end began
+	// (Workspace.Backend), though the bytes may then differ from a straight run's.
+	AcceptInexact bool
 }
 
 // Stage is a repeatable computation from inputs to one payload.

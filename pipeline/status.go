@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"lfm/artifacts"
@@ -235,7 +236,7 @@ func (r *Runner) judge(n *Node, f *finding, found []*finding, m memory) (state, 
 	case f.err != nil:
 		return Missing, f.err.Error()
 	case f.key == "":
-		for _, in := range n.inputs() {
+		for _, in := range slices.Backward(n.inputs()) { // the nearest
 			if found[in.index].artifact == nil {
 				return absent, "depends on " + in.Name + "'s output"
 			}

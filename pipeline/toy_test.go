@@ -19,6 +19,7 @@ type world struct {
 	t      *testing.T
 	dir    string
 	images string // what the data set holds
+	digest func(context.Context) error
 
 	mu    sync.Mutex
 	calls map[string]int // by seed and kind: how often Run was called
@@ -126,7 +127,10 @@ func (w *world) openSource(cfg any, dir, cacheDir string) (Source, error) {
 	return toySource{w}, nil
 }
 
-func (s toySource) Digest(context.Context) (artifacts.ID, error) {
+func (s toySource) Digest(ctx context.Context) (artifacts.ID, error) {
+	if s.w.digest != nil {
+		return artifacts.ID{}, s.w.digest(ctx)
+	}
 	return artifacts.HashText(s.w.images), nil
 }
 
@@ -179,6 +183,20 @@ func (s *toy) Run(ctx context.Context, in Inputs, work artifacts.Workspace, out 
 	}
 	l.Progress(1, 1, 0.5, 10)
 	return out.WriteFile("payload", []byte(text))
+}
+
+// hook lets a test step into a kind's Run, before its payload is written.
+func (w *world) hook(kind string, f func(context.Context, Inputs, artifacts.Workspace, *artifacts.Builder, Listener) error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.run[kind] = f
+}
+
+// lastEnv is what the kind's last stage was opened with.
+func (w *world) lastEnv(kind string) Env {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.env[kind]
 }
 
 func (w *world) count(what string) {

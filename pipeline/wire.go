@@ -180,10 +180,26 @@ func (g *Graph) sort(stages []*stageText, needs map[*Node][]need) {
 }
 
 // fillPorts gives each needed stage a port that takes what it makes: the port that is
-// named, else the only one left of that kind of artifact, else the one of the stage's name.
+// named; else, where several are alike, the one of the stage's own name; else the only one
+// that is left, if the stage is the only one left too.
 func (s *stageText) fillPorts(needs []need, stages []*stageText) error {
+	var rest []need
 	for _, n := range needs {
-		port, err := s.choosePort(n, needs)
+		port := n.port
+		if port != "" {
+			if err := s.checkPort(n); err != nil {
+				return err
+			}
+		} else if slices.Contains(s.portsFor(n), n.from.Name) {
+			port = n.from.Name
+		} else {
+			rest = append(rest, n)
+			continue
+		}
+		s.Needs[port] = n.from.Node
+	}
+	for _, n := range rest {
+		port, err := s.lastPort(n, rest)
 		if err != nil {
 			return err
 		}
@@ -197,43 +213,42 @@ func (s *stageText) fillPorts(needs []need, stages []*stageText) error {
 	return nil
 }
 
-func (s *stageText) choosePort(n need, needs []need) (string, error) {
-	makes := n.from.Kind.Output
-	if n.port != "" {
-		return n.port, s.checkPort(n)
-	}
-	var fitting, free []string
+// portsFor lists the ports that take what a stage makes.
+func (s *stageText) portsFor(n need) []string {
+	var ports []string
 	for _, p := range s.Kind.Inputs {
-		if p.Via == "" && p.Artifact == makes {
-			fitting = append(fitting, p.Name)
-			if s.Needs[p.Name] == nil {
-				free = append(free, p.Name)
-			}
+		if p.Via == "" && p.Artifact == n.from.Kind.Output {
+			ports = append(ports, p.Name)
 		}
 	}
-	rivals := 0 // other stages that make the same
-	for _, m := range needs {
-		if m.from != n.from && m.from.Kind.Output == makes {
+	return ports
+}
+
+// lastPort is the port of a stage whose name says nothing. rest are all such stages.
+func (s *stageText) lastPort(n need, rest []need) (string, error) {
+	makes, ports := article(n.from.Kind.Output), s.portsFor(n)
+	free := slices.DeleteFunc(slices.Clone(ports), func(p string) bool { return s.Needs[p] != nil })
+	rivals := 0
+	for _, m := range rest {
+		if m.from.Kind.Output == n.from.Kind.Output {
 			rivals++
 		}
 	}
 	switch {
-	case len(fitting) == 0:
-		return "", faultAt(n.at, "%s makes %s, which %s does not take; %s", n.from.Name, article(makes), s.Kind.Name, s.takes(makes))
+	case len(ports) == 0:
+		return "", faultAt(n.at, "%s makes %s, which %s does not take; %s", n.from.Name, makes, s.Kind.Name, s.takes(n.from.Kind.Output))
+	case len(ports) == 1 && rivals > 1:
+		return "", faultAt(n.at, "%s takes %s only once, and %d stages that make one are named", s.Kind.Name, makes, rivals)
 	case len(free) == 0:
-		return "", faultAt(n.at, "%s takes %s only once", s.Kind.Name, article(makes))
-	case len(fitting) == 1 && rivals > 0:
-		return "", faultAt(n.at, "%s takes %s only once, and %d stages that make one are named", s.Kind.Name, article(makes), rivals+1)
-	case slices.Contains(free, n.from.Name):
-		return n.from.Name, nil
-	case len(fitting) == 1:
-		return fitting[0], nil
+		return "", faultAt(n.at, "%s is one too many: every port of %s for %s is filled", n.from.Name, s.Kind.Name, makes)
+	case len(free) == 1 && rivals == 1:
+		return free[0], nil
 	}
 	var forms []string
-	for _, p := range fitting {
+	for _, p := range ports {
 		forms = append(forms, p+": …")
 	}
-	return "", faultAt(n.at, "%s could stand at %s of %s; say which: needs: {%s}", n.from.Name, list(fitting, "or"), s.Kind.Name, strings.Join(forms, ", "))
+	return "", faultAt(n.at, "%s could stand at %s of %s; say which: needs: {%s}", n.from.Name, list(free, "or"), s.Kind.Name, strings.Join(forms, ", "))
 }
 
 // checkPort holds a named port to what it takes.
