@@ -177,7 +177,7 @@ func (f Field) check(v reflect.Value) (msg, near string) {
 		if v.Kind() != reflect.String {
 			return msg, ""
 		}
-		near := nearest(text, f.oneof)
+		near := Nearest(text, f.oneof)
 		if near != "" {
 			msg = fmt.Sprintf("%s cannot be %s; did you mean %q?", f.Name, text, near)
 		}

@@ -213,7 +213,7 @@ func TestDistance(t *testing.T) {
 	}
 	valid := []string{"batch", "steps", "latent_channels", "ema"}
 	for word, want := range map[string]string{"step": "steps", "Batch": "batch", "latent": "latent_channels", "em": "ema", "solver": "", "": ""} {
-		if got := nearest(word, valid); got != want {
+		if got := Nearest(word, valid); got != want {
 			t.Errorf("%q is taken for %q, want %q", word, got, want)
 		}
 	}

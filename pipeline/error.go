@@ -86,7 +86,7 @@ func faultNear(n *yaml.Node, nearest, format string, args ...any) error {
 // choices ends a message about an unknown word: with the one that was meant, if one looks
 // like it, else with all of them.
 func choices(word string, valid []string) (end, near string) {
-	if near := nearest(word, valid); near != "" {
+	if near := Nearest(word, valid); near != "" {
 		return fmt.Sprintf("; did you mean %q?", near), near
 	}
 	if len(valid) == 0 {
@@ -97,9 +97,9 @@ func choices(word string, valid []string) (end, near string) {
 	return "; there is " + list(valid, "and"), ""
 }
 
-// nearest is the word of fewest edits from word; if none looks like it, the first that
-// begins with it; or "".
-func nearest(word string, valid []string) string {
+// Nearest is the valid word of fewest edits from word; if none looks like it, the first
+// that begins with it; or "".
+func Nearest(word string, valid []string) string {
 	n := utf8.RuneCountInString(word)
 	best, edits := "", 2+n/3
 	if n <= 2 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -27,35 +28,53 @@ type NodeStatus struct {
 	Reason   string       `json:"reason"`               // "" when cached
 	ActionID artifacts.ID `json:"action_id,omitzero"`   // zero while an input is not made
 	OutputID artifacts.ID `json:"output_id,omitzero"`   // zero unless cached
-	Needs    []string     `json:"needs"`                // nodes that it is made from
+	Needs    []string     `json:"needs"`                // nodes that it is made from, without ports filled by way of others
 	Source   bool         `json:"data_set,omitempty"`   // it is a data set
 	Error    string       `json:"data_error,omitempty"` // why a data set cannot be read
 }
 
-// Status looks at every node, data sets first, in topological order. Nothing runs and
-// nothing is written, but data sets are opened and digested. One that cannot be read is
-// missing, with the reason; the store not being readable is an error.
+// Status looks at every stage and the data sets that stages read, data sets first, in
+// topological order. Nothing runs and nothing is published, but data sets are opened and
+// digested. One that cannot be read is missing, with the reason; the store not being
+// readable is an error.
 func (r *Runner) Status(ctx context.Context) ([]NodeStatus, error) {
-	found, err := r.lookAll(ctx)
+	wanted := r.Graph.wanted(nil)
+	found, err := r.lookAll(ctx, wanted)
 	if err != nil {
 		return nil, err
 	}
-	statuses := make([]NodeStatus, len(found))
-	for i, f := range found {
-		n := r.Graph.Nodes[i]
-		s := NodeStatus{Name: n.Name, Kind: n.KindName(), State: f.state, Reason: f.reason, ActionID: f.action, Needs: []string{}, Source: n.IsSource()}
-		for _, in := range n.inputs() {
-			s.Needs = append(s.Needs, in.Name)
+	var statuses []NodeStatus
+	for _, n := range r.Graph.Nodes {
+		if !wanted[n] {
+			continue
 		}
+		f := found[n.index]
+		s := NodeStatus{Name: n.Name, Kind: n.KindName(), State: f.state, Reason: f.reason, ActionID: f.action, Needs: n.needs(), Source: n.IsSource()}
 		if f.artifact != nil {
 			s.OutputID = f.artifact.ID
 		}
 		if f.err != nil {
 			s.Error = f.err.Error()
 		}
-		statuses[i] = s
+		statuses = append(statuses, s)
 	}
 	return statuses, nil
+}
+
+// needs names what a node is made from as pipeline.yaml says it.
+func (n *Node) needs() []string {
+	names := []string{}
+	if n.Data != nil {
+		names = append(names, n.Data.Name)
+	}
+	if !n.IsSource() {
+		for _, p := range n.Kind.Inputs {
+			if p.Via == "" {
+				names = append(names, n.Needs[p.Name].Name)
+			}
+		}
+	}
+	return names
 }
 
 // KeyText is the description whose hash is a stage's action ID. An output that is not
@@ -65,7 +84,7 @@ func (r *Runner) KeyText(ctx context.Context, name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	found, err := r.lookAll(ctx)
+	found, err := r.lookAll(ctx, r.Graph.upstream(n))
 	if err != nil {
 		return "", err
 	}
@@ -90,11 +109,12 @@ func (r *Runner) Withdraw(ctx context.Context, from string) error {
 	if err != nil {
 		return err
 	}
-	found, err := r.lookAll(ctx)
+	upstream, wanted := r.Graph.upstream(n), r.Graph.wanted(nil)
+	maps.Copy(wanted, upstream)
+	found, err := r.lookAll(ctx, wanted)
 	if err != nil {
 		return err
 	}
-	upstream := r.Graph.upstream(n)
 	for _, up := range r.Graph.Nodes {
 		if up == n || !upstream[up] {
 			continue
@@ -147,11 +167,15 @@ type finding struct {
 	err      error // the data set cannot be read
 }
 
-// lookAll looks at every node in order.
-func (r *Runner) lookAll(ctx context.Context) ([]*finding, error) {
+// lookAll looks at nodes in order; what they are made from is among them. The finding of
+// another node is nil.
+func (r *Runner) lookAll(ctx context.Context, nodes map[*Node]bool) ([]*finding, error) {
 	memories := r.remember()
 	found := make([]*finding, len(r.Graph.Nodes))
 	for i, n := range r.Graph.Nodes {
+		if !nodes[n] {
+			continue
+		}
 		f, err := r.look(ctx, n, found)
 		if err != nil {
 			return nil, err

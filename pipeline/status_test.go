@@ -251,6 +251,9 @@ func TestUnusedData(t *testing.T) {
 	text = strings.ReplaceAll(text, "uses: autoencoder", "uses: autoencoder\n    data: critters")
 	text = strings.ReplaceAll(text, "uses: encode", "uses: encode\n    data: critters")
 	wantComputed(t, "one of two data sets", w.up(text), "dataset", "autoencoder", "encode", "flow", "decode")
+	if got := showStatus(t, w.runner(text)); got != "critters cached\nautoencoder cached\nencode cached\nflow cached\ndecode cached\n" {
+		t.Errorf("status\n%s", got)
+	}
 }
 
 // TestCancelledStatus: a status whose context ends is an error, not a missing data set.
