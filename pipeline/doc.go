@@ -36,8 +36,9 @@
 // # Files
 //
 // config.go is the struct-tag machinery: decoding, ranges, canonical text and schema from
-// one struct. load.go reads the file, wire.go connects the ports, key.go writes key texts,
-// status.go compares them with the store, run.go schedules, record.go remembers runs.
+// one struct. yaml.go reads a file into nodes that know their places, load.go makes a graph
+// of them, wire.go connects the ports, key.go writes key texts, status.go compares them
+// with the store, run.go schedules, record.go remembers runs.
 //
 // # Caveats
 //
