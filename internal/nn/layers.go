@@ -1,0 +1,73 @@
+package nn
+
+import (
+	"math"
+
+	"gorgonia.org/gorgonia"
+
+	"lfm/internal/ops"
+)
+
+// PyTorch starts matrices and kernels by kaiming_uniform_ with a = √5 (He et al. 2015): the
+// bound is √(6/((1+5)·fan in)) = 1/√(fan in), and biases share it.
+func defaultBound(fanIn int) float64 { return 1 / math.Sqrt(float64(fanIn)) }
+
+// Linear is a matrix and a bias: weight (out, in), bias (out).
+type Linear struct{ Weight, Bias *gorgonia.Node }
+
+// NewLinear makes a linear layer from in to out numbers.
+func NewLinear(s Scope, in, out int) Linear {
+	bound := defaultBound(in)
+	return Linear{Weight: s.Uniform("weight", bound, out, in), Bias: s.Uniform("bias", bound, out)}
+}
+
+// Apply takes x (..., in) to (..., out).
+func (l Linear) Apply(x *gorgonia.Node) *gorgonia.Node { return ops.Linear(x, l.Weight, l.Bias) }
+
+// Conv2d is a convolution with a kernel of 1 or 3, padded by half of it: weight (out, in,
+// kernel, kernel), bias (out).
+type Conv2d struct {
+	Weight, Bias *gorgonia.Node
+	Stride       int
+}
+
+// NewConv2d makes a convolution from in to out channels.
+func NewConv2d(s Scope, in, out, kernel, stride int) Conv2d {
+	bound := defaultBound(in * kernel * kernel)
+	return Conv2d{Weight: s.Uniform("weight", bound, out, in, kernel, kernel), Bias: s.Uniform("bias", bound, out), Stride: stride}
+}
+
+// Apply takes x (N, H, W, in) to (N, H/stride, W/stride, out), rounded up.
+func (c Conv2d) Apply(x *gorgonia.Node) *gorgonia.Node {
+	return ops.Conv2d(x, c.Weight, c.Bias, c.Stride)
+}
+
+// GroupNorm normalises channels in groups, then scales and shifts them: weight (C) and bias
+// (C), which begin as ones and zeros.
+type GroupNorm struct {
+	Weight, Bias *gorgonia.Node
+	Groups       int
+}
+
+// NewGroupNorm makes a normalisation of so many channels in so many groups.
+func NewGroupNorm(s Scope, channels, groups int) GroupNorm {
+	return GroupNorm{Weight: s.Constant("weight", 1, channels), Bias: s.Constant("bias", 0, channels), Groups: groups}
+}
+
+// Apply takes x (N, ..., C) to the same shape.
+func (n GroupNorm) Apply(x *gorgonia.Node) *gorgonia.Node {
+	return ops.GroupNorm(x, n.Weight, n.Bias, n.Groups)
+}
+
+// Embedding is a table of learned rows: weight (count, width), which begins standard normal.
+type Embedding struct{ Weight *gorgonia.Node }
+
+// NewEmbedding makes a table of count rows.
+func NewEmbedding(s Scope, count, width int) Embedding {
+	return Embedding{Weight: s.Normal("weight", 1, count, width)}
+}
+
+// Apply looks up the rows that ids (N) name and gives each a shape: (N, shape...).
+func (e Embedding) Apply(ids *gorgonia.Node, shape ...int) *gorgonia.Node {
+	return ops.Embedding(e.Weight, ids, shape...)
+}
