@@ -1,0 +1,16 @@
+// Package flow is the stage that learns to turn noise into latents: a transformer over
+// latent tokens, conditioned on time by adaptive layer norm (Peebles & Xie 2023) and on the
+// class by cross-attention to context tokens, trained by flow matching on straight paths
+// (Lipman et al. 2023, Liu et al. 2023).
+//
+// An Arch says how large the network is; Net is its layers on a graph; NewTraining and
+// NewEvaluation build the graphs that are run. Parameters have PyTorch's names (inp.weight,
+// blocks.0.cross_attn.kv.weight, …).
+//
+//	z (N, L, C) ─inp, + pos──▶ x (N, L, D) ─blocks, out──▶ velocity (N, L, C)
+//	t (N) ─────────time──────▶ (N, D) ───────┘ scales, shifts and gates
+//	labels (N) ────cond──────▶ context (N, M, D) ─kv of each block─┘ keys and values
+//
+// Time is the lecture's: t = 0 is data, t = 1 is noise, z_t = (1-t) x + (t + sigma_min) eps,
+// and the velocity is v = x - eps = -dz/dt.
+package flow

@@ -1,0 +1,154 @@
+package flow
+
+import (
+	"fmt"
+
+	"gorgonia.org/gorgonia"
+
+	"lfm/crossattn"
+	"lfm/internal/nn"
+	"lfm/internal/ops"
+)
+
+// timeDim is the width of the sinusoidal embedding of t: 128 frequencies.
+const timeDim = 256
+
+// Arch is the size of the velocity network: a family with the reference model R1 in it.
+type Arch struct {
+	Tokens        int // L, latent positions
+	Channels      int // C of the latents
+	Width         int // D
+	Depth         int // blocks
+	Heads         int // of each attention
+	Classes       int // without the null context
+	ContextTokens int // M
+}
+
+// R1 is the reference model: 64 tokens of 4, ten classes.
+var R1 = Arch{Tokens: 64, Channels: 4, Width: 256, Depth: 6, Heads: 4, Classes: 10, ContextTokens: 8}
+
+// Validate says what is wrong with an architecture.
+func (a Arch) Validate() error {
+	for _, f := range []struct {
+		name  string
+		value int
+	}{
+		{"tokens", a.Tokens}, {"channels", a.Channels}, {"width", a.Width}, {"depth", a.Depth},
+		{"heads", a.Heads}, {"classes", a.Classes}, {"context_tokens", a.ContextTokens},
+	} {
+		if f.value < 1 {
+			return fmt.Errorf("flow: %s is %d, want at least 1", f.name, f.value)
+		}
+	}
+	if a.Width%a.Heads != 0 {
+		return fmt.Errorf("flow: a width of %d does not make %d heads", a.Width, a.Heads)
+	}
+	return nil
+}
+
+// Net is the velocity network.
+type Net struct {
+	arch         Arch
+	pos          *gorgonia.Node // (1, L, D)
+	inp          nn.Linear
+	time0, time2 nn.Linear
+	cond         *crossattn.ClassTokens
+	blocks       []*block
+	mod, out     nn.Linear
+}
+
+// NewNet makes the layers of the network.
+func NewNet(s nn.Scope, a Arch) *Net {
+	n := &Net{
+		arch:  a,
+		pos:   s.Constant("pos", 0, 1, a.Tokens, a.Width),
+		inp:   nn.NewLinear(s.In("inp"), a.Channels, a.Width),
+		time0: nn.NewLinear(s.In("time", "0"), timeDim, a.Width),
+		time2: nn.NewLinear(s.In("time", "2"), a.Width, a.Width),
+		cond:  crossattn.NewClassTokens(s.In("cond"), a.Classes, a.ContextTokens, a.Width),
+	}
+	for i := range a.Depth {
+		n.blocks = append(n.blocks, newBlock(s.In("blocks").At(i), a))
+	}
+	n.mod = nn.NewLinear(s.In("mod"), a.Width, 2*a.Width)
+	n.out = nn.NewLinear(s.In("out"), a.Width, a.Channels)
+	return n
+}
+
+// Time embeds times t (N) as SiLU(embedding) (N, D), the form in which every modulation
+// reads it.
+func (n *Net) Time(t *gorgonia.Node) *gorgonia.Node {
+	e := n.time0.Apply(ops.TimeEmbedding(t, timeDim))
+	return ops.SiLU(n.time2.Apply(ops.SiLU(e)))
+}
+
+// Context gives the keys and values (N, M, 2D) that each block reads for labels (N). They do
+// not depend on z or t.
+func (n *Net) Context(labels *gorgonia.Node) gorgonia.Nodes {
+	tokens := n.cond.Encode(labels)
+	kv := make(gorgonia.Nodes, len(n.blocks))
+	for i, b := range n.blocks {
+		kv[i] = b.crossAttn.KeysValues(tokens)
+	}
+	return kv
+}
+
+// Velocity is v (N, L, C) at z (N, L, C), for times from Time and a context from Context.
+func (n *Net) Velocity(z, time *gorgonia.Node, context gorgonia.Nodes) *gorgonia.Node {
+	x := ops.BroadcastAdd(n.inp.Apply(z), n.pos)
+	for i, b := range n.blocks {
+		x = b.apply(x, time, context[i])
+	}
+	m := chunk(n.mod.Apply(time), 2)
+	return n.out.Apply(ops.ScaleShift(ops.LayerNorm(x), m[0], m[1]))
+}
+
+// block is one layer of the transformer:
+//
+//	x += gate1 · selfAttn(LN(x) (1 + scale1) + shift1)
+//	x += crossAttn(LN(x), context)
+//	x += gate2 · mlp(LN(x) (1 + scale2) + shift2)
+//
+// where scale1, shift1, gate1, scale2, shift2, gate2 are mod(time), and the layer norms have
+// no parameters.
+type block struct {
+	selfAttn, crossAttn *crossattn.Attention
+	mlp0, mlp2          nn.Linear
+	mod                 nn.Linear
+}
+
+func newBlock(s nn.Scope, a Arch) *block {
+	d := a.Width
+	return &block{
+		selfAttn:  crossattn.NewAttention(s.In("self_attn"), d, d, a.Heads),
+		crossAttn: crossattn.NewAttention(s.In("cross_attn"), d, d, a.Heads),
+		mlp0:      nn.NewLinear(s.In("mlp", "0"), d, 4*d),
+		mlp2:      nn.NewLinear(s.In("mlp", "2"), 4*d, d),
+		mod:       nn.NewLinear(s.In("mod"), d, 6*d),
+	}
+}
+
+// apply takes tokens x (N, L, D), time (N, D) and the block's context kv (N, M, 2D) to (N, L, D).
+func (b *block) apply(x, time, kv *gorgonia.Node) *gorgonia.Node {
+	m := chunk(b.mod.Apply(time), 6)
+	scale1, shift1, gate1, scale2, shift2, gate2 := m[0], m[1], m[2], m[3], m[4], m[5]
+
+	h := ops.ScaleShift(ops.LayerNorm(x), scale1, shift1)
+	x = ops.Gate(x, b.selfAttn.Apply(h, h), gate1)
+
+	x = ops.Add(x, b.crossAttn.Attend(ops.LayerNorm(x), kv))
+
+	h = ops.ScaleShift(ops.LayerNorm(x), scale2, shift2)
+	return ops.Gate(x, b.mlp2.Apply(ops.GELU(b.mlp0.Apply(h))), gate2)
+}
+
+// chunk cuts the last dimension of x into n equal parts.
+func chunk(x *gorgonia.Node, n int) gorgonia.Nodes {
+	s := x.Shape()
+	width := s[len(s)-1] / n
+	parts := make(gorgonia.Nodes, n)
+	for i := range parts {
+		parts[i] = ops.Slice(x, i*width, (i+1)*width)
+	}
+	return parts
+}
