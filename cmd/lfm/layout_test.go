@@ -38,7 +38,7 @@ var mayImport = map[string][]string{
 	"internal/ops":         with(gorgoniaModules, "internal/kernels/ref"),
 	"internal/nn":          with(gorgoniaModules, "internal/ops", "internal/rng"),
 	"internal/engine":      with(gorgoniaModules, "internal/ops"),
-	"internal/optim":       with(gorgoniaModules, "internal/ops", "internal/nn"),
+	"internal/optim":       with(gorgoniaModules, "internal/ops", "internal/nn", "internal/engine"), // for the update's scalars
 	"internal/engine/cpu":  with(gorgoniaModules, "internal/engine", "internal/ops", "internal/kernels", "internal/kernels/ref"),
 	"crossattn":            with(gorgoniaModules, "internal/nn", "internal/ops"),
 	"internal/train":       with(gorgoniaModules, "internal/engine", "internal/ops", "internal/optim", "internal/checkpoint", "internal/rng", "internal/nn"),

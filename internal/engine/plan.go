@@ -29,8 +29,8 @@ type Value struct {
 	Name   string // a leaf's own name; "linear#12" otherwise
 	Node   *gorgonia.Node
 	Shape  tensor.Shape
-	Root   int // the value that this one is a view of, itself if none
-	Buffer int
+	Root   int       // the value that this one is a view of, itself if none
+	Buffer int       // -1 for a result that nobody wants
 	Offset int       // floats from the buffer's beginning; not nought only in views
 	Data   []float32 // a constant's elements
 }
@@ -120,7 +120,7 @@ func (p *Plan) Value(n *gorgonia.Node) int {
 	return -1
 }
 
-// Place gives where a value lies.
+// Place gives where a wanted value lies.
 func (p *Plan) Place(value int) Place { return p.Buffers[p.Values[value].Buffer].Place }
 
 // Label names a pass for people: its kinds.

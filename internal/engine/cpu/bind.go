@@ -64,14 +64,6 @@ func (c *call) result(i int) []float32 {
 	return c.scratch(c.out[i].shape.TotalSize())
 }
 
-// optional is the i-th operand's memory, or nil if the operation has none.
-func (c *call) optional(i int) []float32 {
-	if i < len(c.in) {
-		return c.in[i].data
-	}
-	return nil
-}
-
 // binder turns the passes of a plan into phases.
 type binder struct {
 	m                 *Machine

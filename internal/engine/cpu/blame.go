@@ -14,9 +14,8 @@ func (m *Machine) Blame() string {
 	m.backend.mu.Lock()
 	defer m.backend.mu.Unlock()
 	for i := range m.plan.Values {
-		v, place := &m.plan.Values[i], m.plan.Place(i)
-		if (place == engine.Input || place == engine.Param) && !finite(m.values[i]) {
-			return fmt.Sprintf("%s %s %v", place, v.Name, v.Shape)
+		if v := &m.plan.Values[i]; v.Node.Op() == nil && !finite(m.values[i]) {
+			return fmt.Sprintf("%s %s %v", m.plan.Place(i), v.Name, v.Shape)
 		}
 	}
 	for i := range m.passes {

@@ -106,6 +106,9 @@ func (m *Machine) openValues() error {
 	m.values = make([][]float32, len(p.Values))
 	for i := range p.Values {
 		v := &p.Values[i]
+		if v.Buffer < 0 {
+			continue
+		}
 		buffer := p.Buffers[v.Buffer]
 		from := buffer.Offset + v.Offset
 		to := from + v.Size()
@@ -131,8 +134,7 @@ func (m *Machine) openValues() error {
 func (m *Machine) start(shared bool) error {
 	for i := range m.plan.Values {
 		v := &m.plan.Values[i]
-		place := m.plan.Place(i)
-		if v.Root != i || v.Node.Value() == nil || place != engine.Input && (place != engine.Param || shared) {
+		if v.Node.Op() != nil || v.Node.Value() == nil || shared && m.plan.Place(i) == engine.Param {
 			continue
 		}
 		data, err := ops.Floats(v.Node.Value())
@@ -221,7 +223,7 @@ func (m *Machine) Set(n *gorgonia.Node, v []float32) {
 // Get copies an input, a parameter, an output or a wanted gradient out.
 func (m *Machine) Get(n *gorgonia.Node, dst []float32) {
 	i := m.find("get", n, len(dst))
-	if b := m.plan.Buffers[m.plan.Values[i].Buffer]; b.Place == engine.Arena && b.Last < len(m.plan.Passes) || m.values[i] == nil {
+	if m.values[i] == nil || m.plan.Place(i) == engine.Arena && m.plan.Buffers[m.plan.Values[i].Buffer].Last < len(m.plan.Passes) {
 		panic(fmt.Sprintf("cpu: get: %s is not an output", m.plan.Values[i].Name))
 	}
 	copy(dst, m.values[i])

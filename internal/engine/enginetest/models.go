@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -22,14 +23,14 @@ type Model struct {
 	Output  *gorgonia.Node // what the loss judges
 	Loss    *gorgonia.Node
 	initial map[*gorgonia.Node][]float32
-	random  *rand.Rand
+	seed    uint64
 }
 
 func newModel(seed uint64) *Model {
 	return &Model{
 		Graph:   gorgonia.NewGraph(),
 		initial: map[*gorgonia.Node][]float32{},
-		random:  rand.New(rand.NewPCG(seed, 0)),
+		seed:    seed,
 	}
 }
 
@@ -57,10 +58,13 @@ func (m *Model) Param(name string, shape ...int) *gorgonia.Node {
 	return n
 }
 
+// draw gives normal numbers from a stream of the leaf's own, so that neither the batch nor
+// one leaf more changes the others.
 func (m *Model) draw(n *gorgonia.Node, deviation float64) []float32 {
+	r := rand.New(rand.NewPCG(m.seed, uint64(len(m.initial))))
 	v := make([]float32, n.Shape().TotalSize())
 	for i := range v {
-		v[i] = float32(deviation * m.random.NormFloat64())
+		v[i] = float32(deviation * r.NormFloat64())
 	}
 	return v
 }
@@ -78,14 +82,15 @@ func (m *Model) Start(set func(n *gorgonia.Node, v []float32)) {
 	}
 }
 
-// Bind gives all leaves their numbers as gorgonia's values, for its own machines.
+// Bind gives all leaves their numbers as gorgonia's values, for its own machines, which want
+// them for leaves that nobody reads too.
 func (m *Model) Bind() {
-	m.Start(func(n *gorgonia.Node, v []float32) {
-		t := tensor.New(tensor.WithShape(n.Shape()...), tensor.WithBacking(append([]float32(nil), v...)))
+	for n, v := range m.initial {
+		t := tensor.New(tensor.WithShape(n.Shape()...), tensor.WithBacking(slices.Clone(v)))
 		if err := gorgonia.Let(n, t); err != nil {
 			panic(err)
 		}
-	})
+	}
 }
 
 // finish builds the backward pass.
@@ -179,7 +184,7 @@ func Transformer(n int, seed uint64) *Model {
 // chains and views. All its tensors are (n, 4, 8), so that anything can follow anything.
 func Random(n int, seed uint64) *Model {
 	m := newModel(seed)
-	r := m.random
+	r := rand.New(rand.NewPCG(seed, 1<<32))
 	pool := gorgonia.Nodes{m.Input("x", n, 4, 8), m.Input("y", n, 4, 8)}
 	pick := func() *gorgonia.Node { // mostly something recent
 		return pool[len(pool)-1-min(len(pool)-1, int(r.ExpFloat64()*2))]
