@@ -1,0 +1,254 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"gorgonia.org/gorgonia"
+
+	"lfm/internal/checkpoint"
+	"lfm/internal/engine"
+	"lfm/internal/nn"
+	"lfm/internal/optim"
+)
+
+// Job is something to train.
+type Job struct {
+	Settings
+	Seed    uint64         // of the parameters' first values
+	Params  *nn.Params     // in the order of the plan's updates
+	Machine engine.Machine // of a plan with updates, whose first output is the loss
+
+	// Inputs are the graph's inputs, and Draw fills them, in that order, for a step. It must
+	// be a pure function of the step. It is called ahead of the step from another goroutine,
+	// which has ended when Run returns.
+	Inputs []*gorgonia.Node
+	Draw   func(step int, inputs [][]float32) error
+
+	// Series keeps the checkpoints.
+	Series *checkpoint.Series
+
+	// Evaluate, if set, is called every EvaluateEvery steps and after the last, with the
+	// number of steps done. What it returns joins the metrics. It may give up with ctx's
+	// error when ctx ends; the resumed run then calls it again.
+	Evaluate      func(done int) (Figures, error)
+	EvaluateEvery int
+
+	// Computer, if set, names what decides the bits of a step: back end, device, instruction
+	// set, but no number of threads. A checkpoint of another computer is refused, with an
+	// *Inexact, unless AcceptInexact.
+	Computer      string
+	AcceptInexact bool
+
+	Observe Observer
+}
+
+// Figures are named numbers, in the order in which they are written.
+type Figures []Figure
+
+// Figure is a named number.
+type Figure struct {
+	Name  string
+	Value float64
+}
+
+// Observer is told how training goes. Nil functions are not called.
+type Observer struct {
+	Resumed    func(step int)
+	Progress   func(step, steps int, loss, itemsPerS float64)
+	Checkpoint func(step int)
+	Warn       func(format string, args ...any)
+}
+
+// observeEvery is the least time between two reports of progress.
+const observeEvery = 200 * time.Millisecond
+
+// saveAfter is the time between checkpoints where no number of steps is set.
+const saveAfter = 30 * time.Second
+
+// inARow is how many updates in a row may be skipped; see Diverged.
+const inARow = 5
+
+// Diverged is the error of training whose numbers are no longer finite.
+type Diverged struct {
+	Step       int    // the last of the steps that were skipped, counted from 0
+	First      string // tensor that is not finite
+	Checkpoint int    // steps done at the last checkpoint, whose weights are good; 0 for none
+	Settings   Settings
+}
+
+func (d *Diverged) Error() string {
+	last := "there is no checkpoint yet"
+	if d.Checkpoint > 0 {
+		last = fmt.Sprintf("the last good checkpoint is of step %d", d.Checkpoint)
+	}
+	advice := fmt.Sprintf("lower learning_rate (now %g)", d.Settings.LearningRate)
+	if d.Settings.Clip == 0 {
+		advice += " or set clip: 1"
+	} else {
+		advice += fmt.Sprintf(" or clip (now %g)", d.Settings.Clip)
+	}
+	return fmt.Sprintf("train: loss or gradient was not finite in %d steps in a row, the last of them step %d; first in %s; %s; %s, or raise warmup",
+		inARow, d.Step, d.First, last, advice)
+}
+
+// Inexact is the refusal to go on from another computer's checkpoint: the result would be
+// neither's, to the bit.
+type Inexact struct{ Saved, Here string }
+
+func (e *Inexact) Error() string {
+	return fmt.Sprintf("train: the checkpoint was computed on %q, this is %q, so the result would not be exact; go on there, or accept it with --accept-inexact", e.Saved, e.Here)
+}
+
+// Run trains to the last step and returns the metrics as JSON lines. When ctx ends, or
+// inputs or figures cannot be had, it saves what is done and returns that error.
+func Run(ctx context.Context, j Job) (metrics []byte, err error) {
+	r := run{Job: j, adam: j.Settings.optimizer()}
+	if err := r.restore(); err != nil {
+		return nil, err
+	}
+	if err := r.steps(ctx); err != nil {
+		return nil, err
+	}
+	return r.metrics.rows, nil
+}
+
+// optimizer is AdamW under the settings' schedule.
+func (s Settings) optimizer() optim.AdamW {
+	return optim.AdamW{
+		Rate: s.LearningRate, WeightDecay: s.WeightDecay, Clip: s.Clip,
+		EMA: s.EMA, WarmEMA: true,
+		Schedule: optim.Cosine{Warm: int(math.Round(s.Warmup * float64(s.Steps))), Steps: s.Steps},
+	}
+}
+
+// run is a Job at work.
+type run struct {
+	Job
+	adam      optim.AdamW
+	done      int // steps
+	skipped   int // in a row
+	evaluated int // steps done at the last evaluation
+	metrics   metrics
+
+	saved     int // steps done at the last checkpoint
+	savedAt   time.Time
+	seen      int // steps at the last report of progress
+	seenAt    time.Time
+	lastShown float64
+}
+
+// steps does what is left to do. An evaluation comes first in the loop, so that one that
+// was given up is made up for before the next step changes the weights.
+func (r *run) steps(ctx context.Context) error {
+	feed := newFeed(r.Inputs, r.Draw, r.done, r.Steps)
+	defer feed.stop()
+	r.savedAt, r.seenAt, r.seen = time.Now(), time.Now(), r.done
+	for {
+		if err := r.evaluate(); err != nil {
+			return r.leave(ctx, err)
+		}
+		if r.done == r.Steps {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return r.leave(ctx, ctx.Err())
+		}
+		inputs, err := feed.next(ctx)
+		if err != nil {
+			return r.leave(ctx, fmt.Errorf("train: step %d: %w", r.done, err))
+		}
+		for i, n := range r.Inputs {
+			r.Machine.Set(n, inputs[i])
+		}
+		feed.release()
+		if err := r.step(); err != nil {
+			return err
+		}
+		r.report()
+		if r.due() {
+			if err := r.save(); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// step is one update.
+func (r *run) step() error {
+	scalars := r.adam.Scalars(r.done)
+	r.Machine.SetScalars(scalars)
+	if err := r.Machine.RunAll(); err != nil {
+		return fmt.Errorf("train: step %d: %w", r.done, err)
+	}
+	report := r.Machine.Report()
+	r.lastShown = report.Loss
+	r.metrics.add(report, scalars.Rate)
+	if !report.Skipped {
+		r.skipped = 0
+	} else if r.skipped++; r.skipped >= inARow {
+		return &Diverged{Step: r.done, First: r.Machine.Blame(), Checkpoint: r.saved, Settings: r.Settings}
+	} else if r.Observe.Warn != nil {
+		r.Observe.Warn("train: step %d: loss or gradient is not finite, nothing is moved", r.done)
+	}
+	r.done++
+	if r.done%rowEvery(r.Steps) == 0 || r.done == r.Steps {
+		r.metrics.row(r.done)
+	}
+	return nil
+}
+
+// evaluate asks for figures where they are due and not there yet.
+func (r *run) evaluate() error {
+	due := r.done == r.Steps || r.EvaluateEvery > 0 && r.done%r.EvaluateEvery == 0
+	if r.Evaluate == nil || r.done == r.evaluated || !due {
+		return nil
+	}
+	begin := time.Now()
+	figures, err := r.Evaluate(r.done)
+	if err != nil {
+		return fmt.Errorf("train: evaluation after %d steps: %w", r.done, err)
+	}
+	r.metrics.figures(r.done, figures)
+	r.evaluated = r.done
+	r.seenAt = r.seenAt.Add(time.Since(begin)) // evaluating is no training
+	return nil
+}
+
+// report tells how far it is, not too often.
+func (r *run) report() {
+	spent := time.Since(r.seenAt)
+	if r.Observe.Progress == nil || spent < observeEvery && r.done != r.Steps {
+		return
+	}
+	r.Observe.Progress(r.done, r.Steps, r.lastShown, float64((r.done-r.seen)*r.Batch)/spent.Seconds())
+	r.seen, r.seenAt = r.done, time.Now()
+}
+
+// due says whether it is time for a checkpoint. The last step always has one: what follows
+// it may be interrupted too.
+func (r *run) due() bool {
+	if r.done == r.Steps {
+		return true
+	}
+	if r.CheckpointEvery > 0 {
+		return r.done%r.CheckpointEvery == 0
+	}
+	return time.Since(r.savedAt) >= saveAfter
+}
+
+// leave saves what is done and returns why training ends before its last step.
+func (r *run) leave(ctx context.Context, why error) error {
+	if r.done > r.saved {
+		if err := r.save(); err != nil {
+			return errors.Join(why, err)
+		}
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("train: saved after %d of %d steps: %w", r.done, r.Steps, ctx.Err())
+	}
+	return why
+}
