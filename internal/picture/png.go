@@ -1,0 +1,61 @@
+package picture
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"image/png"
+	"io"
+	"strings"
+)
+
+// Text is a word about a picture that its file carries.
+type Text struct {
+	Key   string // 1 to 79 printable ASCII characters
+	Value string
+}
+
+// Encode writes m as an 8-bit RGB PNG with texts, in their order, as iTXt chunks
+// (uncompressed, UTF-8) before the image data.
+func Encode(w io.Writer, m *Image, texts []Text) error {
+	var file bytes.Buffer
+	encoder := png.Encoder{CompressionLevel: png.BestCompression}
+	if err := encoder.Encode(&file, m.rgba()); err != nil {
+		return fmt.Errorf("picture: encode: %w", err)
+	}
+	const head = 8 + 25 // signature and IHDR, which the encoder writes first
+	out := append([]byte(nil), file.Bytes()[:head]...)
+	for _, t := range texts {
+		if err := t.check(); err != nil {
+			return err
+		}
+		// keyword 0, uncompressed, method 0, no language, no translated keyword
+		out = appendChunk(out, "iTXt", append([]byte(t.Key+"\x00\x00\x00\x00\x00"), t.Value...))
+	}
+	out = append(out, file.Bytes()[head:]...)
+	_, err := w.Write(out)
+	return err
+}
+
+func (t Text) check() error {
+	ok := len(t.Key) >= 1 && len(t.Key) <= 79 && strings.TrimSpace(t.Key) == t.Key
+	for i := range len(t.Key) {
+		ok = ok && t.Key[i] >= ' ' && t.Key[i] <= '~'
+	}
+	if !ok {
+		return fmt.Errorf("picture: text key %q: want 1 to 79 printable ASCII characters", t.Key)
+	}
+	return nil
+}
+
+// appendChunk adds a chunk: length, type, data, CRC of the two (PNG, section 5.3).
+func appendChunk(out []byte, kind string, data []byte) []byte {
+	out = binary.BigEndian.AppendUint32(out, uint32(len(data)))
+	sum := crc32.NewIEEE()
+	io.WriteString(sum, kind)
+	sum.Write(data)
+	out = append(out, kind...)
+	out = append(out, data...)
+	return binary.BigEndian.AppendUint32(out, sum.Sum32())
+}
