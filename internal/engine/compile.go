@@ -37,7 +37,9 @@ func Compile(g *gorgonia.ExprGraph, outputs []*gorgonia.Node, updates []ops.Upda
 			return nil, fmt.Errorf("engine: compile: node %d %s: %w", n.ID(), n.Name(), err)
 		}
 	}
-	c.finish(outputs, updates)
+	if err := c.finish(outputs, updates); err != nil {
+		return nil, fmt.Errorf("engine: compile: %w", err)
+	}
 	c.schedule()
 	c.chain()
 	c.assign()
@@ -54,8 +56,7 @@ type compiler struct {
 	params  map[*gorgonia.Node]bool
 	kept    []bool
 	steps   []Step
-	ids     []int64 // by step: its node
-	point   []bool  // by step: point-wise
+	point   []bool // by step: point-wise
 
 	producer map[int]int // by value that no view is: the step
 	pass     []int       // by step: its pass
@@ -232,7 +233,6 @@ func (c *compiler) step(n *gorgonia.Node, op gorgonia.Op, kind ops.Kind, in []in
 	}
 	_, pointwise := op.(ops.Pointwise)
 	c.steps = append(c.steps, s)
-	c.ids = append(c.ids, n.ID())
 	c.point = append(c.point, pointwise || kind == kindAdd)
 	return nil
 }
@@ -282,21 +282,26 @@ func viewOffset(op ops.Op, shape tensor.Shape) (int, bool) {
 }
 
 // finish notes what must outlive the passes, and drops results that nobody reads.
-func (c *compiler) finish(outputs []*gorgonia.Node, updates []ops.Update) {
+func (c *compiler) finish(outputs []*gorgonia.Node, updates []ops.Update) error {
 	p := c.plan
 	c.kept = make([]bool, len(p.Values))
-	keep := func(n *gorgonia.Node) int {
-		v := p.index[n]
-		c.kept[c.root(v)] = true
-		return v
-	}
 	for _, n := range outputs {
-		p.Outputs = append(p.Outputs, keep(n))
+		v, err := c.values([]*gorgonia.Node{n})
+		if err != nil {
+			return fmt.Errorf("an output %w", err)
+		}
+		c.kept[c.root(v[0])] = true
+		p.Outputs = append(p.Outputs, v[0])
 	}
 	for _, u := range updates {
 		entry := Update{Param: p.index[u.Param], Grad: -1}
 		if u.Grad != nil {
-			entry = Update{Param: entry.Param, Grad: keep(u.Grad), Decay: u.Decay, EMA: u.EMA}
+			v, err := c.values([]*gorgonia.Node{u.Grad})
+			if err != nil {
+				return fmt.Errorf("the update of %s %w", u.Param.Name(), err)
+			}
+			c.kept[c.root(v[0])] = true
+			entry = Update{Param: entry.Param, Grad: v[0], Decay: u.Decay, EMA: u.EMA}
 		}
 		p.Updates = append(p.Updates, entry)
 	}
@@ -313,14 +318,13 @@ func (c *compiler) finish(outputs []*gorgonia.Node, updates []ops.Update) {
 			}
 		}
 	}
+	return nil
 }
 
-// schedule fixes the order of the steps. gorgonia numbers nodes as they are made, and
-// Grad makes an operation's gradients right after those of the operations behind it, so
-// the lowest number first keeps activations as short as the model's author wrote them.
-// (gorgonia's topological order is a depth-first search and may leave weight gradients,
-// with the activations they read, to the end.) The exception: a point-wise step that can
-// follow the point-wise step just taken goes first, to become one pass with it.
+// schedule fixes the order of the steps: that of gorgonia's sort, which follows the order in
+// which nodes were made, so that an operation's gradients are computed one behind the other
+// and its activations live no longer than they must. The exception: a point-wise step that
+// can follow the point-wise step just taken goes first, to become one pass with it.
 func (c *compiler) schedule() {
 	missing := make([]int, len(c.steps)) // operands not yet computed
 	readers := make([][]int, len(c.steps))
@@ -347,7 +351,7 @@ func (c *compiler) schedule() {
 				if fa {
 					pick = k
 				}
-			} else if c.ids[a] < c.ids[b] {
+			} else if a < b {
 				pick = k
 			}
 		}

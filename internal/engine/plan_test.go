@@ -190,6 +190,7 @@ func TestSameGraphSamePlan(t *testing.T) {
 func TestCompileErrors(t *testing.T) {
 	m := enginetest.Perceptron(4, 1)
 	g := m.Graph
+	bundle := ops.Inputs(ops.GroupNorm(m.Output, m.Param("gamma", 3), m.Param("beta", 3), 1))[0]
 	foreign := gorgonia.Must(gorgonia.Tanh(m.Output))
 	double := gorgonia.NewTensor(g, tensor.Float64, 1, gorgonia.WithShape(3), gorgonia.WithName("double"))
 	elsewhere := enginetest.Perceptron(4, 1).Output
@@ -202,6 +203,7 @@ func TestCompileErrors(t *testing.T) {
 		{"is not one of internal/ops", gorgonia.Nodes{foreign}, nil},
 		{"everything here is float32", gorgonia.Nodes{double}, nil},
 		{"are not in the graph", gorgonia.Nodes{elsewhere}, nil},
+		{"an output reads all results", gorgonia.Nodes{bundle}, nil},
 		{"output 0 is nil", gorgonia.Nodes{nil}, nil},
 		{"the first output is the loss", gorgonia.Nodes{m.Output}, []ops.Update{{Param: w, Grad: dw}}},
 		{"the first output is the loss", nil, []ops.Update{{Param: w, Grad: dw}}},
