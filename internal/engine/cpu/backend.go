@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"lfm/internal/engine"
+	"lfm/internal/kernels"
 )
 
 // Backend runs machines on a pool of workers, one machine at a time.
@@ -24,8 +25,10 @@ func Open(threads int) *Backend {
 	return &Backend{pool: newPool(threads)}
 }
 
-// Name says what computes: "cpu, 2 threads".
-func (b *Backend) Name() string { return fmt.Sprintf("cpu, %d threads", b.pool.workers) }
+// Name says what computes: "cpu avx512, 2 threads".
+func (b *Backend) Name() string {
+	return fmt.Sprintf("cpu %s, %d threads", kernels.Level(), b.pool.workers)
+}
 
 // Threads is the number of workers.
 func (b *Backend) Threads() int { return b.pool.workers }
