@@ -1,0 +1,81 @@
+package main
+
+import (
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// add writes y[i] += x[i] for n floats, n a multiple of the lanes.
+func (s *isa) add() {
+	TEXT("add"+s.name, NOSPLIT, "func(y, x *float32, n int)")
+	Pragma("noescape")
+	Doc("add" + s.name + " is y[i] += x[i] for i < n; n is a positive multiple of 16.")
+	y, x, n := Load(Param("y"), GP64()), Load(Param("x"), GP64()), Load(Param("n"), GP64())
+	Label("loop")
+	for i := range 16 / s.lanes {
+		v := s.vec()
+		VMOVUPS(Mem{Base: y, Disp: 4 * s.lanes * i}, v)
+		VADDPS(Mem{Base: x, Disp: 4 * s.lanes * i}, v, v)
+		VMOVUPS(v, Mem{Base: y, Disp: 4 * s.lanes * i})
+	}
+	ADDQ(Imm(64), y)
+	ADDQ(Imm(64), x)
+	SUBQ(Imm(16), n)
+	JNZ(LabelRef("loop"))
+	VZEROUPPER()
+	RET()
+}
+
+// transpose writes an 8-row transposition, for both instruction sets: halves of two rows
+// are joined while they are loaded, so that a block of 8x8 costs 16 shuffles.
+func transpose() {
+	TEXT("transpose8AVX2", NOSPLIT, "func(dst, src *float32, dstStride, srcStride, n int)")
+	Pragma("noescape")
+	Doc("transpose8AVX2 is dst[j*dstStride+i] = src[i*srcStride+j] for i < 8, j < 8n; n > 0.")
+	dst, src := Load(Param("dst"), GP64()), Load(Param("src"), GP64())
+	ds, ss := Load(Param("dstStride"), GP64()), Load(Param("srcStride"), GP64())
+	n := Load(Param("n"), GP64())
+	SHLQ(Imm(2), ds)
+	SHLQ(Imm(2), ss)
+	ss3, ds3 := GP64(), GP64()
+	LEAQ(Mem{Base: ss, Index: ss, Scale: 2}, ss3)
+	LEAQ(Mem{Base: ds, Index: ds, Scale: 2}, ds3)
+	src4, dst4 := GP64(), GP64()
+	LEAQ(Mem{Base: src, Index: ss, Scale: 4}, src4)
+	LEAQ(Mem{Base: dst, Index: ds, Scale: 4}, dst4)
+	row := func(p, one, three reg.Register, r int) Mem {
+		return []Mem{{Base: p}, {Base: p, Index: one, Scale: 1}, {Base: p, Index: one, Scale: 2}, {Base: p, Index: three, Scale: 1}}[r]
+	}
+	Label("block")
+	for half := range 2 {
+		Comment([]string{"Columns 0-3: v[i] = row i | row i+4.", "Columns 4-7."}[half])
+		v := make([]reg.VecVirtual, 4)
+		for i := range v {
+			v[i] = YMM()
+			VMOVUPS(at(row(src, ss, ss3, i), 16*half), v[i].AsX())
+			VINSERTF128(Imm(1), at(row(src4, ss, ss3, i), 16*half), v[i], v[i])
+		}
+		lo01, hi01, lo23, hi23 := YMM(), YMM(), YMM(), YMM()
+		VUNPCKLPS(v[1], v[0], lo01) // a0 b0 a1 b1
+		VUNPCKHPS(v[1], v[0], hi01) // a2 b2 a3 b3
+		VUNPCKLPS(v[3], v[2], lo23) // c0 d0 c1 d1
+		VUNPCKHPS(v[3], v[2], hi23) // c2 d2 c3 d3
+		p := []reg.Register{dst, dst4}[half]
+		for i, pair := range [][2]reg.VecVirtual{{lo01, lo23}, {hi01, hi23}} {
+			even, odd := YMM(), YMM()
+			VSHUFPS(Imm(0x44), pair[1], pair[0], even) // a0 b0 c0 d0
+			VSHUFPS(Imm(0xee), pair[1], pair[0], odd)  // a1 b1 c1 d1
+			VMOVUPS(even, row(p, ds, ds3, 2*i))
+			VMOVUPS(odd, row(p, ds, ds3, 2*i+1))
+		}
+	}
+	ADDQ(Imm(32), src)
+	ADDQ(Imm(32), src4)
+	LEAQ(Mem{Base: dst, Index: ds, Scale: 8}, dst)
+	LEAQ(Mem{Base: dst4, Index: ds, Scale: 8}, dst4)
+	DECQ(n)
+	JNZ(LabelRef("block"))
+	VZEROUPPER()
+	RET()
+}

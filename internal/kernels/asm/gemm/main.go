@@ -1,0 +1,21 @@
+// Command gemm writes the tile kernels behind products and convolutions, and the two
+// small helpers that feed them: a transposition and an addition.
+package main
+
+import (
+	. "github.com/mmcloughlin/avo/build"
+)
+
+func main() {
+	ConstraintExpr("!noasm")
+	for _, isa := range []*isa{avx512, avx2} {
+		for vecs := 2; vecs >= 1; vecs-- {
+			for rows := 1; rows <= isa.rows; rows++ {
+				isa.tile(rows, vecs)
+			}
+		}
+		isa.add()
+	}
+	transpose()
+	Generate()
+}

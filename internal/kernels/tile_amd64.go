@@ -1,0 +1,140 @@
+//go:build !noasm
+
+package kernels
+
+// kernel runs the assembly of the level in use.
+func (t *tile) kernel(rows int) {
+	switch Level() {
+	case AVX512:
+		t.avx512(rows)
+	case AVX2:
+		t.avx2(rows)
+	default:
+		t.generic(rows)
+	}
+}
+
+// avx512 calls the kernel of so many rows, narrow or wide. The calls are spelled out because
+// an argument of a call through a table would escape to the heap.
+func (t *tile) avx512(rows int) {
+	p := t.pointer()
+	if t.cols <= 16 {
+		switch rows {
+		case 1:
+			tile1x16AVX512(p)
+		case 2:
+			tile2x16AVX512(p)
+		case 3:
+			tile3x16AVX512(p)
+		case 4:
+			tile4x16AVX512(p)
+		case 5:
+			tile5x16AVX512(p)
+		case 6:
+			tile6x16AVX512(p)
+		case 7:
+			tile7x16AVX512(p)
+		case 8:
+			tile8x16AVX512(p)
+		case 9:
+			tile9x16AVX512(p)
+		case 10:
+			tile10x16AVX512(p)
+		case 11:
+			tile11x16AVX512(p)
+		case 12:
+			tile12x16AVX512(p)
+		}
+		return
+	}
+	switch rows {
+	case 1:
+		tile1x32AVX512(p)
+	case 2:
+		tile2x32AVX512(p)
+	case 3:
+		tile3x32AVX512(p)
+	case 4:
+		tile4x32AVX512(p)
+	case 5:
+		tile5x32AVX512(p)
+	case 6:
+		tile6x32AVX512(p)
+	case 7:
+		tile7x32AVX512(p)
+	case 8:
+		tile8x32AVX512(p)
+	case 9:
+		tile9x32AVX512(p)
+	case 10:
+		tile10x32AVX512(p)
+	case 11:
+		tile11x32AVX512(p)
+	case 12:
+		tile12x32AVX512(p)
+	}
+}
+
+// avx2 calls the kernel of so many rows, narrow or wide. The calls are spelled out because
+// an argument of a call through a table would escape to the heap.
+func (t *tile) avx2(rows int) {
+	p := t.pointer()
+	if t.cols <= 8 {
+		switch rows {
+		case 1:
+			tile1x8AVX2(p)
+		case 2:
+			tile2x8AVX2(p)
+		case 3:
+			tile3x8AVX2(p)
+		case 4:
+			tile4x8AVX2(p)
+		case 5:
+			tile5x8AVX2(p)
+		case 6:
+			tile6x8AVX2(p)
+		}
+		return
+	}
+	switch rows {
+	case 1:
+		tile1x16AVX2(p)
+	case 2:
+		tile2x16AVX2(p)
+	case 3:
+		tile3x16AVX2(p)
+	case 4:
+		tile4x16AVX2(p)
+	case 5:
+		tile5x16AVX2(p)
+	case 6:
+		tile6x16AVX2(p)
+	}
+}
+
+// addTo is y[i] += x[i] for i < n, a multiple of 16.
+func addTo(y, x []float32, n int) {
+	y, x = y[:n], x[:n]
+	switch {
+	case n == 0:
+	case Level() == AVX512:
+		addAVX512(&y[0], &x[0], n)
+	case Level() == AVX2:
+		addAVX2(&y[0], &x[0], n)
+	default:
+		addGeneric(y, x)
+	}
+}
+
+// transpose8 is dst[j*dstStride+i] = src[i*srcStride+j] for i < 8, j < n, a multiple of 8.
+func transpose8(dst, src []float32, dstStride, srcStride, n int) {
+	if n == 0 {
+		return
+	}
+	_, _ = dst[(n-1)*dstStride+7], src[7*srcStride+n-1]
+	if Level() == Generic {
+		transposeGeneric(dst, src, dstStride, srcStride, 8, n)
+		return
+	}
+	transpose8AVX2(&dst[0], &src[0], dstStride, srcStride, n/8)
+}
