@@ -1,0 +1,49 @@
+// Package dataset finds images, lists them in an index, and reads them as numbers. Nobody else knows how an image file
+// is read.
+//
+//	src, err := dataset.Open(cfg, dir, cacheDir)  // a Source: a path, or the built-in critters
+//	id, err := src.Digest(ctx)                    // what the images are, without decoding one
+//	err = src.Index(ctx, out, warn)               // decodes each once and writes index.json
+//	set, err := dataset.Load(index, src)          // a Set
+//	err = set.Read(dst, i, flip)                  // dst (H, W, 3), values -1 … 1
+//
+// # What is a data set
+//
+// A source is the word critters, or a path to one of:
+//
+//	folder, .tar, .zip    cat/1.png dog/2.jpg …                 a folder a class; what lies deeper belongs to it
+//	                      train/cat/1.png test/cat/2.png …      with a split: train and test, val or validation
+//	                      1.png 2.png …                         one class
+//	folder of IDX files   train-images-idx3-ubyte.gz …          as MNIST is distributed, .gz or not
+//	folder of CIFAR-10    data_batch_1.bin … test_batch.bin     the binary version
+//
+// A single folder around all of it does not count. Without a split of its own, a set is split by a hash of each image's
+// path: an image's side never depends on the others. An image's ID is its path in the source, with slashes; drawn and
+// numbered images have IDs of the same form.
+//
+// PNG and JPEG are read, known by their content, whatever the colours: grey, palette, 16 bits and CMYK become 8-bit RGB
+// without regard to colour profiles, transparency is laid upon the background, and a JPEG's EXIF orientation is
+// honoured. An image that cannot be read is skipped: the index says which and why. Hidden files are not looked at.
+//
+// # Fitting
+//
+//	crop   the middle square, resampled to the size by Lanczos
+//	pad    centred on the background as it is; resampled only if it is larger than the size
+//
+// # The index
+//
+// index.json is a pure function of the images and the settings: no path of this machine and no time is in it.
+//
+//	{"format": "lfm dataset index 1", "origin", "size", "channels", "fit", "background", "classes": [name, …],
+//	 "counts": {"train": [images of each class], "test": […]}, "skipped": [{"id", "reason"}, …],
+//	 "labels": [class number of each image], "test": [numbers of the test images],
+//	 "digests": "64 hexadecimal digits an image, end to end", "ids": [id, …]}
+//
+// Columns instead of records let 100,000 images load in a fraction of a second.
+//
+// # The memory of digests
+//
+// A file is hashed once and then known by path, size, mtime, ctime and inode, in one flat binary file a source. A file
+// that changed less than two seconds before a scan began could change again without a trace in its times, so it is not
+// remembered by that scan (git's rule for racy entries).
+package dataset

@@ -1,0 +1,185 @@
+package dataset
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"image/color"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"lfm/artifacts"
+)
+
+// Source is a data set that was found but not read. Its methods are safe for concurrent use.
+type Source struct {
+	cfg    Config
+	origin origin
+
+	mu       sync.Mutex
+	digest   artifacts.ID // what Digest saw last
+	indexed  artifacts.ID // of the index file that pictures belong to
+	pictures *pictures    // pixels that were decoded already, shared by all Sets
+}
+
+// origin is where images come from: files of a tree, arrays of numbers, or a pen.
+type origin interface {
+	// describe returns a text that changes whenever an image, its name, its class or its split does.
+	describe(ctx context.Context) (string, error)
+	// survey lists the images, reading each one.
+	survey(ctx context.Context) (*Index, error)
+	// pixels returns image i of an index that survey made: (H, W, 3) bytes. It is safe for concurrent use.
+	pixels(x *Index, i int) ([]byte, error)
+}
+
+// Open finds the data set that cfg describes. A relative path is taken from dir; digests of files are remembered in
+// cacheDir, which need not exist, or not at all if it is empty.
+func Open(cfg *Config, dir, cacheDir string) (*Source, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	o, err := openOrigin(*cfg, dir, cacheDir)
+	if err != nil {
+		return nil, err
+	}
+	return &Source{cfg: *cfg, origin: o}, nil
+}
+
+func openOrigin(cfg Config, dir, cacheDir string) (origin, error) {
+	if cfg.generated() {
+		return newDrawn(cfg), nil
+	}
+	path := cfg.Source
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(dir, path)
+	}
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fieldError{"source", fmt.Sprintf("names %s, which does not exist", path)}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("dataset: %w", err)
+	}
+	background, err := parseColor(cfg.Background)
+	if err != nil {
+		return nil, err
+	}
+	s := settings{Config: cfg, path: path, memory: newMemory(cacheDir, path), background: background}
+	lower := strings.ToLower(path)
+	switch {
+	case info.IsDir():
+		return openFolder(s)
+	case strings.HasSuffix(lower, ".tar"):
+		return &treeOrigin{settings: s, tree: &tarTree{path: path}, whole: true}, nil
+	case strings.HasSuffix(lower, ".zip"):
+		return &treeOrigin{settings: s, tree: &zipTree{path: path}, whole: true}, nil
+	}
+	return nil, fieldError{"source", fmt.Sprintf("names %s, which is neither a folder nor a .tar nor a .zip: unpack it first", path)}
+}
+
+// settings is what every origin that reads files needs.
+type settings struct {
+	Config
+	path       string // absolute, or relative to the process
+	memory     *memory
+	background color.RGBA
+}
+
+func openFolder(s settings) (origin, error) {
+	names, err := os.ReadDir(s.path)
+	if err != nil {
+		return nil, fmt.Errorf("dataset: %w", err)
+	}
+	for _, d := range names {
+		if _, ok := parseIDXName(d.Name()); ok {
+			return newIDX(s, names)
+		}
+	}
+	for _, d := range names {
+		if cifarBatch.MatchString(d.Name()) {
+			return newCIFAR(s, names)
+		}
+	}
+	return &treeOrigin{settings: s, tree: &folderTree{root: s.path}}, nil
+}
+
+// describeSettings is the part of every description that decides pixels and order. Settings that a source has no use
+// for are left out, so that changing them changes nothing.
+func describeSettings(c Config, reads bool) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "lfm data set 1\nsize: %d\n", c.Size)
+	if reads {
+		fmt.Fprintf(&b, "fit: %s\nbackground: %s\n", c.Fit, colorText(c.Background))
+	}
+	fmt.Fprintf(&b, "classes: %q\ntest_fraction: %v\n", c.Classes, c.TestFraction)
+	return b.String()
+}
+
+// colorText is the one way to write a colour.
+func colorText(name string) string {
+	c, err := parseColor(name)
+	if err != nil {
+		return name
+	}
+	return fmt.Sprintf("#%02x%02x%02x", c.R, c.G, c.B)
+}
+
+// Digest returns an ID of everything that the index and the pixels depend on: the settings that matter, and all files
+// with their paths in the source. It decodes nothing, and hashes only files that are new or changed.
+func (s *Source) Digest(ctx context.Context) (artifacts.ID, error) {
+	text, err := s.origin.describe(ctx)
+	if err != nil {
+		return artifacts.ID{}, err
+	}
+	id := artifacts.HashText(text)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.digest = id
+	return id, nil
+}
+
+// Index reads every image once and writes the payload of the index artifact. What a user should know goes to warn,
+// which may be nil: images that were skipped (one warning for all), a single class, no test images.
+func (s *Source) Index(ctx context.Context, out *artifacts.Builder, warn func(string)) error {
+	x, err := s.index(ctx)
+	if err != nil {
+		return err
+	}
+	if warn == nil {
+		warn = func(string) {}
+	}
+	for _, w := range x.warnings() {
+		warn(w)
+	}
+	data := x.encode()
+	s.share(data, x)
+	return out.WriteFile(indexFile, data)
+}
+
+// index surveys the images and makes sure that they did not change meanwhile.
+func (s *Source) index(ctx context.Context) (*Index, error) {
+	s.mu.Lock()
+	before := s.digest
+	s.mu.Unlock()
+	if before.IsZero() {
+		var err error
+		if before, err = s.Digest(ctx); err != nil {
+			return nil, err
+		}
+	}
+	x, err := s.origin.survey(ctx)
+	if err != nil {
+		return nil, err
+	}
+	after, err := s.Digest(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if after != before {
+		return nil, fmt.Errorf("dataset: %s changed while it was being read: run again when it is at rest", s.cfg.Source)
+	}
+	return x, nil
+}
