@@ -1,0 +1,397 @@
+package kernels
+
+// ConvShape is the shape of a convolution over images (N, H, W, Cin) with weights
+// (Cout, Cin, Kernel, Kernel), as in package ref: Kernel 1 or 3 with Kernel/2 zeros of
+// padding, Stride 1 or 2.
+type ConvShape struct {
+	N, H, W    int // batch and size of the input
+	Cin, Cout  int
+	Kernel     int
+	Stride     int
+	Accumulate bool // Conv2d adds to y, Conv2dGradInput to dx, instead of overwriting it
+}
+
+// OutH is the height of the output.
+func (s ConvShape) OutH() int { return (s.H-1)/s.Stride + 1 }
+
+// OutW is the width of the output.
+func (s ConvShape) OutW() int { return (s.W-1)/s.Stride + 1 }
+
+// GFLOP is the work of the convolution, multiply-adds counted as two and those with padding
+// counted too; each gradient costs as much.
+func (s ConvShape) GFLOP() float64 {
+	return 2e-9 * float64(s.N*s.OutH()*s.OutW()) * float64(s.Cout*s.Cin*s.Kernel*s.Kernel)
+}
+
+// check panics on a shape that no kernel is written for.
+func (s ConvShape) check() {
+	if s.Kernel != 1 && s.Kernel != 3 || s.Stride != 1 && s.Stride != 2 || s.H <= 0 || s.W <= 0 {
+		panic("kernels: conv2d: want kernel 1 or 3, stride 1 or 2 and no empty image")
+	}
+}
+
+// Conv2dPackSize is the length of a weight packed for [Conv2d].
+func Conv2dPackSize(s ConvShape) int { return s.forward().packSize() }
+
+// Conv2dPackItems is the number of work items of [Conv2dPack].
+func Conv2dPackItems(s ConvShape) int { return panels(s.Cout) }
+
+// Conv2dPack packs panels [i0, i1) of w (Cout, Cin, K, K) for [Conv2d].
+func Conv2dPack(packed, w []float32, s ConvShape, i0, i1 int) {
+	taps := s.Kernel * s.Kernel
+	win := s.forward()
+	for i := i0; i < i1; i++ {
+		panel := packed[i*taps*s.Cin*panelCols : (i+1)*taps*s.Cin*panelCols]
+		win.packForward(panel, w, s, i*panelCols)
+	}
+}
+
+// Conv2dItems is the number of work items of [Conv2d].
+func Conv2dItems(s ConvShape) int { return s.forward().items(s.N) }
+
+// Conv2dScratch is the work memory of [Conv2d] in floats.
+func Conv2dScratch(s ConvShape) int { return s.forward().scratch() }
+
+// Conv2d is the convolution of x (N, H, W, Cin) with the weights that [Conv2dPack] packed,
+// plus b (Cout) if it is not nil, for work items [i0, i1). See ref.Conv2d.
+func Conv2d(y, x, packed, b []float32, s ConvShape, scratch []float32, i0, i1 int) {
+	win := s.forward()
+	win.run(y, x, packed, b, s.Accumulate, scratch, i0, i1)
+}
+
+// Conv2dGradInputPackSize is the length of a weight packed for [Conv2dGradInput].
+func Conv2dGradInputPackSize(s ConvShape) int { return s.gradInput().packSize() }
+
+// Conv2dGradInputPackItems is the number of work items of [Conv2dGradInputPack].
+func Conv2dGradInputPackItems(s ConvShape) int { return panels(s.Cin) }
+
+// Conv2dGradInputPack packs panels [i0, i1) of w (Cout, Cin, K, K) for [Conv2dGradInput].
+func Conv2dGradInputPack(packed, w []float32, s ConvShape, i0, i1 int) {
+	win := s.gradInput()
+	for i := i0; i < i1; i++ {
+		win.packGradInput(packed, w, s, i)
+	}
+}
+
+// Conv2dGradInputItems is the number of work items of [Conv2dGradInput].
+func Conv2dGradInputItems(s ConvShape) int { return s.gradInput().items(s.N) }
+
+// Conv2dGradInputScratch is the work memory of [Conv2dGradInput] in floats.
+func Conv2dGradInputScratch(s ConvShape) int { return s.gradInput().scratch() }
+
+// Conv2dGradInput is the gradient dx of a convolution by its input, from dy and the weights
+// that [Conv2dGradInputPack] packed, for work items [i0, i1). See ref.Conv2dGradInput.
+func Conv2dGradInput(dx, dy, packed []float32, s ConvShape, scratch []float32, i0, i1 int) {
+	win := s.gradInput()
+	win.run(dx, dy, packed, nil, s.Accumulate, scratch, i0, i1)
+}
+
+// A window slides over an image and makes another: the form that a convolution and its
+// gradient by the input share. In an image with its halo of zeros the pixels under a row of
+// the window are contiguous, so a tile of the destination is one call of a tile kernel whose
+// summed index runs over the window's rows, and no patch is ever copied.
+//
+// The gradient of a convolution of stride 2 has four phases: pixels whose row and column
+// are even or odd see different weights, and only these.
+type window struct {
+	srcH, srcW, k int // source image, k channels
+	dstH, dstW, n int // destination image, n channels
+	before, after int // rows and columns of zeros round the source
+	step          int // distance in the source between two places of the window
+	phases        int // 1, or 4 for stride 2
+	phase         [4]phase
+}
+
+// A phase makes the destination pixels (spread·i + row, spread·j + col), with spread 1 or, if
+// there are four phases, 2.
+type phase struct {
+	row, col   int
+	kRows      int // size of the window
+	kCols      int
+	weights    int // taps before this phase's, in the packed weights
+	firstTapH  int // weight (firstTapH - 2·i·stride…): see tap
+	firstTapW  int
+	tapStrideH int
+	tapStrideW int
+}
+
+// tap is the weight (kh, kw) under row i and column j of the window.
+func (p phase) tap(i, j int) (kh, kw int) {
+	return p.firstTapH + i*p.tapStrideH, p.firstTapW + j*p.tapStrideW
+}
+
+func (s ConvShape) forward() window {
+	s.check()
+	return window{
+		srcH: s.H, srcW: s.W, k: s.Cin, dstH: s.OutH(), dstW: s.OutW(), n: s.Cout,
+		before: s.Kernel / 2, after: s.Kernel / 2, step: s.Stride, phases: 1,
+		phase: [4]phase{{kRows: s.Kernel, kCols: s.Kernel, tapStrideH: 1, tapStrideW: 1}},
+	}
+}
+
+// gradInput: pixel h of dx is the sum over the kh with h = i·stride + kh - pad of what
+// dy[i] gives. At stride 1 that is a convolution with the weights turned round. At
+// stride 2 and kernel 3 an even h = 2u sees dy[u] through kh = 1, an odd one
+// h = 2u+1 sees dy[u] through kh = 2 and dy[u+1] through kh = 0.
+func (s ConvShape) gradInput() window {
+	s.check()
+	win := window{srcH: s.OutH(), srcW: s.OutW(), k: s.Cout, dstH: s.H, dstW: s.W, n: s.Cin, step: 1}
+	if s.Stride == 1 {
+		last := s.Kernel - 1
+		win.before, win.after, win.phases = s.Kernel/2, s.Kernel/2, 1
+		win.phase[0] = phase{kRows: s.Kernel, kCols: s.Kernel, firstTapH: last, firstTapW: last, tapStrideH: -1, tapStrideW: -1}
+		return win
+	}
+	win.phases, win.after = 4, s.Kernel/2
+	weights := 0
+	for i := range win.phase {
+		p := phase{row: i / 2, col: i % 2, weights: weights, tapStrideH: -2, tapStrideW: -2}
+		p.kRows, p.firstTapH = s.phaseTaps(p.row)
+		p.kCols, p.firstTapW = s.phaseTaps(p.col)
+		weights += p.kRows * p.kCols
+		win.phase[i] = p
+	}
+	return win
+}
+
+// phaseTaps is the number of weights, and the first, that an even (odd = 0) or odd row of dx
+// sees at stride 2.
+func (s ConvShape) phaseTaps(odd int) (n, first int) {
+	switch {
+	case s.Kernel == 3 && odd == 1:
+		return 2, 2
+	case odd == 1:
+		return 0, 0
+	}
+	return 1, s.Kernel / 2
+}
+
+// spread is the distance in the destination between two places of the window.
+func (w *window) spread() int {
+	if w.phases == 4 {
+		return 2
+	}
+	return 1
+}
+
+// packSize counts one k × 32 block for every tap of every phase and panel.
+func (w window) packSize() int {
+	taps := 0
+	for _, p := range w.phase[:w.phases] {
+		taps += p.kRows * p.kCols
+	}
+	return taps * w.k * panels(w.n) * panelCols
+}
+
+// panel is where the weights of a phase's panel begin.
+func (w *window) panel(p *phase, i int) int {
+	return (p.weights*panels(w.n) + i*p.kRows*p.kCols) * w.k * panelCols
+}
+
+// packForward packs 32 outputs from o: panel[(tap·Cin + c)·32 + j] = w[o+j, c, tap].
+// Blocks of 8 outputs by 8 channels are turned over in a small buffer.
+func (w *window) packForward(panel, weight []float32, s ConvShape, o int) {
+	const block = 8
+	var turned [9 * block * 8]float32
+	taps, cols := s.Kernel*s.Kernel, min(panelCols, s.Cout-o)
+	if cols < panelCols {
+		clear(panel)
+	}
+	for j := 0; j < cols; j += 8 {
+		outs := min(8, cols-j)
+		for c := 0; c < s.Cin; c += block {
+			chans := min(block, s.Cin-c)
+			transpose(turned[:], weight[((o+j)*s.Cin+c)*taps:], 8, s.Cin*taps, outs, chans*taps)
+			for i := range chans {
+				for t := range taps {
+					copy8(panel[(t*s.Cin+c+i)*panelCols+j:], turned[(i*taps+t)*8:], outs)
+				}
+			}
+		}
+	}
+}
+
+// packGradInput packs panel i of every phase: [(tap·Cout + o)·32 + j] = w[o, 32i+j, tap].
+func (w *window) packGradInput(packed, weight []float32, s ConvShape, i int) {
+	var turned [9 * 8]float32
+	taps, cols := s.Kernel*s.Kernel, min(panelCols, s.Cin-i*panelCols)
+	for ph := range w.phases {
+		p := &w.phase[ph]
+		at := w.panel(p, i)
+		if cols < panelCols {
+			clear(packed[at : at+p.kRows*p.kCols*s.Cout*panelCols])
+		}
+	}
+	for o := range s.Cout {
+		for j := 0; j < cols; j += 8 {
+			chans := min(8, cols-j)
+			transpose(turned[:], weight[(o*s.Cin+i*panelCols+j)*taps:], 8, taps, chans, taps)
+			for ph := range w.phases {
+				p := &w.phase[ph]
+				at := w.panel(p, i) + o*panelCols + j
+				for a := range p.kRows {
+					for b := range p.kCols {
+						kh, kw := p.tap(a, b)
+						copy8(packed[at:], turned[(kh*s.Kernel+kw)*8:], chans)
+						at += s.Cout * panelCols
+					}
+				}
+			}
+		}
+	}
+}
+
+// copy8 copies n <= 8 floats.
+func copy8(dst, src []float32, n int) {
+	if n == 8 {
+		*(*[8]float32)(dst) = *(*[8]float32)(src)
+		return
+	}
+	copy(dst[:n], src[:n])
+}
+
+// blockPixels is about the number of places of the window in a work item.
+const blockPixels = 128
+
+// gridH is the number of places of the window above each other.
+func (w *window) gridH() int { return (w.dstH + w.spread() - 1) / w.spread() }
+
+// blockRows is the number of rows of places in a work item.
+func (w *window) blockRows() int {
+	width := (w.dstW + w.spread() - 1) / w.spread()
+	return min(w.gridH(), max(1, blockPixels/width))
+}
+
+func (w *window) blocks() int { return (w.gridH() + w.blockRows() - 1) / w.blockRows() }
+
+func (w window) items(n int) int { return n * w.blocks() * panels(w.n) }
+
+func (w *window) padded() bool { return w.before+w.after > 0 }
+
+// haloW is the width of an image with its halo.
+func (w *window) haloW() int { return w.before + w.srcW + w.after }
+
+// haloRows is the number of source rows, halo included, under rows rows of places.
+func (w *window) haloRows(rows int) int { return (rows-1)*w.step + w.before + w.after + 1 }
+
+func (w window) scratch() int {
+	if !w.padded() {
+		return 0
+	}
+	return w.haloRows(w.blockRows()) * w.haloW() * w.k
+}
+
+// run computes work items [i0, i1): a block of rows of places in one image by a panel of
+// channels; the panels of one block follow each other and share its halo.
+func (w *window) run(dst, src, packed, bias []float32, accumulate bool, scratch []float32, i0, i1 int) {
+	t := newTile()
+	t.b, t.c = packed, dst
+	t.aK, t.aRow, t.aStep1, t.bK = 1, w.step*w.k, w.haloW()*w.k, panelCols
+	if accumulate {
+		t.add = 1
+	}
+	filled := -1
+	for i := i0; i < i1; i++ {
+		block, panel := i/panels(w.n), i%panels(w.n)
+		img, row := block/w.blocks(), block%w.blocks()*w.blockRows()
+		rows := min(w.blockRows(), w.gridH()-row)
+		image := src[img*w.srcH*w.srcW*w.k : (img+1)*w.srcH*w.srcW*w.k]
+		if !w.padded() {
+			t.a = image[row*w.step*w.srcW*w.k:]
+		} else {
+			if block != filled {
+				w.fill(scratch, image, row, rows)
+				filled = block
+			}
+			t.a = scratch
+		}
+		for p := range w.phase[:w.phases] {
+			w.runPhase(&t, &w.phase[p], bias, img, row, rows, panel)
+		}
+	}
+}
+
+// fill copies the source rows under rows rows of places from row, with their halo.
+func (w *window) fill(scratch, image []float32, row, rows int) {
+	width := w.haloW() * w.k
+	left, right := w.before*w.k, (w.before+w.srcW)*w.k
+	for i := range w.haloRows(rows) {
+		line := scratch[i*width : (i+1)*width]
+		h := row*w.step + i - w.before
+		if h < 0 || h >= w.srcH {
+			clear(line)
+			continue
+		}
+		clear(line[:left])
+		copy(line[left:right], image[h*w.srcW*w.k:(h+1)*w.srcW*w.k])
+		clear(line[right:])
+	}
+}
+
+// runPhase computes a phase's pixels under rows rows of places from row, for one panel.
+func (w *window) runPhase(t *tile, p *phase, bias []float32, img, row, rows, panel int) {
+	spread := w.spread()
+	// Places whose pixel is in the image: all but, perhaps, the last row and column.
+	rows = min(rows, (w.dstH-p.row+spread-1)/spread-row)
+	width := (w.dstW - p.col + spread - 1) / spread
+	if rows <= 0 || width <= 0 {
+		return
+	}
+	first := ((img*w.dstH+row*spread+p.row)*w.dstW + p.col) * w.n
+	if p.kRows*p.kCols == 0 {
+		if t.add == 0 {
+			w.clearPhase(t.c[first:], rows, width, panel)
+		}
+		return
+	}
+	t.k, t.n1 = p.kCols*w.k, p.kRows
+	t.bStep1 = t.k * panelCols
+	t.cRow = spread * w.n
+	wide := t.g.cols()
+	for j := panel * panelCols; j < min(w.n, (panel+1)*panelCols); j += wide {
+		t.cols = min(wide, w.n-j)
+		t.b0 = w.panel(p, panel) + j%panelCols
+		t.bias = nil
+		if bias != nil {
+			t.bias = bias[j : j+t.cols]
+		}
+		w.tiles(t, first+j, rows, width)
+	}
+}
+
+// tiles runs the tile kernel over rows × width places. Where groups of rows of a tile fit
+// evenly into a row of places, a tile goes on in the next row; else it ends with the row.
+func (w *window) tiles(t *tile, first, rows, width int) {
+	aLine, aCol := w.step*w.haloW()*w.k, w.step*w.k
+	cLine, cCol := w.spread()*w.dstW*w.n, w.spread()*w.n
+	g := t.g
+	if width%g.group == 0 {
+		i, j := 0, 0
+		for left := rows * width; left > 0; left -= g.rows {
+			for p := 0; p < 3 && p*g.group < left; p++ {
+				t.a0[p] = i*aLine + j*aCol
+				t.c0[p] = first + i*cLine + j*cCol
+				if j += g.group; j == width {
+					i, j = i+1, 0
+				}
+			}
+			t.run(min(left, g.rows))
+		}
+		return
+	}
+	for i := range rows {
+		t.rows(width, i*aLine, first+i*cLine)
+	}
+}
+
+// clearPhase zeroes a panel of pixels that no weight reaches.
+func (w *window) clearPhase(dst []float32, rows, width, panel int) {
+	spread := w.spread()
+	j0, j1 := panel*panelCols, min(w.n, (panel+1)*panelCols)
+	for i := range rows {
+		for j := range width {
+			at := (i*w.dstW + j) * spread * w.n
+			clear(dst[at+j0 : at+j1])
+		}
+	}
+}
