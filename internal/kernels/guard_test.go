@@ -39,7 +39,7 @@ func blankGuarded(n int) guarded {
 	return newGuarded(n, func(int) float32 { return -12345 })
 }
 
-func (g guarded) check(t *testing.T, name string) {
+func (g guarded) check(t testing.TB, name string) {
 	t.Helper()
 	for i, v := range g.all {
 		if (i < margin || i >= len(g.all)-margin) && v == v {

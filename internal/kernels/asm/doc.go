@@ -4,6 +4,7 @@
 // folder above, by the go:generate lines there:
 //
 //	peak       the register-only loop that speeds are compared with
+//	point      point-wise functions, sums, norms, softmax and the optimizer
 //	gemm       the tile kernels of products and convolutions, and the transposing pack
 //
 // This is a module of its own, so that lfm itself does not depend on the generator.

@@ -1,0 +1,277 @@
+package main
+
+import (
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// rowLoop runs body for count rows and moves the named slices on by stride bytes, those
+// in singles by one float.
+func (w *writer) rowLoop(count, stride reg.GPVirtual, rows, singles []string, body func()) {
+	loop, done := w.newLabel("row"), w.newLabel("rows")
+	Label(loop)
+	TESTQ(count, count)
+	JZ(LabelRef(done))
+	body()
+	for _, s := range rows {
+		ADDQ(stride, w.base[s])
+	}
+	for _, s := range singles {
+		ADDQ(Imm(4), w.base[s])
+	}
+	DECQ(count)
+	JMP(LabelRef(loop))
+	Label(done)
+}
+
+// bytes is the size of n floats.
+func bytes(n reg.GPVirtual) reg.GPVirtual {
+	b := GP64()
+	MOVQ(n, b)
+	SHLQ(U8(2), b)
+	return b
+}
+
+// toFloat is n as float32, in all lanes of an XMM.
+func toFloat(n reg.GPVirtual) reg.VecVirtual {
+	x := XMM()
+	VXORPS(x, x, x)
+	VCVTSI2SSQ(n, x, x)
+	return x
+}
+
+func length(slice string) reg.GPVirtual { return Load(Param(slice).Len(), GP64()).(reg.GPVirtual) }
+
+func integer(name string) reg.GPVirtual { return Load(Param(name), GP64()).(reg.GPVirtual) }
+
+func (w *writer) first(slice string) Mem { return Mem{Base: w.base[slice]} }
+
+// layerNorm normalises rows. The mean comes first and the squares are taken about it: a
+// second pass over a row in L1 for a variance that does not cancel.
+func (w *writer) layerNorm() {
+	w.begin("layerNorm", "layerNorm"+w.name+" is, for each of len(mean) rows of d numbers, mean, rstd = 1/√(variance + eps) and y = (x - mean)·rstd.",
+		"func(y, mean, rstd, x []float32, d int, eps float32)", "y", "mean", "rstd", "x")
+	count, d := length("mean"), integer("d")
+	stride, size := bytes(d), toFloat(d)
+	eps := Load(Param("eps"), XMM())
+	w.hoist(1)
+	w.rowLoop(count, stride, []string{"y", "x"}, []string{"mean", "rstd"}, func() {
+		sum := w.zero()
+		w.over(d, func(i reg.GPVirtual) { VADDPS(w.operand(w.at("x", i)), sum, sum) })
+		m := w.fold(add, sum).AsX()
+		VDIVSS(size, m, m)
+		VMOVSS(m, w.first("mean"))
+		mean := w.broadcast(m)
+		squares := w.zero()
+		w.over(d, func(i reg.GPVirtual) {
+			v := w.load(w.at("x", i))
+			VSUBPS(mean, v, v)
+			w.clip(v)
+			VFMADD231PS(v, v, squares)
+		})
+		r := w.fold(add, squares).AsX()
+		VDIVSS(size, r, r)
+		VADDSS(eps, r, r)
+		VSQRTSS(r, r, r)
+		one := XMM()
+		VMOVSS(global(1), one)
+		VDIVSS(r, one, r)
+		VMOVSS(r, w.first("rstd"))
+		rstd := w.broadcast(r)
+		w.over(d, func(i reg.GPVirtual) {
+			v := w.load(w.at("x", i))
+			VSUBPS(mean, v, v)
+			VMULPS(rstd, v, v)
+			w.store(v, w.at("y", i))
+		})
+	})
+	w.end()
+}
+
+func (w *writer) layerNormGrad() {
+	w.begin("layerNormGrad", "layerNormGrad"+w.name+" is dx = rstd·(dy - average(dy) - h·average(dy·h)), h = (x - mean)·rstd, for each of len(mean) rows of d numbers.",
+		"func(dx, dy, x, mean, rstd []float32, d int)", "dx", "dy", "x", "mean", "rstd")
+	count, d := length("mean"), integer("d")
+	stride, size := bytes(d), toFloat(d)
+	w.rowLoop(count, stride, []string{"dx", "dy", "x"}, []string{"mean", "rstd"}, func() {
+		mean, rstd := w.broadcast(w.first("mean")), w.broadcast(w.first("rstd"))
+		a, b := w.zero(), w.zero()
+		w.over(d, func(i reg.GPVirtual) {
+			v, dy := w.load(w.at("x", i)), w.load(w.at("dy", i))
+			VSUBPS(mean, v, v)
+			VADDPS(dy, a, a)
+			VFMADD231PS(dy, v, b) // dy is 0 outside a tail
+		})
+		x := w.fold(add, a).AsX()
+		VDIVSS(size, x, x)
+		a1 := w.broadcast(x) // average of dy
+		x = w.fold(add, b).AsX()
+		VDIVSS(size, x, x)
+		b1 := w.broadcast(x)
+		VMULPS(rstd, b1, b1)
+		VMULPS(rstd, b1, b1) // average of dy·h, times rstd
+		w.over(d, func(i reg.GPVirtual) {
+			v, dy := w.load(w.at("x", i)), w.load(w.at("dy", i))
+			VSUBPS(mean, v, v)
+			VSUBPS(a1, dy, dy)
+			VFNMADD231PS(b1, v, dy)
+			VMULPS(rstd, dy, dy)
+			w.store(dy, w.at("dx", i))
+		})
+	})
+	w.end()
+}
+
+// softmaxRows keeps each row in L1 over its three passes.
+func (w *writer) softmaxRows() {
+	w.begin("softmaxRows", "softmaxRows"+w.name+" is, for each of len(top) rows of m numbers, top = the greatest, sum = Σ exp(c·(s - top)) and s = exp(c·(s - top))/sum, in place.",
+		"func(s, top, sum []float32, m int, c float32)", "s", "top", "sum")
+	count, m := length("top"), integer("m")
+	stride := bytes(m)
+	c := w.scalar("c")
+	low := w.vec()
+	VBROADCASTSS(global(bits(0xff800000)), low) // -Inf
+	w.hoist(negativeExpConstants...)
+	w.rowLoop(count, stride, []string{"s"}, []string{"top", "sum"}, func() {
+		greatest := w.vec()
+		VMOVAPS(low, greatest)
+		w.over(m, func(i reg.GPVirtual) {
+			v := w.fill(w.load(w.at("s", i)), low)
+			VMAXPS(v, greatest, greatest)
+		})
+		x := w.fold(maximum, greatest).AsX()
+		VMOVSS(x, w.first("top"))
+		top := w.broadcast(x)
+		total := w.zero()
+		w.over(m, func(i reg.GPVirtual) {
+			v := w.load(w.at("s", i))
+			VSUBPS(top, v, v)
+			VMULPS(c, v, v)
+			p := w.expNegative(v)
+			w.clip(p)
+			VADDPS(p, total, total)
+			w.store(p, w.at("s", i))
+		})
+		x = w.fold(add, total).AsX()
+		VMOVSS(x, w.first("sum"))
+		one := XMM()
+		VMOVSS(global(1), one)
+		VDIVSS(x, one, x)
+		inverse := w.broadcast(x)
+		w.over(m, func(i reg.GPVirtual) {
+			v := w.load(w.at("s", i))
+			VMULPS(inverse, v, v)
+			w.store(v, w.at("s", i))
+		})
+	})
+	w.end()
+}
+
+func (w *writer) probabilityRows() {
+	w.begin("probabilityRows", "probabilityRows"+w.name+" is s = exp(c·s - lse) for each of len(lse) rows of m numbers, in place.",
+		"func(s, lse []float32, m int, c float32)", "s", "lse")
+	count, m := length("lse"), integer("m")
+	stride := bytes(m)
+	c := w.scalar("c")
+	w.hoist(negativeExpConstants...)
+	w.rowLoop(count, stride, []string{"s"}, []string{"lse"}, func() {
+		lse := w.broadcast(w.first("lse"))
+		w.over(m, func(i reg.GPVirtual) {
+			v := w.load(w.at("s", i))
+			VFMSUB213PS(lse, c, v)
+			w.store(w.expNegative(v), w.at("s", i))
+		})
+	})
+	w.end()
+}
+
+func (w *writer) scoreGradRows() {
+	w.begin("scoreGradRows", "scoreGradRows"+w.name+" is ds = c·p·(ds - delta) for each of len(delta) rows of m numbers, in place.",
+		"func(ds, p, delta []float32, m int, c float32)", "ds", "p", "delta")
+	count, m := length("delta"), integer("m")
+	stride := bytes(m)
+	c := w.scalar("c")
+	w.rowLoop(count, stride, []string{"ds", "p"}, []string{"delta"}, func() {
+		delta := w.broadcast(w.first("delta"))
+		w.over(m, func(i reg.GPVirtual) {
+			v := w.load(w.at("ds", i))
+			VSUBPS(delta, v, v)
+			VMULPS(w.operand(w.at("p", i)), v, v)
+			VMULPS(c, v, v)
+			w.store(v, w.at("ds", i))
+		})
+	})
+	w.end()
+}
+
+func (w *writer) dotRows() {
+	w.begin("dotRows", "dotRows"+w.name+" is dst = Σ a·b for each of len(dst) rows of d numbers, which start ld apart.",
+		"func(dst, a, b []float32, d, ld int)", "dst", "a", "b")
+	count, d := length("dst"), integer("d")
+	stride := bytes(integer("ld"))
+	w.rowLoop(count, stride, []string{"a", "b"}, []string{"dst"}, func() {
+		sum := w.zero()
+		w.over(d, func(i reg.GPVirtual) {
+			v := w.load(w.at("a", i))
+			VFMADD231PS(w.operand(w.at("b", i)), v, sum)
+		})
+		VMOVSS(w.fold(add, sum).AsX(), w.first("dst"))
+	})
+	w.end()
+}
+
+// channelRows writes a function over rows of len(first constant) numbers: body sees
+// elements of the walked slices and the row's constants, slices of one row.
+func (w *writer) channelRows(name, doc, signature string, walked, constants []string, before func(), body func(e elements)) {
+	w.begin(name, name+w.name+" is "+doc+" for each of count rows.", signature, append(walked, constants...)...)
+	count, d := integer("count"), length(constants[0])
+	stride := bytes(d)
+	if before != nil {
+		before()
+	}
+	w.rowLoop(count, stride, walked, nil, func() {
+		w.over(d, func(i reg.GPVirtual) { body(elements{w, i}) })
+	})
+	w.end()
+}
+
+func (w *writer) channelFunctions() {
+	list := func(s ...string) []string { return s }
+	normalise := func(e elements) reg.VecVirtual {
+		v := e.load("x")
+		VSUBPS(e.operand("mean"), v, v)
+		t := e.load("scale")
+		VFMADD213PS(e.operand("shift"), t, v)
+		return v
+	}
+	w.channelRows("normalise", "y = (x - mean)·scale + shift", "func(y, x, mean, scale, shift []float32, count int)",
+		list("y", "x"), list("mean", "scale", "shift"), nil, func(e elements) { e.store("y", normalise(e)) })
+	w.channelRows("normaliseSiLU", "y = silu((x - mean)·scale + shift)", "func(y, x, mean, scale, shift []float32, count int)",
+		list("y", "x"), list("mean", "scale", "shift"), func() { w.hoist(sigmoidConstants...) },
+		func(e elements) { e.store("y", w.silu(normalise(e))) })
+	w.channelRows("normaliseGrad", "dx = a·dy + b·(x - mean) + c", "func(dx, dy, x, mean, a, b, c []float32, count int)",
+		list("dx", "dy", "x"), list("mean", "a", "b", "c"), nil, func(e elements) {
+			v := e.load("x")
+			VSUBPS(e.operand("mean"), v, v)
+			t := e.load("b")
+			VFMADD213PS(e.operand("c"), t, v)
+			t = e.load("a")
+			VFMADD231PS(e.operand("dy"), t, v)
+			e.store("dx", v)
+		})
+	w.channelRows("scaleShift", "y = x·(1 + scale) + shift", "func(y, x, scale, shift []float32, count int)",
+		list("y", "x"), list("scale", "shift"), func() { w.hoist(1) }, func(e elements) {
+			v := e.load("scale")
+			VADDPS(w.c(1), v, v)
+			t := e.load("x")
+			VFMADD213PS(e.operand("shift"), t, v)
+			e.store("y", v)
+		})
+	w.channelRows("gate", "y = x + gate·h", "func(y, x, h, gate []float32, count int)",
+		list("y", "x", "h"), list("gate"), nil, func(e elements) {
+			v := e.load("gate")
+			VFMADD213PS(e.operand("x"), e.load("h"), v)
+			e.store("y", v)
+		})
+}

@@ -1,0 +1,200 @@
+package kernels
+
+import (
+	"math"
+
+	"lfm/internal/kernels/ref"
+)
+
+// plain are the primitives in plain Go: the definitions of package ref, and the loops that
+// stand for what has no name there.
+var plain = primitives{
+	exp: ref.Exp[float32], silu: ref.SiLU[float32], gelu: ref.GELU[float32],
+	siluGrad: ref.SiLUGrad[float32], geluGrad: ref.GELUGrad[float32],
+	add: ref.Add[float32], sub: ref.Sub[float32], mul: ref.Mul[float32],
+	scale: ref.Scale[float32], axpy: ref.Axpy[float32],
+	clamp: ref.Clamp[float32], clampGrad: ref.ClampGrad[float32],
+	reparameterize: ref.Reparameterize[float32],
+	reparameterizeGrad: func(dlogvar, dz, logvar, noise []float32) {
+		for i, v := range dz {
+			dlogvar[i] = v * noise[i] * (exp(logvar[i]/2) / 2)
+		}
+	},
+	difference: func(da, a, b []float32, c float32) {
+		for i := range da {
+			da[i] = c * (a[i] - b[i])
+		}
+	},
+	signOfDifference: func(da, a, b []float32, c float32) {
+		for i := range da {
+			switch d := a[i] - b[i]; {
+			case d > 0:
+				da[i] = c
+			case d < 0:
+				da[i] = -c
+			default:
+				da[i] = d // 0 or NaN
+			}
+		}
+	},
+	klGrad: func(dmean, dlogvar, mean, logvar []float32, c float32) {
+		for i, l := range logvar {
+			dmean[i], dlogvar[i] = c*mean[i], c*((exp(l)-1)/2)
+		}
+	},
+	sumSquaredDifference: func(a, b []float32) float32 {
+		return sum(len(a), func(i int) float64 { return sqr(float64(a[i] - b[i])) })
+	},
+	sumAbsoluteDifference: func(a, b []float32) float32 {
+		return sum(len(a), func(i int) float64 { return math.Abs(float64(a[i] - b[i])) })
+	},
+	sumKL: func(mean, logvar []float32) float32 {
+		return sum(len(mean), func(i int) float64 {
+			l := float64(logvar[i])
+			return sqr(float64(mean[i])) + (math.Exp(l) - 1 - l)
+		})
+	},
+	sumSquares: ref.SumSquares[float32],
+	adamw:      func(w, m, v, g []float32, p adamwStep) { plainAdamW(w, m, v, g, nil, p) },
+	adamwEMA:   plainAdamW,
+	layerNorm: func(y, mean, rstd, x []float32, d int, eps float32) {
+		ref.LayerNorm(y, mean, rstd, x, len(mean), d, eps)
+	},
+	layerNormGrad: func(dx, dy, x, mean, rstd []float32, d int) {
+		ref.LayerNormGrad(dx, dy, x, mean, rstd, len(mean), d)
+	},
+	softmaxRows:     plainSoftmaxRows,
+	probabilityRows: plainProbabilityRows,
+	scoreGradRows: func(ds, p, delta []float32, m int, c float32) {
+		for i := range len(delta) * m {
+			ds[i] = p[i] * (ds[i] - delta[i/m]) * c
+		}
+	},
+	dotRows: func(dst, a, b []float32, d, ld int) {
+		for r := range dst {
+			dst[r] = sum(d, func(i int) float64 { return float64(a[r*ld+i]) * float64(b[r*ld+i]) })
+		}
+	},
+	normalise: func(y, x, mean, scale, shift []float32, count int) {
+		for i := range count * len(mean) {
+			c := i % len(mean)
+			y[i] = float32((x[i]-mean[c])*scale[c]) + shift[c]
+		}
+	},
+	normaliseSiLU: func(y, x, mean, scale, shift []float32, count int) {
+		for i := range count * len(mean) {
+			c := i % len(mean)
+			y[i] = float32((x[i]-mean[c])*scale[c]) + shift[c]
+		}
+		ref.SiLU(y[:count*len(mean)], y[:count*len(mean)])
+	},
+	normaliseGrad: func(dx, dy, x, mean, a, b, c []float32, count int) {
+		for i := range count * len(mean) {
+			j := i % len(mean)
+			dx[i] = float32(a[j]*dy[i]) + (float32(b[j]*(x[i]-mean[j])) + c[j])
+		}
+	},
+	scaleShift: func(y, x, scale, shift []float32, count int) {
+		ref.ScaleShift(y, x, scale, shift, 1, count, len(scale))
+	},
+	gate: func(y, x, h, gate []float32, count int) {
+		ref.Gate(y, x, h, gate, 1, count, len(gate))
+	},
+	momentSums: func(sums, squares, x, shift []float32, count, ld int) {
+		for c := range sums {
+			sums[c] = sum(count, func(r int) float64 { return float64(x[r*ld+c] - shift[c]) })
+			squares[c] = sum(count, func(r int) float64 { return sqr(float64(x[r*ld+c] - shift[c])) })
+		}
+	},
+	gradientSums: plainGradientSums,
+	gradientSumsSiLU: func(a, b, du, dy, x, mean, scale, shift []float32, count, ld int) {
+		for r := range count {
+			for c := range a {
+				i := r*ld + c
+				u := [1]float32{float32((x[i]-mean[c])*scale[c]) + shift[c]}
+				ref.SiLUGrad(du[i:i+1], dy[i:i+1], u[:])
+			}
+		}
+		plainGradientSums(a, b, du, x, mean, count, ld)
+	},
+	scaleShiftGrad: func(dscale, dshift, dx, dy, x, scale []float32, count, ld int) {
+		for c := range dscale {
+			dscale[c] = sum(count, func(r int) float64 { return float64(dy[r*ld+c]) * float64(x[r*ld+c]) })
+			dshift[c] = sum(count, func(r int) float64 { return float64(dy[r*ld+c]) })
+			for r := range count {
+				dx[r*ld+c] = dy[r*ld+c] * (1 + scale[c])
+			}
+		}
+	},
+	gateGrad: func(dgate, dh, dy, h, gate []float32, count, ld int) {
+		for c := range dgate {
+			dgate[c] = sum(count, func(r int) float64 { return float64(dy[r*ld+c]) * float64(h[r*ld+c]) })
+			for r := range count {
+				dh[r*ld+c] = gate[c] * dy[r*ld+c]
+			}
+		}
+	},
+}
+
+func plainSoftmaxRows(s, top, total []float32, m int, c float32) {
+	for r := range top {
+		s := s[r*m : (r+1)*m]
+		top[r] = float32(math.Inf(-1))
+		for _, v := range s {
+			top[r] = max(top[r], v)
+		}
+		for i, v := range s {
+			s[i] = flush(exp(c * (v - top[r])))
+		}
+		total[r] = sum(m, func(i int) float64 { return float64(s[i]) })
+		for i := range s {
+			s[i] *= 1 / total[r]
+		}
+	}
+}
+
+func plainProbabilityRows(s, lse []float32, m int, c float32) {
+	for i := range len(lse) * m {
+		s[i] = flush(exp(float32(c*s[i]) - lse[i/m]))
+	}
+}
+
+func plainGradientSums(a, b, dy, x, mean []float32, count, ld int) {
+	for c := range a {
+		a[c] = sum(count, func(r int) float64 { return float64(dy[r*ld+c]) })
+		b[c] = sum(count, func(r int) float64 { return float64(dy[r*ld+c]) * float64(x[r*ld+c]-mean[c]) })
+	}
+}
+
+func plainAdamW(w, m, v, g, ema []float32, p adamwStep) {
+	for i := range w {
+		g := p[stepClip] * g[i]
+		m[i] = float32(p[stepKeep1]*m[i]) + float32(p[stepNew1]*g)
+		v[i] = float32(p[stepKeep2]*v[i]) + float32(p[stepNew2]*float32(g*g))
+		root := float32(math.Sqrt(float64(v[i])))
+		w[i] = float32(p[stepDecay]*w[i]) - float32(p[stepRate]*(m[i]/(float32(root*p[stepRoot])+p[stepEps])))
+		if ema != nil {
+			ema[i] = float32(p[stepOld]*ema[i]) + float32(p[stepNew]*w[i])
+		}
+	}
+}
+
+// sum is term(0) + … + term(n-1), rounded once.
+func sum(n int, term func(i int) float64) float32 {
+	var s float64
+	for i := range n {
+		s += float64(term(i))
+	}
+	return float32(s)
+}
+
+func exp(x float32) float32 { return float32(math.Exp(float64(x))) }
+func sqr(x float64) float64 { return x * x }
+
+// flush makes numbers below 2⁻¹²⁶ 0: denormal probabilities slow the products behind them.
+func flush(p float32) float32 {
+	if p < 0x1p-126 {
+		return 0
+	}
+	return p
+}
