@@ -27,13 +27,14 @@ func FromFloats(x []float32, w, h int) *Image {
 	return m
 }
 
-// toByte rounds half to even, as PyTorch does.
+// toByte is clamp(-1, 1).add(1).mul(127.5).round() as PyTorch computes it: a rounding to
+// float32 after each step (the conversions keep compilers from fusing), half to even at the end.
 func toByte(v float32) uint8 {
 	switch {
 	case v >= 1:
 		return 255
 	case v > -1:
-		return uint8(math.RoundToEven((float64(v) + 1) * 127.5))
+		return uint8(math.RoundToEven(float64(float32(float32(v+1) * 127.5))))
 	}
 	return 0
 }

@@ -8,17 +8,23 @@ import (
 	"image/png"
 	"io"
 	"strings"
+	"unicode/utf8"
 )
 
 // Text is a word about a picture that its file carries.
 type Text struct {
 	Key   string // 1 to 79 printable ASCII characters
-	Value string
+	Value string // UTF-8 without NUL
 }
 
 // Encode writes m as an 8-bit RGB PNG with texts, in their order, as iTXt chunks
 // (uncompressed, UTF-8) before the image data.
 func Encode(w io.Writer, m *Image, texts []Text) error {
+	for _, t := range texts {
+		if err := t.check(); err != nil {
+			return err
+		}
+	}
 	var file bytes.Buffer
 	encoder := png.Encoder{CompressionLevel: png.BestCompression}
 	if err := encoder.Encode(&file, m.rgba()); err != nil {
@@ -27,9 +33,6 @@ func Encode(w io.Writer, m *Image, texts []Text) error {
 	const head = 8 + 25 // signature and IHDR, which the encoder writes first
 	out := append([]byte(nil), file.Bytes()[:head]...)
 	for _, t := range texts {
-		if err := t.check(); err != nil {
-			return err
-		}
 		// keyword 0, uncompressed, method 0, no language, no translated keyword
 		out = appendChunk(out, "iTXt", append([]byte(t.Key+"\x00\x00\x00\x00\x00"), t.Value...))
 	}
@@ -45,6 +48,9 @@ func (t Text) check() error {
 	}
 	if !ok {
 		return fmt.Errorf("picture: text key %q: want 1 to 79 printable ASCII characters", t.Key)
+	}
+	if !utf8.ValidString(t.Value) || strings.Contains(t.Value, "\x00") {
+		return fmt.Errorf("picture: text of %s: want UTF-8 without NUL", t.Key)
 	}
 	return nil
 }
