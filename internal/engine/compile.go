@@ -19,11 +19,10 @@ var kindAdd = (&ops.AddOp{}).Kind()
 // a single number: a step whose loss is not finite must not move anything.
 func Compile(g *gorgonia.ExprGraph, outputs []*gorgonia.Node, updates []ops.Update) (*Plan, error) {
 	c := &compiler{
-		g:        g,
-		plan:     &Plan{index: map[*gorgonia.Node]int{}},
-		bundles:  map[*gorgonia.Node][]int{},
-		params:   map[*gorgonia.Node]bool{},
-		producer: map[int]int{},
+		g:       g,
+		plan:    &Plan{index: map[*gorgonia.Node]int{}},
+		bundles: map[*gorgonia.Node][]int{},
+		params:  map[*gorgonia.Node]bool{},
 	}
 	if err := c.check(outputs, updates); err != nil {
 		return nil, fmt.Errorf("engine: compile: %w", err)
@@ -40,6 +39,7 @@ func Compile(g *gorgonia.ExprGraph, outputs []*gorgonia.Node, updates []ops.Upda
 	if err := c.finish(outputs, updates); err != nil {
 		return nil, fmt.Errorf("engine: compile: %w", err)
 	}
+	c.fuse()
 	c.schedule()
 	c.chain()
 	c.assign()
@@ -58,7 +58,7 @@ type compiler struct {
 	steps   []Step
 	point   []bool // by step: point-wise
 
-	producer map[int]int // by value that no view is: the step
+	producer map[int]int // by value that no view is: the step that computes it
 	pass     []int       // by step: its pass
 	lastUse  []int       // by value that no view is: the last step reading it or a view of it; -1 none
 }
@@ -217,14 +217,13 @@ func (c *compiler) foreign(n *gorgonia.Node, in []*gorgonia.Node) error {
 }
 
 func (c *compiler) step(n *gorgonia.Node, op gorgonia.Op, kind ops.Kind, in []int, results []tensor.Shape) error {
-	s := Step{Kind: kind, Op: op, Name: fmt.Sprintf("%s#%d", kind, n.ID()), In: in}
+	s := Step{Kind: kind, Op: op, Name: fmt.Sprintf("%s#%d", kind, n.ID()), In: in, Results: results}
 	for i, shape := range results {
 		v := Value{Name: s.Name, Shape: shape}
 		if len(results) > 1 {
 			v.Name = fmt.Sprintf("%s.%d", s.Name, i)
 		}
 		id := c.add(n, v, -1)
-		c.producer[id] = len(c.steps)
 		s.Out = append(s.Out, id)
 	}
 	if len(results) > 1 {
@@ -326,6 +325,12 @@ func (c *compiler) finish(outputs []*gorgonia.Node, updates []ops.Update) error 
 // and its activations live no longer than they must. The exception: a point-wise step that
 // can follow the point-wise step just taken goes first, to become one pass with it.
 func (c *compiler) schedule() {
+	c.producer = map[int]int{}
+	for i, s := range c.steps {
+		for _, v := range s.Out {
+			c.producer[v] = i
+		}
+	}
 	missing := make([]int, len(c.steps)) // operands not yet computed
 	readers := make([][]int, len(c.steps))
 	for i, s := range c.steps {

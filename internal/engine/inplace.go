@@ -2,9 +2,38 @@ package engine
 
 import "lfm/internal/ops"
 
-// inPlace says whether result k of an operation may lie where operand j lies. Point-wise
-// operations may always; these others read each stretch of the operand wholly before
-// they write the same stretch of the result, and no other stretch later.
+// replaces lists, for operations that are not point-wise, which operands each result may be
+// written over: the kernels read each stretch of the operand wholly before they write the
+// same stretch of the result, and do not come back to it. A back end's kernels must keep
+// to this, and to the same for every point-wise operation.
+var replaces = map[ops.Kind][][]int{ // by result: operands
+	"broadcast-add":       {{0}},
+	"scale-shift":         {{0}},
+	"scale-shift-grad":    {{0, 1}},
+	"gate":                {{0, 1}},
+	"gate-grad":           {{0, 1}},
+	"layer-norm":          {{0}},
+	"layer-norm-grad":     {{0, 1}},
+	"group-norm":          {{0}},
+	"group-norm-grad":     {{0}},
+	KindGroupNormSiLU:     {{0}},
+	KindGroupNormSiLUGrad: {{0}},
+	"squared-error-grad":  {{1, 2}},
+	"absolute-error-grad": {{1, 2}},
+	"kl-grad":             {{1}, {2}},
+	"reparameterize-grad": {{0}},
+}
+
+// inPlace says whether result k of an operation may lie where operand j lies.
 func inPlace(kind ops.Kind, j, k int) bool {
+	results := replaces[kind]
+	if k >= len(results) {
+		return false
+	}
+	for _, operand := range results[k] {
+		if operand == j {
+			return true
+		}
+	}
 	return false
 }

@@ -82,6 +82,14 @@ type Step struct {
 	Name string      // kind and node, "linear#12"
 	In   []int       // values
 	Out  []int       // values
+
+	Results []tensor.Shape // of all results, wanted or not
+}
+
+// rename gives the step another kind.
+func (s *Step) rename(kind ops.Kind) {
+	s.Name = string(kind) + strings.TrimPrefix(s.Name, string(s.Kind))
+	s.Kind = kind
 }
 
 // Update is an entry of the optimizer, see ops.Update. Grad is -1 for a parameter that

@@ -148,8 +148,8 @@ func TestChainsAndViews(t *testing.T) {
 	if p.Passes[0].Slots != 1 {
 		t.Errorf("the chain needs %d slots, want 1: each result takes its operand's", p.Passes[0].Slots)
 	}
-	if want := 2 * engine.Align(12); p.Sizes.Arena != want {
-		t.Errorf("the arena has %d floats, want %d", p.Sizes.Arena, want)
+	if want := engine.Align(12); p.Sizes.Arena != want {
+		t.Errorf("the arena has %d floats, want %d: the norm works in place", p.Sizes.Arena, want)
 	}
 }
 
@@ -173,6 +173,25 @@ func TestInPlace(t *testing.T) {
 	}
 	if p.Sizes.Arena != 2*engine.Align(12) {
 		t.Errorf("silu overwrites an output:\n%s", p)
+	}
+}
+
+// TestFusing: a group norm and its SiLU are one step, forward and backward; a norm whose
+// result somebody else wants stays as it is.
+func TestFusing(t *testing.T) {
+	m := enginetest.Autoencoder(2, 1)
+	text := training(t, m).String()
+	for kind, want := range map[string]int{"group-norm-silu#": 3, "group-norm-silu-grad#": 3, "group-norm#": 0, "silu#": 0, "silu-grad#": 0} {
+		if got := strings.Count(text, "= "+kind); got != want {
+			t.Errorf("%d steps of kind %s want %d:\n%s", got, kind, want, text)
+		}
+	}
+	norm := ops.Inputs(ops.Inputs(m.Output)[0])[0] // of the last layer's SiLU
+	text = training(t, m, norm).String()
+	for kind, want := range map[string]int{"group-norm-silu#": 2, "group-norm-silu-grad#": 2, "group-norm#": 1, "silu#": 1, "silu-grad#": 1} {
+		if got := strings.Count(text, "= "+kind); got != want {
+			t.Errorf("with the norm wanted, %d steps of kind %s want %d", got, kind, want)
+		}
 	}
 }
 

@@ -19,6 +19,7 @@ type phase struct {
 // that the binder leaves behind. Binders run twice, at first without memory (all slices
 // are nil) only to find out how much scratch there must be.
 type call struct {
+	kind    ops.Kind
 	op      ops.Op
 	in, out []operand
 	b       *binder
@@ -62,6 +63,14 @@ func (c *call) result(i int) []float32 {
 		return o.data
 	}
 	return c.scratch(c.out[i].shape.TotalSize())
+}
+
+// optional is the i-th operand's memory, or nil if the operation has none.
+func (c *call) optional(i int) []float32 {
+	if i < len(c.in) {
+		return c.in[i].data
+	}
+	return nil
 }
 
 // binder turns the passes of a plan into phases.
@@ -130,13 +139,11 @@ func (b *binder) step(s *engine.Step, values [][]float32) ([]phase, error) {
 	if !ok {
 		return nil, fmt.Errorf("cpu: no kernel for %s (%s)", s.Kind, s.Name)
 	}
-	c := &call{op: s.Op.(ops.Op), b: b}
-	var shapes []tensor.Shape
+	c := &call{kind: s.Kind, op: s.Op.(ops.Op), b: b}
 	for _, v := range s.In {
 		c.in = append(c.in, operand{values[v], b.m.plan.Values[v].Shape, true})
-		shapes = append(shapes, b.m.plan.Values[v].Shape)
 	}
-	for i, shape := range c.op.Results(shapes) {
+	for i, shape := range s.Results {
 		out := operand{shape: shape, wanted: s.Out[i] >= 0}
 		if out.wanted {
 			out.data = values[s.Out[i]]

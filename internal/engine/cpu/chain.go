@@ -10,10 +10,6 @@ import (
 // which a first-level cache of 32 KiB holds the four that a step has at most.
 const blockSize = 2048
 
-// pointwise computes a block: dst and the operands are of one length, and dst may be one
-// of the operands.
-type pointwise func(dst []float32, src *[4][]float32)
-
 // link is a step of a chain, bound.
 type link struct {
 	kernel pointwise

@@ -1,39 +1,58 @@
 package cpu
 
 import (
-	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"lfm/internal/engine"
 	"lfm/internal/ops"
 )
 
-// kernelTable leads from a kind to what binds its kernel.
+// kernelTable leads from a kind to what binds its kernel. The files named after the kernels'
+// own hold the binders.
 var kernelTable = map[ops.Kind]func(c *call){
-	"linear": reference, "linear-grad-input": reference, "linear-grad-weight": reference,
-	"conv2d": reference, "conv2d-grad-input": reference, "conv2d-grad-weight": reference,
-	"upsample2": reference, "upsample2-grad": reference,
-	"group-norm": reference, "group-norm-grad": reference,
-	"layer-norm": reference, "layer-norm-grad": reference,
-	"scale-shift": reference, "scale-shift-grad": reference,
-	"gate": reference, "gate-grad": reference,
-	"attention": reference, "attention-grad": reference,
-	"slice": reference, "slice-grad": reference,
-	"broadcast-add": reference, "broadcast-add-grad": reference,
-	"time-embedding": reference, "embedding": reference, "embedding-grad": reference,
-	"reparameterize-grad": reference,
-	"squared-error":       reference, "squared-error-grad": reference,
-	"absolute-error": reference, "absolute-error-grad": reference,
-	"kl": reference, "kl-grad": reference,
-	"mean": reference, "mean-grad": reference,
-}
+	"linear":             linear,
+	"linear-grad-input":  reference,
+	"linear-grad-weight": reference,
 
-// pointwiseTable leads from a point-wise kind to its kernel for one block.
-var pointwiseTable = map[ops.Kind]func(op gorgonia.Op) pointwise{
-	"silu": pointwiseReference, "silu-grad": pointwiseReference,
-	"gelu": pointwiseReference, "gelu-grad": pointwiseReference,
-	"exp": pointwiseReference, "clamp": pointwiseReference, "clamp-grad": pointwiseReference,
-	"add": add, "sub": pointwiseReference, "mul": pointwiseReference, "scale": pointwiseReference,
-	"reparameterize": pointwiseReference,
+	"conv2d":             reference,
+	"conv2d-grad-input":  reference,
+	"conv2d-grad-weight": reference,
+	"upsample2":          upsample2,
+	"upsample2-grad":     upsample2Grad,
+
+	"group-norm":                 groupNorm,
+	"group-norm-grad":            groupNormGrad,
+	engine.KindGroupNormSiLU:     groupNorm,
+	engine.KindGroupNormSiLUGrad: groupNormGrad,
+	"layer-norm":                 layerNorm,
+	"layer-norm-grad":            layerNormGrad,
+
+	"scale-shift":      scaleShift,
+	"scale-shift-grad": scaleShiftGrad,
+	"gate":             gate,
+	"gate-grad":        gateGrad,
+
+	"attention":      attention,
+	"attention-grad": attentionGrad,
+
+	"slice":              slice,
+	"slice-grad":         sliceGrad,
+	"broadcast-add":      broadcastAdd,
+	"broadcast-add-grad": broadcastAddGrad,
+
+	"embedding":      embedding,
+	"embedding-grad": embeddingGrad,
+	"time-embedding": timeEmbedding,
+
+	"reparameterize-grad": reparameterizeGrad,
+	"squared-error":       squaredError,
+	"squared-error-grad":  squaredErrorGrad,
+	"absolute-error":      absoluteError,
+	"absolute-error-grad": absoluteErrorGrad,
+	"kl":                  kl,
+	"kl-grad":             klGrad,
+	"mean":                mean,
+	"mean-grad":           meanGrad,
 }
 
 // reference runs an operation's definition, on one thread.
@@ -51,16 +70,6 @@ func reference(c *call) {
 	c.loop(1, 0, func(_ []float32, _, _ int) { define(dst, src, shapes) })
 }
 
-func pointwiseReference(op gorgonia.Op) pointwise {
-	define := op.(ops.Op).Reference().F32
-	n := op.Arity()
-	return func(dst []float32, src *[4][]float32) { define([][]float32{dst}, src[:n], nil) }
-}
-
-func add(gorgonia.Op) pointwise {
-	return func(dst []float32, src *[4][]float32) {
-		for i := range dst {
-			dst[i] = src[0][i] + src[1][i]
-		}
-	}
-}
+// rows is the number of rows along the last dimension, width its length.
+func rows(s tensor.Shape) int  { return s.TotalSize() / width(s) }
+func width(s tensor.Shape) int { return s[len(s)-1] }

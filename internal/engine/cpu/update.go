@@ -4,7 +4,7 @@ import (
 	"math"
 
 	"lfm/internal/engine"
-	"lfm/internal/kernels/ref"
+	"lfm/internal/kernels"
 )
 
 // chunkSize is how many floats of a parameter are summed and moved at a time. It is fixed,
@@ -19,7 +19,7 @@ type updater struct {
 	squares []float64 // by chunk
 	loss    []float32
 
-	decaying, plain ref.AdamW[float32] // of the step at hand, with and without weight decay
+	decaying, plain kernels.AdamW // of the step at hand, with and without weight decay
 	norm, move      func(worker, i0, i1 int)
 }
 
@@ -57,7 +57,7 @@ func (u *updater) open(m *Machine) {
 	u.squares = make([]float64, len(u.chunks))
 	u.norm = func(_, i0, i1 int) {
 		for i := i0; i < i1; i++ {
-			u.squares[i] = ref.SumSquares(u.chunks[i].grad)
+			u.squares[i] = kernels.SumSquares(u.chunks[i].grad)
 		}
 	}
 	u.move = func(_, i0, i1 int) {
@@ -67,7 +67,7 @@ func (u *updater) open(m *Machine) {
 			if c.decay {
 				how = u.decaying
 			}
-			ref.UpdateAdamW(c.weights, c.moment1, c.moment2, c.average, c.grad, how)
+			kernels.UpdateAdamW(c.weights, c.moment1, c.moment2, c.average, c.grad, how)
 		}
 	}
 }
@@ -98,7 +98,7 @@ func (u *updater) run(m *Machine) engine.Report {
 
 func (u *updater) prepare(norm float64) {
 	s := u.scalars
-	u.plain = ref.AdamW[float32]{
+	u.plain = kernels.AdamW{
 		Rate:     float32(s.Rate),
 		Beta1:    float32(s.Beta1),
 		Beta2:    float32(s.Beta2),

@@ -1,0 +1,63 @@
+package cpu
+
+import (
+	"gorgonia.org/tensor"
+
+	"lfm/internal/engine"
+	"lfm/internal/kernels"
+	"lfm/internal/ops"
+)
+
+func normShape(x tensor.Shape, groups int) kernels.NormShape {
+	return kernels.NormShape{N: x[0], P: x[1:].TotalSize() / width(x), C: width(x), G: groups}
+}
+
+func groupNorm(c *call) {
+	op := c.op.(*ops.GroupNormOp)
+	x, gamma, beta := c.in[0].data, c.in[1].data, c.in[2].data
+	y, mean, rstd := c.result(0), c.result(1), c.result(2)
+	s := normShape(c.in[0].shape, op.Groups)
+	s.SiLU = c.kind == engine.KindGroupNormSiLU
+	c.loop(kernels.GroupNormItems(s), kernels.GroupNormScratch(s), func(scratch []float32, i0, i1 int) {
+		kernels.GroupNorm(y, mean, rstd, x, gamma, beta, s, op.Eps, scratch, i0, i1)
+	})
+}
+
+// groupNormGrad has two loops: over samples for dx, which leaves each sample's share of the
+// channels' gradients behind, and over channels to sum the shares up.
+func groupNormGrad(c *call) {
+	dy, x, mean, rstd, gamma := c.in[0].data, c.in[1].data, c.in[2].data, c.in[3].data, c.in[4].data
+	dx, dgamma, dbeta := c.result(0), c.result(1), c.result(2)
+	s := normShape(c.in[1].shape, c.op.(*ops.GroupNormGradOp).Groups)
+	s.SiLU = c.kind == engine.KindGroupNormSiLUGrad
+	beta := c.optional(5) // with SiLU
+	sums := c.scratch(2 * s.N * s.C)
+	c.loop(kernels.GroupNormGradItems(s), kernels.GroupNormGradScratch(s), func(scratch []float32, i0, i1 int) {
+		kernels.GroupNormGrad(dx, sums, dy, x, mean, rstd, gamma, beta, s, scratch, i0, i1)
+	})
+	if c.out[1].wanted || c.out[2].wanted {
+		c.loop(kernels.GroupNormAffineGradItems(s), 0, func(_ []float32, i0, i1 int) {
+			kernels.GroupNormAffineGrad(dgamma, dbeta, sums, s, i0, i1)
+		})
+	}
+}
+
+func rowShape(x tensor.Shape) kernels.RowShape {
+	return kernels.RowShape{Rows: rows(x), D: width(x)}
+}
+
+func layerNorm(c *call) {
+	x, y, mean, rstd := c.in[0].data, c.result(0), c.result(1), c.result(2)
+	s, eps := rowShape(c.in[0].shape), c.op.(*ops.LayerNormOp).Eps
+	c.loop(kernels.LayerNormItems(s), 0, func(_ []float32, i0, i1 int) {
+		kernels.LayerNorm(y, mean, rstd, x, s, eps, i0, i1)
+	})
+}
+
+func layerNormGrad(c *call) {
+	dx, dy, x, mean, rstd := c.out[0].data, c.in[0].data, c.in[1].data, c.in[2].data, c.in[3].data
+	s := rowShape(c.in[1].shape)
+	c.loop(kernels.LayerNormGradItems(s), 0, func(_ []float32, i0, i1 int) {
+		kernels.LayerNormGrad(dx, dy, x, mean, rstd, s, i0, i1)
+	})
+}

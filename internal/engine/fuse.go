@@ -1,0 +1,102 @@
+package engine
+
+import (
+	"slices"
+
+	"lfm/internal/ops"
+)
+
+// Kinds that only plans have, as Compile makes one step of two. A step of such a kind has
+// the operation, and so the settings, of the normalisation.
+const (
+	// KindGroupNormSiLU is SiLU of a group norm: reads x, gamma, beta; gives y, mean, rstd.
+	KindGroupNormSiLU ops.Kind = "group-norm-silu"
+	// KindGroupNormSiLUGrad is its gradient: reads dy, x, mean, rstd, gamma, beta; gives dx,
+	// dgamma, dbeta. It makes the argument of SiLU again.
+	KindGroupNormSiLUGrad ops.Kind = "group-norm-silu-grad"
+)
+
+// fuse makes one step of a group norm and the SiLU behind it, and one of their gradients,
+// where nobody else reads what is between them. That saves two trips to memory each way,
+// and the memory of the norm's result from forward to backward pass.
+func (c *compiler) fuse() {
+	readers := map[int][]int{} // by value that no view is: steps, once for each operand
+	for i, s := range c.steps {
+		for _, v := range s.In {
+			readers[c.root(v)] = append(readers[c.root(v)], i)
+		}
+	}
+	gone := make([]bool, len(c.steps))
+	for i := range c.steps {
+		norm := &c.steps[i]
+		if norm.Kind != "group-norm" || norm.Out[0] < 0 || c.kept[norm.Out[0]] {
+			continue
+		}
+		silu, siluGrad, alone := c.readBySiLU(norm.Out[0], readers)
+		if !alone {
+			continue
+		}
+		if siluGrad >= 0 {
+			normGrad := c.normGradOf(norm, c.steps[siluGrad].Out[0], readers)
+			if normGrad < 0 {
+				continue
+			}
+			s := &c.steps[normGrad]
+			s.rename(KindGroupNormSiLUGrad)
+			s.In = slices.Concat(c.steps[siluGrad].In[:1], s.In[1:5], norm.In[2:3])
+			gone[siluGrad] = true
+		}
+		norm.rename(KindGroupNormSiLU)
+		norm.Out[0] = c.steps[silu].Out[0]
+		gone[silu] = true
+	}
+	c.drop(gone)
+}
+
+// readBySiLU finds the SiLU that reads y, and its gradient, -1 if there is none. They are
+// not alone if anybody else reads y.
+func (c *compiler) readBySiLU(y int, readers map[int][]int) (silu, siluGrad int, alone bool) {
+	silu, siluGrad = -1, -1
+	for _, r := range readers[y] {
+		switch s := &c.steps[r]; {
+		case s.Kind == "silu" && silu < 0:
+			silu = r
+		case s.Kind == "silu-grad" && siluGrad < 0 && c.root(s.In[0]) != y:
+			siluGrad = r
+		default:
+			return -1, -1, false
+		}
+	}
+	return silu, siluGrad, silu >= 0
+}
+
+// normGradOf finds the step that takes du, a gradient of the norm's result, on to the
+// norm's operands, if it is du's only reader; otherwise -1.
+func (c *compiler) normGradOf(norm *Step, du int, readers map[int][]int) int {
+	if du < 0 || c.kept[du] || len(readers[du]) != 1 {
+		return -1
+	}
+	s := &c.steps[readers[du][0]]
+	want := []int{du, c.root(norm.In[0]), norm.Out[1], norm.Out[2], c.root(norm.In[1])}
+	if s.Kind != "group-norm-grad" {
+		return -1
+	}
+	for k, v := range want {
+		if v < 0 || c.root(s.In[k]) != v {
+			return -1
+		}
+	}
+	return readers[du][0]
+}
+
+// drop takes steps out.
+func (c *compiler) drop(gone []bool) {
+	kept := 0
+	for i := range c.steps {
+		if !gone[i] {
+			c.steps[kept], c.point[kept] = c.steps[i], c.point[i]
+			kept++
+		}
+	}
+	c.steps, c.point = c.steps[:kept], c.point[:kept]
+}
