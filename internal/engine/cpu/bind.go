@@ -73,6 +73,15 @@ func (c *call) optional(i int) []float32 {
 	return nil
 }
 
+// shapes are those of the operands.
+func (c *call) shapes() []tensor.Shape {
+	var list []tensor.Shape
+	for _, in := range c.in {
+		list = append(list, in.shape)
+	}
+	return list
+}
+
 // binder turns the passes of a plan into phases.
 type binder struct {
 	m                 *Machine

@@ -7,6 +7,7 @@ import (
 
 	"lfm/internal/engine"
 	"lfm/internal/engine/cpu"
+	"lfm/internal/kernels"
 	"lfm/internal/ops/optest"
 )
 
@@ -45,12 +46,14 @@ func runCase(t *testing.T, b *cpu.Backend, g *optest.Graph) map[*gorgonia.Node][
 	return got
 }
 
-// TestOps runs the one list of operation cases: forward and backward equal the reference in
-// float64, and one thread and three give the same bits.
+// TestOps runs the one list of operation cases, at every level of instructions that the
+// machine has: forward and backward equal the reference in float64, and one thread and three
+// give the same bits. Real layers run at the best level alone, as the plain one is slow.
 func TestOps(t *testing.T) {
 	one, three := cpu.Open(1), cpu.Open(3)
 	defer one.Close()
 	defer three.Close()
+	best := kernels.Level()
 	for _, c := range optest.Cases {
 		t.Run(c.Name, func(t *testing.T) {
 			if c.Large && testing.Short() {
@@ -60,24 +63,33 @@ func TestOps(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got, again := runCase(t, one, g), runCase(t, three, g)
 			nodes := append(gorgonia.Nodes{g.Loss, g.Output}, g.Grads...)
-			for n := range got {
-				if i := firstDifference(got[n], again[n]); i >= 0 {
-					t.Errorf("node %v: three threads give %g at %d, one gives %g", n.Op(), again[n][i], i, got[n][i])
-				}
-			}
-			tolerance := c.Tolerance
-			if tolerance == 0 {
-				tolerance = 1e-5
-			}
 			want := optest.Interpret[float64](g.Graph, g.Feeds, nodes...)
-			for i, n := range nodes {
-				if d := optest.Distance(got[n], want[n]); d > tolerance && n != g.Loss {
-					t.Errorf("output %d (%v) is %.2g from the reference, want %.2g", i, n.Op(), d, tolerance)
+			for _, level := range kernels.Levels() {
+				if c.Large && level != best {
+					continue
 				}
+				defer kernels.SetLevel(kernels.SetLevel(level))
+				got, again := runCase(t, one, g), runCase(t, three, g)
+				compareCase(t, level, c, g, nodes, got, again, want)
 			}
 		})
+	}
+}
+
+func compareCase(t *testing.T, level kernels.ISA, c optest.Case, g *optest.Graph, nodes gorgonia.Nodes, got, again map[*gorgonia.Node][]float32, want map[*gorgonia.Node][]float64) {
+	t.Helper()
+	tolerance := c.Tolerance
+	if tolerance == 0 {
+		tolerance = 1e-5
+	}
+	for i, n := range nodes {
+		if k := firstDifference(got[n], again[n]); k >= 0 {
+			t.Errorf("%s: output %d (%v): three threads give %g at %d, one gives %g", level, i, n.Op(), again[n][k], k, got[n][k])
+		}
+		if d := optest.Distance(got[n], want[n]); d > tolerance && n != g.Loss {
+			t.Errorf("%s: output %d (%v) is %.2g from the reference, want %.2g", level, i, n.Op(), d, tolerance)
+		}
 	}
 }
 

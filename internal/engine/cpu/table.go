@@ -14,8 +14,8 @@ var kernelTable = map[ops.Kind]func(c *call){
 	"linear-grad-input":  reference,
 	"linear-grad-weight": reference,
 
-	"conv2d":             reference,
-	"conv2d-grad-input":  reference,
+	"conv2d":             conv2d,
+	"conv2d-grad-input":  conv2dGradInput,
 	"conv2d-grad-weight": reference,
 	"upsample2":          upsample2,
 	"upsample2-grad":     upsample2Grad,
@@ -59,14 +59,13 @@ var kernelTable = map[ops.Kind]func(c *call){
 func reference(c *call) {
 	define := c.op.Reference().F32
 	var dst, src [][]float32
-	var shapes []tensor.Shape
 	for i := range c.out {
 		dst = append(dst, c.result(i))
 	}
 	for _, in := range c.in {
 		src = append(src, in.data)
-		shapes = append(shapes, in.shape)
 	}
+	shapes := c.shapes()
 	c.loop(1, 0, func(_ []float32, _, _ int) { define(dst, src, shapes) })
 }
 

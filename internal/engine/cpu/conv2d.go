@@ -1,0 +1,35 @@
+package cpu
+
+import (
+	"lfm/internal/kernels"
+	"lfm/internal/kernels/ref"
+	"lfm/internal/ops"
+)
+
+func convShape(s ref.ConvShape) kernels.ConvShape {
+	return kernels.ConvShape{N: s.N, H: s.H, W: s.W, Cin: s.Cin, Cout: s.Cout, Kernel: s.Kernel, Stride: s.Stride}
+}
+
+func conv2d(c *call) {
+	y, x, w, bias := c.out[0].data, c.in[0].data, c.in[1].data, c.optional(2)
+	s := convShape(c.op.(*ops.Conv2dOp).Shape(c.shapes()))
+	packed := c.scratch(kernels.Conv2dPackSize(s))
+	c.loop(kernels.Conv2dPackItems(s), 0, func(_ []float32, i0, i1 int) {
+		kernels.Conv2dPack(packed, w, s, i0, i1)
+	})
+	c.loop(kernels.Conv2dItems(s), kernels.Conv2dScratch(s), func(scratch []float32, i0, i1 int) {
+		kernels.Conv2d(y, x, packed, bias, s, scratch, i0, i1)
+	})
+}
+
+func conv2dGradInput(c *call) {
+	dx, dy, w := c.out[0].data, c.in[0].data, c.in[1].data
+	s := convShape(c.op.(*ops.Conv2dGradInputOp).Shape(c.shapes()))
+	packed := c.scratch(kernels.Conv2dGradInputPackSize(s))
+	c.loop(kernels.Conv2dGradInputPackItems(s), 0, func(_ []float32, i0, i1 int) {
+		kernels.Conv2dGradInputPack(packed, w, s, i0, i1)
+	})
+	c.loop(kernels.Conv2dGradInputItems(s), kernels.Conv2dGradInputScratch(s), func(scratch []float32, i0, i1 int) {
+		kernels.Conv2dGradInput(dx, dy, packed, s, scratch, i0, i1)
+	})
+}
