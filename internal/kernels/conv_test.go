@@ -96,6 +96,29 @@ func TestConv2dGradInput(t *testing.T) {
 	})
 }
 
+func TestConv2dGradWeight(t *testing.T) {
+	atEachLevel(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(10, 10))
+		for i, s := range convCases() {
+			x, dy := randomGuarded(rng, s.sizeX()), randomGuarded(rng, s.sizeY())
+			dw, db := blankGuarded(s.sizeW()), blankGuarded(s.Cout)
+			wantW, wantB := make([]float64, s.sizeW()), make([]float64, s.Cout)
+			ref.Conv2dGradWeight(wantW, wantB, float64s(dy.v), float64s(x.v), s.ref())
+			bias := db.v
+			if i%3 == 0 {
+				bias, wantB = nil, nil
+			}
+			inPieces(rng, Conv2dGradWeightItems(s), Conv2dGradWeightScratch(s), func(scratch []float32, i0, i1 int) {
+				Conv2dGradWeight(dw.v, bias, dy.v, x.v, s, scratch, i0, i1)
+			})
+			dw.check(t, "dw")
+			db.check(t, "db")
+			near(t, s.String()+" dw", dw.v, wantW)
+			near(t, s.String()+" db", bias, wantB)
+		}
+	})
+}
+
 // realConvs are the convolutions of the reference model's autoencoder, a quarter of its batch.
 var realConvs = []ConvShape{
 	{N: 16, H: 32, W: 32, Cin: 3, Cout: 32, Kernel: 3, Stride: 1},
@@ -114,11 +137,10 @@ func BenchmarkConv2d(b *testing.B) {
 		x, w, bias, y := ramp(s.sizeX()), ramp(s.sizeW()), ramp(s.Cout), ramp(s.sizeY())
 		packed, scratch := make([]float32, Conv2dPackSize(s)), make([]float32, Conv2dScratch(s))
 		b.Run(s.String(), func(b *testing.B) {
-			for b.Loop() {
+			measure(b, s.GFLOP(), func() {
 				Conv2dPack(packed, w, s, 0, Conv2dPackItems(s))
 				Conv2d(y, x, packed, bias, s, scratch, 0, Conv2dItems(s))
-			}
-			reportSpeed(b, s.GFLOP())
+			})
 		})
 	}
 }
@@ -128,11 +150,22 @@ func BenchmarkConv2dGradInput(b *testing.B) {
 		dx, w, dy := ramp(s.sizeX()), ramp(s.sizeW()), ramp(s.sizeY())
 		packed, scratch := make([]float32, Conv2dGradInputPackSize(s)), make([]float32, Conv2dGradInputScratch(s))
 		b.Run(s.String(), func(b *testing.B) {
-			for b.Loop() {
+			measure(b, s.GFLOP(), func() {
 				Conv2dGradInputPack(packed, w, s, 0, Conv2dGradInputPackItems(s))
 				Conv2dGradInput(dx, dy, packed, s, scratch, 0, Conv2dGradInputItems(s))
-			}
-			reportSpeed(b, s.GFLOP())
+			})
+		})
+	}
+}
+
+func BenchmarkConv2dGradWeight(b *testing.B) {
+	for _, s := range realConvs {
+		dw, db, x, dy := ramp(s.sizeW()), ramp(s.Cout), ramp(s.sizeX()), ramp(s.sizeY())
+		scratch := make([]float32, Conv2dGradWeightScratch(s))
+		b.Run(s.String(), func(b *testing.B) {
+			measure(b, s.GFLOP(), func() {
+				Conv2dGradWeight(dw, db, dy, x, s, scratch, 0, Conv2dGradWeightItems(s))
+			})
 		})
 	}
 }

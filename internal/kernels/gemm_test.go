@@ -223,10 +223,9 @@ func BenchmarkGemm(b *testing.B) {
 		x, y, z := ramp(64*256), ramp(64*256), ramp(64*256)
 		scratch := make([]float32, GemmScratch(s))
 		b.Run(fmt.Sprintf("transA=%v,transB=%v", s.TransA, s.TransB), func(b *testing.B) {
-			for b.Loop() {
+			measure(b, 2e-9*64*64*64, func() {
 				Gemm(z, x, y, s, scratch)
-			}
-			reportSpeed(b, 2e-9*64*64*64)
+			})
 		})
 	}
 }
@@ -238,13 +237,4 @@ func ramp(n int) []float32 {
 		v[i] = float32(i%31-15) / 16
 	}
 	return v
-}
-
-// reportSpeed reports what a benchmark of gflop an iteration did a second, and as a part of
-// what the core could have done at that moment.
-func reportSpeed(b *testing.B, gflop float64) {
-	speed := gflop * float64(b.N) / b.Elapsed().Seconds()
-	b.ReportMetric(speed, "GFLOP/s")
-	b.ReportMetric(speed/Peak(), "of-peak")
-	b.ReportMetric(0, "ns/op")
 }
