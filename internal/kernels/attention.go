@@ -19,18 +19,23 @@ func (s AttentionShape) width() int { return s.D / s.Heads }
 
 func (s AttentionShape) scale() float32 { return float32(1 / math.Sqrt(float64(s.width()))) }
 
-// The products of attention, for r queries of one head. Keys and values are strided views
-// of kv.
-func (s AttentionShape) scores(r int) GemmShape { // r×M = r×dh · (M×dh)ᵀ
-	return GemmShape{M: r, N: s.M, K: s.width(), LDA: s.D, LDB: 2 * s.D, LDC: s.M, TransB: true}
+// Scores lie with the keys as rows and the r queries of a block as columns, (M, r): so each
+// query has a lane of its own in the softmax, and few keys still fill the products' registers.
+
+// scores is (M, r) = k (M, dh) · qᵀ; k is a strided view of kv, q of q. The gradient's v·doᵀ
+// has the same shape.
+func (s AttentionShape) scores(r int) GemmShape {
+	return GemmShape{M: s.M, N: r, K: s.width(), LDA: 2 * s.D, LDB: s.D, LDC: r, TransB: true}
 }
 
-func (s AttentionShape) mix(r int) GemmShape { // r×dh = r×M · M×dh
-	return GemmShape{M: r, N: s.width(), K: s.M, LDA: s.M, LDB: 2 * s.D, LDC: s.D}
+// mix is (r, dh) = pᵀ (r, M) · v; and dq = dsᵀ·k.
+func (s AttentionShape) mix(r int) GemmShape {
+	return GemmShape{M: r, N: s.width(), K: s.M, LDA: r, LDB: 2 * s.D, LDC: s.D, TransA: true}
 }
 
-func (s AttentionShape) collect(r int, more bool) GemmShape { // M×dh (+)= (r×M)ᵀ · r×dh
-	return GemmShape{M: s.M, N: s.width(), K: r, LDA: s.M, LDB: s.D, LDC: 2 * s.D, TransA: true, Accumulate: more}
+// collect is (M, dh) (+)= p (M, r) · do; and dk (+)= ds·q.
+func (s AttentionShape) collect(r int, more bool) GemmShape {
+	return GemmShape{M: s.M, N: s.width(), K: r, LDA: r, LDB: s.D, LDC: 2 * s.D, Accumulate: more}
 }
 
 // AttentionItems counts blocks of queries of each head of each sample.
@@ -39,12 +44,12 @@ func AttentionItems(s AttentionShape) int { return s.N * s.Heads * divideUp(s.L,
 // AttentionScratch is for the scores of a block and for the products.
 func AttentionScratch(s AttentionShape) int {
 	r := s.block()
-	return r*(s.M+2) + max(GemmScratch(s.scores(r)), GemmScratch(s.mix(r)))
+	return r*(s.M+1) + max(GemmScratch(s.scores(r)), GemmScratch(s.mix(r)))
 }
 
 // Attention is o = softmax(q·kᵀ/√(D/Heads))·v for each head, and lse, the logarithm of each
-// softmax's denominator: see ref.Attention. Probabilities below 2⁻¹²⁶ of a row's greatest
-// are 0.
+// softmax's denominator: see ref.Attention. Probabilities that are 2⁻¹²⁶ of a row's
+// greatest or less are 0.
 //
 // q, o are (N, L, D); kv (N, M, 2D): keys, then values; lse (N, Heads, L) may be nil if no
 // gradient follows.
@@ -54,31 +59,21 @@ func Attention(o, lse, q, kv []float32, s AttentionShape, scratch []float32, i0,
 	if lse != nil {
 		need("attention", "lse", len(lse), s.N*s.Heads*s.L)
 	}
-	f := now()
+	softmax := now().softmaxColumns
 	block, blocks := s.block(), divideUp(s.L, s.block())
-	top, sum := scratch[:block], scratch[block:2*block]
-	p, rest := scratch[2*block:][:block*s.M], scratch[block*(s.M+2):]
+	spare, p, rest := scratch[:block], scratch[block:][:block*s.M], scratch[block*(s.M+1):]
 	for i := i0; i < i1; i++ {
 		head, l := i/blocks, i%blocks*block
 		r := min(block, s.L-l)
 		query, key := s.at(head, l)
-		p := p[:r*s.M]
-		Gemm(p, q[query:], kv[key:], s.scores(r), rest)
-		softmax(f, p, top[:r], sum[:r], s.M, s.scale())
-		Gemm(o[query:], p, kv[key+s.D:], s.mix(r), rest)
+		p, denominator := p[:r*s.M], spare[:r]
 		if lse != nil {
-			for j := range r {
-				lse[head*s.L+l+j] = float32(float64(s.scale()*top[j]) + math.Log(float64(sum[j])))
-			}
+			denominator = lse[head*s.L+l:][:r]
 		}
+		Gemm(p, kv[key:], q[query:], s.scores(r), rest)
+		softmax(p, denominator, s.M, s.scale())
+		Gemm(o[query:], p, kv[key+s.D:], s.mix(r), rest)
 	}
-}
-
-// softmax is f.softmaxRows behind an ordinary call.
-//
-//go:noinline
-func softmax(f *primitives, p, top, sum []float32, m int, c float32) {
-	rows(0, len(top), m, func(i, j int) { f.softmaxRows(p[i*m:j*m], top[i:j], sum[i:j], m, c) })
 }
 
 // at is where query l of a head (n·Heads + h) starts in q, and where its keys start in kv.
@@ -120,19 +115,15 @@ func AttentionGrad(dq, dkv, do, q, kv, o, lse []float32, s AttentionShape, scrat
 			query, key := s.at(head, l)
 			p, ds, delta := p[:r*s.M], ds[:r*s.M], delta[:r]
 			// p = exp(s - lse)
-			Gemm(p, q[query:], kv[key:], s.scores(r), rest)
-			rows(0, r, s.M, func(i, j int) {
-				f.probabilityRows(p[i*s.M:j*s.M], lse[head*s.L+l+i:head*s.L+l+j], s.M, s.scale())
-			})
-			// dv += pᵀ·do
+			Gemm(p, kv[key:], q[query:], s.scores(r), rest)
+			f.probabilities(p, lse[head*s.L+l:][:r], s.scale(), s.M)
+			// dv += p·do
 			Gemm(dkv[key+s.D:], p, do[query:], s.collect(r, l > 0), rest)
-			// ds = p·(do·vᵀ - Σ do·o)/√dh
-			Gemm(ds, do[query:], kv[key+s.D:], s.scores(r), rest)
-			rows(0, r, s.M, func(i, j int) {
-				f.dotRows(delta[i:j], do[query+i*s.D:], o[query+i*s.D:], s.width(), s.D)
-				f.scoreGradRows(ds[i*s.M:j*s.M], p[i*s.M:j*s.M], delta[i:j], s.M, s.scale())
-			})
-			// dq = ds·k, dk += dsᵀ·q
+			// ds = p·(v·doᵀ - Σ do·o)/√dh
+			Gemm(ds, kv[key+s.D:], do[query:], s.scores(r), rest)
+			f.dotRows(delta, do[query:], o[query:], s.width(), s.D)
+			f.scoreGrad(ds, p, delta, s.scale(), s.M)
+			// dq = dsᵀ·k, dk += ds·q
 			Gemm(dq[query:], ds, kv[key:], s.mix(r), rest)
 			Gemm(dkv[key:], ds, q[query:], s.collect(r, l > 0), rest)
 		}

@@ -21,14 +21,18 @@
 // Weights come as PyTorch stores them and are packed once a call, by ranges too
 // (XPackItems, XPack), into the panels that the products read.
 //
+// Plain element-wise kernels (SiLU, Add, UpdateAdamW, …) take slices alone: every element is an
+// item, and the caller cuts them where it likes. They may work in place.
+//
 // # Same bits
 //
 // However the items are split, the bits are the same. The additions behind an output
 // element run in an order fixed by the shape of one sample: over the summed index in
 // blocks of a fixed length, in order within a block, blocks added in order. Tiles,
 // tails, batch and threads do not enter. A sum over samples is ref's rule of 16. The two
-// assembly levels give the same bits for products; the plain level, which rounds
-// between multiply and add, others.
+// assembly levels give the same bits for products and for element-wise kernels, and others in
+// the sums of norms and losses, which are spread over as many lanes as a register has; the
+// plain level, which rounds between multiply and add, gives others again.
 //
 // # Assembly
 //

@@ -93,9 +93,6 @@ func (s NormShape) moments(f *primitives, mean, rstd, x []float32, eps float32, 
 		}
 		mean[g] = float32(mu)
 		rstd[g] = float32(1 / math.Sqrt(max(0, about)/float64(width)+float64(eps)))
-		if math.IsNaN(about) {
-			rstd[g] = float32(about)
-		}
 	}
 }
 

@@ -63,11 +63,15 @@ var plain = primitives{
 	layerNormGrad: func(dx, dy, x, mean, rstd []float32, d int) {
 		ref.LayerNormGrad(dx, dy, x, mean, rstd, len(mean), d)
 	},
-	softmaxRows:     plainSoftmaxRows,
-	probabilityRows: plainProbabilityRows,
-	scoreGradRows: func(ds, p, delta []float32, m int, c float32) {
-		for i := range len(delta) * m {
-			ds[i] = p[i] * (ds[i] - delta[i/m]) * c
+	softmaxColumns: plainSoftmaxColumns,
+	probabilities: func(s, lse []float32, c float32, count int) {
+		for i := range count * len(lse) {
+			s[i] = flush(exp(float32(c*s[i]) - lse[i%len(lse)]))
+		}
+	},
+	scoreGrad: func(ds, p, delta []float32, c float32, count int) {
+		for i := range count * len(delta) {
+			ds[i] = p[i] * (ds[i] - delta[i%len(delta)]) * c
 		}
 	},
 	dotRows: func(dst, a, b []float32, d, ld int) {
@@ -136,26 +140,21 @@ var plain = primitives{
 	},
 }
 
-func plainSoftmaxRows(s, top, total []float32, m int, c float32) {
-	for r := range top {
-		s := s[r*m : (r+1)*m]
-		top[r] = float32(math.Inf(-1))
-		for _, v := range s {
-			top[r] = max(top[r], v)
+func plainSoftmaxColumns(s, lse []float32, m int, c float32) {
+	n := len(lse)
+	for l := range n {
+		top := float32(math.Inf(-1))
+		for i := l; i < m*n; i += n {
+			top = max(top, s[i])
 		}
-		for i, v := range s {
-			s[i] = flush(exp(c * (v - top[r])))
+		for i := l; i < m*n; i += n {
+			s[i] = flush(exp(c * (s[i] - top)))
 		}
-		total[r] = sum(m, func(i int) float64 { return float64(s[i]) })
-		for i := range s {
-			s[i] *= 1 / total[r]
+		total := sum(m, func(i int) float64 { return float64(s[i*n+l]) })
+		for i := l; i < m*n; i += n {
+			s[i] *= 1 / total
 		}
-	}
-}
-
-func plainProbabilityRows(s, lse []float32, m int, c float32) {
-	for i := range len(lse) * m {
-		s[i] = flush(exp(float32(c*s[i]) - lse[i/m]))
+		lse[l] = float32(c*top) + float32(math.Log(float64(total)))
 	}
 }
 

@@ -2195,67 +2195,150 @@ rows88:
 	VZEROUPPER
 	RET
 
-// func softmaxRowsAVX2(s []float32, top []float32, sum []float32, m int, c float32)
+// func softmaxColumnsAVX2(s []float32, lse []float32, m int, c float32)
 // Requires: AVX, AVX2, FMA3, SSE
-TEXT ·softmaxRowsAVX2(SB), NOSPLIT, $0-84
+TEXT ·softmaxColumnsAVX2(SB), NOSPLIT, $0-60
 	MOVQ         s_base+0(FP), AX
-	MOVQ         top_base+24(FP), CX
-	MOVQ         sum_base+48(FP), DX
-	MOVQ         top_len+32(FP), BX
-	MOVQ         m+72(FP), SI
-	MOVQ         SI, DI
-	SHLQ         $0x02, DI
-	MOVSS        c+80(FP), X0
+	MOVQ         lse_base+24(FP), CX
+	MOVQ         lse_len+32(FP), DX
+	MOVQ         m+48(FP), BX
+	MOVQ         DX, SI
+	SHLQ         $0x02, SI
+	MOVSS        c+56(FP), X0
 	VBROADCASTSS X0, Y0
+	XORQ         DI, DI
+	MOVQ         DX, R8
+	SUBQ         $0x08, R8
+
+loop95:
+	CMPQ         DI, R8
+	JG           rest96
+	LEAQ         (AX)(DI*4), R9
 	VBROADCASTSS pointff800000<>+0(SB), Y1
+	MOVQ         R9, R10
+	MOVQ         BX, R11
+	TESTQ        R11, R11
+	JZ           bottom99
 
-row95:
-	TESTQ   BX, BX
-	JZ      rows96
-	VMOVAPS Y1, Y2
-	XORQ    R8, R8
-	MOVQ    SI, R9
-	SUBQ    $0x08, R9
+down98:
+	VMOVUPS (R10), Y2
+	VMAXPS  Y2, Y1, Y1
+	ADDQ    SI, R10
+	DECQ    R11
+	JNZ     down98
 
-loop97:
-	CMPQ    R8, R9
-	JG      rest98
-	VMOVUPS (AX)(R8*4), Y3
-	VMAXPS  Y3, Y2, Y2
-	ADDQ    $0x08, R8
-	JMP     loop97
+bottom99:
+	VXORPS Y2, Y2, Y2
+	MOVQ   R9, R10
+	MOVQ   BX, R11
+	TESTQ  R11, R11
+	JZ     bottom101
 
-rest98:
-	MOVQ       SI, R9
-	SUBQ       R8, R9
-	JZ         done99
-	MOVQ       $0x00000008, R10
-	SUBQ       R9, R10
-	LEAQ       pointTail<>+0(SB), R9
-	VMOVUPS    (R9)(R10*4), Y3
-	VMASKMOVPS (AX)(R8*4), Y3, Y4
-	VBLENDVPS  Y3, Y4, Y1, Y3
+down100:
+	VMOVUPS      (R10), Y3
+	VSUBPS       Y1, Y3, Y3
+	VMULPS       Y0, Y3, Y3
+	VMOVUPS      pointc2aea8f6<>+0(SB), Y4
+	VMAXPS       Y3, Y4, Y4
+	VMULPS       point3fb8aa3b<>+0(SB), Y4, Y5
+	VROUNDPS     $0x08, Y5, Y5
+	VFNMADD231PS point3f317200<>+0(SB), Y5, Y4
+	VFNMADD231PS point35bfbe8e<>+0(SB), Y5, Y4
+	VMOVUPS      point39506967<>+0(SB), Y6
+	VFMADD213PS  point3ab743ce<>+0(SB), Y4, Y6
+	VFMADD213PS  point3c088908<>+0(SB), Y4, Y6
+	VFMADD213PS  point3d2aa9c1<>+0(SB), Y4, Y6
+	VFMADD213PS  point3e2aaaaa<>+0(SB), Y4, Y6
+	VFMADD213PS  point3f000000<>+0(SB), Y4, Y6
+	VFMADD213PS  point3f800000<>+0(SB), Y4, Y6
+	VFMADD213PS  point3f800000<>+0(SB), Y4, Y6
+	VCVTPS2DQ    Y5, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       Y5, Y6, Y6
+	VCMPPS       $0x05, pointc2aea8f6<>+0(SB), Y3, Y3
+	VANDPS       Y3, Y6, Y6
+	VADDPS       Y6, Y2, Y2
+	VMOVUPS      Y6, (R10)
+	ADDQ         SI, R10
+	DECQ         R11
+	JNZ          down100
+
+bottom101:
+	VMOVUPS     point3f3504f3<>+0(SB), Y3
+	VPSUBD      Y3, Y2, Y3
+	VPSRAD      $0x17, Y3, Y3
+	VPSLLD      $0x17, Y3, Y4
+	VPSUBD      Y4, Y2, Y4
+	VMOVUPS     point3f800000<>+0(SB), Y5
+	VSUBPS      Y5, Y4, Y4
+	VCVTDQ2PS   Y3, Y3
+	VMOVUPS     point3d9021bb<>+0(SB), Y5
+	VFMADD213PS pointbdebd1b8<>+0(SB), Y4, Y5
+	VFMADD213PS point3def251a<>+0(SB), Y4, Y5
+	VFMADD213PS pointbdfe5d4f<>+0(SB), Y4, Y5
+	VFMADD213PS point3e11e9bf<>+0(SB), Y4, Y5
+	VFMADD213PS pointbe2aae50<>+0(SB), Y4, Y5
+	VFMADD213PS point3e4cceac<>+0(SB), Y4, Y5
+	VFMADD213PS pointbe7ffffc<>+0(SB), Y4, Y5
+	VFMADD213PS point3eaaaaaa<>+0(SB), Y4, Y5
+	VMULPS      Y4, Y4, Y6
+	VMULPS      Y4, Y5, Y5
+	VFMADD231PS point35bfbe8e<>+0(SB), Y3, Y4
+	VADDPS      pointbf000000<>+0(SB), Y5, Y5
+	VFMADD231PS Y5, Y6, Y4
+	VFMADD231PS point3f317200<>+0(SB), Y3, Y4
+	VSUBPS      Y2, Y2, Y3
+	VADDPS      Y3, Y4, Y4
+	VFMADD231PS Y1, Y0, Y4
+	VMOVUPS     Y4, (CX)(DI*4)
+	VMOVUPS     point3f800000<>+0(SB), Y1
+	VDIVPS      Y2, Y1, Y1
+	MOVQ        BX, R10
+	TESTQ       R10, R10
+	JZ          bottom103
+
+down102:
+	VMOVUPS (R9), Y2
+	VMULPS  Y1, Y2, Y2
+	VMOVUPS Y2, (R9)
+	ADDQ    SI, R9
+	DECQ    R10
+	JNZ     down102
+
+bottom103:
+	ADDQ $0x08, DI
+	JMP  loop95
+
+rest96:
+	SUBQ         DI, DX
+	JZ           done97
+	MOVQ         $0x00000008, R8
+	SUBQ         DX, R8
+	LEAQ         pointTail<>+0(SB), DX
+	VMOVUPS      (DX)(R8*4), Y1
+	LEAQ         (AX)(DI*4), AX
+	VBROADCASTSS pointff800000<>+0(SB), Y2
+	MOVQ         AX, DX
+	MOVQ         BX, R8
+	TESTQ        R8, R8
+	JZ           bottom105
+
+down104:
+	VMASKMOVPS (DX), Y1, Y3
 	VMAXPS     Y3, Y2, Y2
+	ADDQ       SI, DX
+	DECQ       R8
+	JNZ        down104
 
-done99:
-	VMOVAPS      Y2, Y2
-	VEXTRACTF128 $0x01, Y2, X3
-	VMAXPS       X3, X2, X2
-	VSHUFPS      $0x0e, X2, X2, X3
-	VMAXPS       X3, X2, X2
-	VSHUFPS      $0x01, X2, X2, X3
-	VMAXPS       X3, X2, X2
-	VMOVSS       X2, (CX)
-	VBROADCASTSS X2, Y2
-	VXORPS       Y3, Y3, Y3
-	XORQ         R8, R8
-	MOVQ         SI, R9
-	SUBQ         $0x08, R9
+bottom105:
+	VXORPS Y3, Y3, Y3
+	MOVQ   AX, DX
+	MOVQ   BX, R8
+	TESTQ  R8, R8
+	JZ     bottom107
 
-loop100:
-	CMPQ         R8, R9
-	JG           rest101
-	VMOVUPS      (AX)(R8*4), Y4
+down106:
+	VMASKMOVPS   (DX), Y1, Y4
 	VSUBPS       Y2, Y4, Y4
 	VMULPS       Y0, Y4, Y4
 	VMOVUPS      pointc2aea8f6<>+0(SB), Y5
@@ -2278,89 +2361,55 @@ loop100:
 	VCMPPS       $0x05, pointc2aea8f6<>+0(SB), Y4, Y4
 	VANDPS       Y4, Y7, Y7
 	VADDPS       Y7, Y3, Y3
-	VMOVUPS      Y7, (AX)(R8*4)
-	ADDQ         $0x08, R8
-	JMP          loop100
+	VMASKMOVPS   Y7, Y1, (DX)
+	ADDQ         SI, DX
+	DECQ         R8
+	JNZ          down106
 
-rest101:
-	MOVQ         SI, R9
-	SUBQ         R8, R9
-	JZ           done102
-	MOVQ         $0x00000008, R10
-	SUBQ         R9, R10
-	LEAQ         pointTail<>+0(SB), R9
-	VMOVUPS      (R9)(R10*4), Y4
-	VMASKMOVPS   (AX)(R8*4), Y4, Y5
-	VSUBPS       Y2, Y5, Y5
-	VMULPS       Y0, Y5, Y5
-	VMOVUPS      pointc2aea8f6<>+0(SB), Y2
-	VMAXPS       Y5, Y2, Y2
-	VMULPS       point3fb8aa3b<>+0(SB), Y2, Y6
-	VROUNDPS     $0x08, Y6, Y6
-	VFNMADD231PS point3f317200<>+0(SB), Y6, Y2
-	VFNMADD231PS point35bfbe8e<>+0(SB), Y6, Y2
-	VMOVUPS      point39506967<>+0(SB), Y7
-	VFMADD213PS  point3ab743ce<>+0(SB), Y2, Y7
-	VFMADD213PS  point3c088908<>+0(SB), Y2, Y7
-	VFMADD213PS  point3d2aa9c1<>+0(SB), Y2, Y7
-	VFMADD213PS  point3e2aaaaa<>+0(SB), Y2, Y7
-	VFMADD213PS  point3f000000<>+0(SB), Y2, Y7
-	VFMADD213PS  point3f800000<>+0(SB), Y2, Y7
-	VFMADD213PS  point3f800000<>+0(SB), Y2, Y7
-	VCVTPS2DQ    Y6, Y6
-	VPSLLD       $0x17, Y6, Y6
-	VPADDD       Y6, Y7, Y7
-	VCMPPS       $0x05, pointc2aea8f6<>+0(SB), Y5, Y2
-	VANDPS       Y2, Y7, Y7
-	VANDPS       Y4, Y7, Y7
-	VADDPS       Y7, Y3, Y3
-	VMASKMOVPS   Y7, Y4, (AX)(R8*4)
+bottom107:
+	VMOVUPS     point3f3504f3<>+0(SB), Y4
+	VPSUBD      Y4, Y3, Y4
+	VPSRAD      $0x17, Y4, Y4
+	VPSLLD      $0x17, Y4, Y5
+	VPSUBD      Y5, Y3, Y5
+	VMOVUPS     point3f800000<>+0(SB), Y6
+	VSUBPS      Y6, Y5, Y5
+	VCVTDQ2PS   Y4, Y4
+	VMOVUPS     point3d9021bb<>+0(SB), Y6
+	VFMADD213PS pointbdebd1b8<>+0(SB), Y5, Y6
+	VFMADD213PS point3def251a<>+0(SB), Y5, Y6
+	VFMADD213PS pointbdfe5d4f<>+0(SB), Y5, Y6
+	VFMADD213PS point3e11e9bf<>+0(SB), Y5, Y6
+	VFMADD213PS pointbe2aae50<>+0(SB), Y5, Y6
+	VFMADD213PS point3e4cceac<>+0(SB), Y5, Y6
+	VFMADD213PS pointbe7ffffc<>+0(SB), Y5, Y6
+	VFMADD213PS point3eaaaaaa<>+0(SB), Y5, Y6
+	VMULPS      Y5, Y5, Y7
+	VMULPS      Y5, Y6, Y6
+	VFMADD231PS point35bfbe8e<>+0(SB), Y4, Y5
+	VADDPS      pointbf000000<>+0(SB), Y6, Y6
+	VFMADD231PS Y6, Y7, Y5
+	VFMADD231PS point3f317200<>+0(SB), Y4, Y5
+	VSUBPS      Y3, Y3, Y4
+	VADDPS      Y4, Y5, Y5
+	VFMADD231PS Y2, Y0, Y5
+	VMASKMOVPS  Y5, Y1, (CX)(DI*4)
+	VMOVUPS     point3f800000<>+0(SB), Y0
+	VDIVPS      Y3, Y0, Y0
+	MOVQ        BX, CX
+	TESTQ       CX, CX
+	JZ          bottom109
 
-done102:
-	VMOVAPS      Y3, Y2
-	VEXTRACTF128 $0x01, Y2, X3
-	VADDPS       X3, X2, X2
-	VSHUFPS      $0x0e, X2, X2, X3
-	VADDPS       X3, X2, X2
-	VSHUFPS      $0x01, X2, X2, X3
-	VADDPS       X3, X2, X2
-	VMOVSS       X2, (DX)
-	VMOVSS       point3f800000<>+0(SB), X3
-	VDIVSS       X2, X3, X2
-	VBROADCASTSS X2, Y2
-	XORQ         R8, R8
-	MOVQ         SI, R9
-	SUBQ         $0x08, R9
+down108:
+	VMASKMOVPS (AX), Y1, Y2
+	VMULPS     Y0, Y2, Y2
+	VMASKMOVPS Y2, Y1, (AX)
+	ADDQ       SI, AX
+	DECQ       CX
+	JNZ        down108
 
-loop103:
-	CMPQ    R8, R9
-	JG      rest104
-	VMOVUPS (AX)(R8*4), Y3
-	VMULPS  Y2, Y3, Y3
-	VMOVUPS Y3, (AX)(R8*4)
-	ADDQ    $0x08, R8
-	JMP     loop103
-
-rest104:
-	MOVQ       SI, R9
-	SUBQ       R8, R9
-	JZ         done105
-	MOVQ       $0x00000008, R10
-	SUBQ       R9, R10
-	LEAQ       pointTail<>+0(SB), R9
-	VMOVUPS    (R9)(R10*4), Y3
-	VMASKMOVPS (AX)(R8*4), Y3, Y4
-	VMULPS     Y2, Y4, Y4
-	VMASKMOVPS Y4, Y3, (AX)(R8*4)
-
-done105:
-	ADDQ DI, AX
-	ADDQ $0x04, CX
-	ADDQ $0x04, DX
-	DECQ BX
-	JMP  row95
-
-rows96:
+bottom109:
+done97:
 	VZEROUPPER
 	RET
 
@@ -2384,152 +2433,115 @@ DATA pointc2aea8f6<>+24(SB)/4, $0xc2aea8f6
 DATA pointc2aea8f6<>+28(SB)/4, $0xc2aea8f6
 GLOBL pointc2aea8f6<>(SB), RODATA|NOPTR, $32
 
-// func probabilityRowsAVX2(s []float32, lse []float32, m int, c float32)
-// Requires: AVX, AVX2, FMA3, SSE
-TEXT ·probabilityRowsAVX2(SB), NOSPLIT, $0-60
-	MOVQ         s_base+0(FP), AX
-	MOVQ         lse_base+24(FP), CX
-	MOVQ         lse_len+32(FP), DX
-	MOVQ         m+48(FP), BX
-	MOVQ         BX, SI
-	SHLQ         $0x02, SI
-	MOVSS        c+56(FP), X0
-	VBROADCASTSS X0, Y0
+DATA point3f3504f3<>+0(SB)/4, $0x3f3504f3
+DATA point3f3504f3<>+4(SB)/4, $0x3f3504f3
+DATA point3f3504f3<>+8(SB)/4, $0x3f3504f3
+DATA point3f3504f3<>+12(SB)/4, $0x3f3504f3
+DATA point3f3504f3<>+16(SB)/4, $0x3f3504f3
+DATA point3f3504f3<>+20(SB)/4, $0x3f3504f3
+DATA point3f3504f3<>+24(SB)/4, $0x3f3504f3
+DATA point3f3504f3<>+28(SB)/4, $0x3f3504f3
+GLOBL point3f3504f3<>(SB), RODATA|NOPTR, $32
 
-row106:
-	TESTQ        DX, DX
-	JZ           rows107
-	VBROADCASTSS (CX), Y1
-	XORQ         DI, DI
-	MOVQ         BX, R8
-	SUBQ         $0x08, R8
+DATA point3d9021bb<>+0(SB)/4, $0x3d9021bb
+DATA point3d9021bb<>+4(SB)/4, $0x3d9021bb
+DATA point3d9021bb<>+8(SB)/4, $0x3d9021bb
+DATA point3d9021bb<>+12(SB)/4, $0x3d9021bb
+DATA point3d9021bb<>+16(SB)/4, $0x3d9021bb
+DATA point3d9021bb<>+20(SB)/4, $0x3d9021bb
+DATA point3d9021bb<>+24(SB)/4, $0x3d9021bb
+DATA point3d9021bb<>+28(SB)/4, $0x3d9021bb
+GLOBL point3d9021bb<>(SB), RODATA|NOPTR, $32
 
-loop108:
-	CMPQ         DI, R8
-	JG           rest109
-	VMOVUPS      (AX)(DI*4), Y2
-	VFMSUB213PS  Y1, Y0, Y2
-	VMOVUPS      pointc2aea8f6<>+0(SB), Y3
-	VMAXPS       Y2, Y3, Y3
-	VMULPS       point3fb8aa3b<>+0(SB), Y3, Y4
-	VROUNDPS     $0x08, Y4, Y4
-	VFNMADD231PS point3f317200<>+0(SB), Y4, Y3
-	VFNMADD231PS point35bfbe8e<>+0(SB), Y4, Y3
-	VMOVUPS      point39506967<>+0(SB), Y5
-	VFMADD213PS  point3ab743ce<>+0(SB), Y3, Y5
-	VFMADD213PS  point3c088908<>+0(SB), Y3, Y5
-	VFMADD213PS  point3d2aa9c1<>+0(SB), Y3, Y5
-	VFMADD213PS  point3e2aaaaa<>+0(SB), Y3, Y5
-	VFMADD213PS  point3f000000<>+0(SB), Y3, Y5
-	VFMADD213PS  point3f800000<>+0(SB), Y3, Y5
-	VFMADD213PS  point3f800000<>+0(SB), Y3, Y5
-	VCVTPS2DQ    Y4, Y4
-	VPSLLD       $0x17, Y4, Y4
-	VPADDD       Y4, Y5, Y5
-	VCMPPS       $0x05, pointc2aea8f6<>+0(SB), Y2, Y2
-	VANDPS       Y2, Y5, Y5
-	VMOVUPS      Y5, (AX)(DI*4)
-	ADDQ         $0x08, DI
-	JMP          loop108
+DATA pointbdebd1b8<>+0(SB)/4, $0xbdebd1b8
+DATA pointbdebd1b8<>+4(SB)/4, $0xbdebd1b8
+DATA pointbdebd1b8<>+8(SB)/4, $0xbdebd1b8
+DATA pointbdebd1b8<>+12(SB)/4, $0xbdebd1b8
+DATA pointbdebd1b8<>+16(SB)/4, $0xbdebd1b8
+DATA pointbdebd1b8<>+20(SB)/4, $0xbdebd1b8
+DATA pointbdebd1b8<>+24(SB)/4, $0xbdebd1b8
+DATA pointbdebd1b8<>+28(SB)/4, $0xbdebd1b8
+GLOBL pointbdebd1b8<>(SB), RODATA|NOPTR, $32
 
-rest109:
-	MOVQ         BX, R8
-	SUBQ         DI, R8
-	JZ           done110
-	MOVQ         $0x00000008, R9
-	SUBQ         R8, R9
-	LEAQ         pointTail<>+0(SB), R8
-	VMOVUPS      (R8)(R9*4), Y2
-	VMASKMOVPS   (AX)(DI*4), Y2, Y3
-	VFMSUB213PS  Y1, Y0, Y3
-	VMOVUPS      pointc2aea8f6<>+0(SB), Y1
-	VMAXPS       Y3, Y1, Y1
-	VMULPS       point3fb8aa3b<>+0(SB), Y1, Y4
-	VROUNDPS     $0x08, Y4, Y4
-	VFNMADD231PS point3f317200<>+0(SB), Y4, Y1
-	VFNMADD231PS point35bfbe8e<>+0(SB), Y4, Y1
-	VMOVUPS      point39506967<>+0(SB), Y5
-	VFMADD213PS  point3ab743ce<>+0(SB), Y1, Y5
-	VFMADD213PS  point3c088908<>+0(SB), Y1, Y5
-	VFMADD213PS  point3d2aa9c1<>+0(SB), Y1, Y5
-	VFMADD213PS  point3e2aaaaa<>+0(SB), Y1, Y5
-	VFMADD213PS  point3f000000<>+0(SB), Y1, Y5
-	VFMADD213PS  point3f800000<>+0(SB), Y1, Y5
-	VFMADD213PS  point3f800000<>+0(SB), Y1, Y5
-	VCVTPS2DQ    Y4, Y4
-	VPSLLD       $0x17, Y4, Y4
-	VPADDD       Y4, Y5, Y5
-	VCMPPS       $0x05, pointc2aea8f6<>+0(SB), Y3, Y1
-	VANDPS       Y1, Y5, Y5
-	VMASKMOVPS   Y5, Y2, (AX)(DI*4)
+DATA point3def251a<>+0(SB)/4, $0x3def251a
+DATA point3def251a<>+4(SB)/4, $0x3def251a
+DATA point3def251a<>+8(SB)/4, $0x3def251a
+DATA point3def251a<>+12(SB)/4, $0x3def251a
+DATA point3def251a<>+16(SB)/4, $0x3def251a
+DATA point3def251a<>+20(SB)/4, $0x3def251a
+DATA point3def251a<>+24(SB)/4, $0x3def251a
+DATA point3def251a<>+28(SB)/4, $0x3def251a
+GLOBL point3def251a<>(SB), RODATA|NOPTR, $32
 
-done110:
-	ADDQ SI, AX
-	ADDQ $0x04, CX
-	DECQ DX
-	JMP  row106
+DATA pointbdfe5d4f<>+0(SB)/4, $0xbdfe5d4f
+DATA pointbdfe5d4f<>+4(SB)/4, $0xbdfe5d4f
+DATA pointbdfe5d4f<>+8(SB)/4, $0xbdfe5d4f
+DATA pointbdfe5d4f<>+12(SB)/4, $0xbdfe5d4f
+DATA pointbdfe5d4f<>+16(SB)/4, $0xbdfe5d4f
+DATA pointbdfe5d4f<>+20(SB)/4, $0xbdfe5d4f
+DATA pointbdfe5d4f<>+24(SB)/4, $0xbdfe5d4f
+DATA pointbdfe5d4f<>+28(SB)/4, $0xbdfe5d4f
+GLOBL pointbdfe5d4f<>(SB), RODATA|NOPTR, $32
 
-rows107:
-	VZEROUPPER
-	RET
+DATA point3e11e9bf<>+0(SB)/4, $0x3e11e9bf
+DATA point3e11e9bf<>+4(SB)/4, $0x3e11e9bf
+DATA point3e11e9bf<>+8(SB)/4, $0x3e11e9bf
+DATA point3e11e9bf<>+12(SB)/4, $0x3e11e9bf
+DATA point3e11e9bf<>+16(SB)/4, $0x3e11e9bf
+DATA point3e11e9bf<>+20(SB)/4, $0x3e11e9bf
+DATA point3e11e9bf<>+24(SB)/4, $0x3e11e9bf
+DATA point3e11e9bf<>+28(SB)/4, $0x3e11e9bf
+GLOBL point3e11e9bf<>(SB), RODATA|NOPTR, $32
 
-// func scoreGradRowsAVX2(ds []float32, p []float32, delta []float32, m int, c float32)
-// Requires: AVX, AVX2, SSE
-TEXT ·scoreGradRowsAVX2(SB), NOSPLIT, $0-84
-	MOVQ         ds_base+0(FP), AX
-	MOVQ         p_base+24(FP), CX
-	MOVQ         delta_base+48(FP), DX
-	MOVQ         delta_len+56(FP), BX
-	MOVQ         m+72(FP), SI
-	MOVQ         SI, DI
-	SHLQ         $0x02, DI
-	MOVSS        c+80(FP), X0
-	VBROADCASTSS X0, Y0
+DATA pointbe2aae50<>+0(SB)/4, $0xbe2aae50
+DATA pointbe2aae50<>+4(SB)/4, $0xbe2aae50
+DATA pointbe2aae50<>+8(SB)/4, $0xbe2aae50
+DATA pointbe2aae50<>+12(SB)/4, $0xbe2aae50
+DATA pointbe2aae50<>+16(SB)/4, $0xbe2aae50
+DATA pointbe2aae50<>+20(SB)/4, $0xbe2aae50
+DATA pointbe2aae50<>+24(SB)/4, $0xbe2aae50
+DATA pointbe2aae50<>+28(SB)/4, $0xbe2aae50
+GLOBL pointbe2aae50<>(SB), RODATA|NOPTR, $32
 
-row111:
-	TESTQ        BX, BX
-	JZ           rows112
-	VBROADCASTSS (DX), Y1
-	XORQ         R8, R8
-	MOVQ         SI, R9
-	SUBQ         $0x08, R9
+DATA point3e4cceac<>+0(SB)/4, $0x3e4cceac
+DATA point3e4cceac<>+4(SB)/4, $0x3e4cceac
+DATA point3e4cceac<>+8(SB)/4, $0x3e4cceac
+DATA point3e4cceac<>+12(SB)/4, $0x3e4cceac
+DATA point3e4cceac<>+16(SB)/4, $0x3e4cceac
+DATA point3e4cceac<>+20(SB)/4, $0x3e4cceac
+DATA point3e4cceac<>+24(SB)/4, $0x3e4cceac
+DATA point3e4cceac<>+28(SB)/4, $0x3e4cceac
+GLOBL point3e4cceac<>(SB), RODATA|NOPTR, $32
 
-loop113:
-	CMPQ    R8, R9
-	JG      rest114
-	VMOVUPS (AX)(R8*4), Y2
-	VSUBPS  Y1, Y2, Y2
-	VMULPS  (CX)(R8*4), Y2, Y2
-	VMULPS  Y0, Y2, Y2
-	VMOVUPS Y2, (AX)(R8*4)
-	ADDQ    $0x08, R8
-	JMP     loop113
+DATA pointbe7ffffc<>+0(SB)/4, $0xbe7ffffc
+DATA pointbe7ffffc<>+4(SB)/4, $0xbe7ffffc
+DATA pointbe7ffffc<>+8(SB)/4, $0xbe7ffffc
+DATA pointbe7ffffc<>+12(SB)/4, $0xbe7ffffc
+DATA pointbe7ffffc<>+16(SB)/4, $0xbe7ffffc
+DATA pointbe7ffffc<>+20(SB)/4, $0xbe7ffffc
+DATA pointbe7ffffc<>+24(SB)/4, $0xbe7ffffc
+DATA pointbe7ffffc<>+28(SB)/4, $0xbe7ffffc
+GLOBL pointbe7ffffc<>(SB), RODATA|NOPTR, $32
 
-rest114:
-	MOVQ       SI, R9
-	SUBQ       R8, R9
-	JZ         done115
-	MOVQ       $0x00000008, R10
-	SUBQ       R9, R10
-	LEAQ       pointTail<>+0(SB), R9
-	VMOVUPS    (R9)(R10*4), Y2
-	VMASKMOVPS (AX)(R8*4), Y2, Y3
-	VSUBPS     Y1, Y3, Y3
-	VMASKMOVPS (CX)(R8*4), Y2, Y1
-	VMULPS     Y1, Y3, Y3
-	VMULPS     Y0, Y3, Y3
-	VMASKMOVPS Y3, Y2, (AX)(R8*4)
+DATA point3eaaaaaa<>+0(SB)/4, $0x3eaaaaaa
+DATA point3eaaaaaa<>+4(SB)/4, $0x3eaaaaaa
+DATA point3eaaaaaa<>+8(SB)/4, $0x3eaaaaaa
+DATA point3eaaaaaa<>+12(SB)/4, $0x3eaaaaaa
+DATA point3eaaaaaa<>+16(SB)/4, $0x3eaaaaaa
+DATA point3eaaaaaa<>+20(SB)/4, $0x3eaaaaaa
+DATA point3eaaaaaa<>+24(SB)/4, $0x3eaaaaaa
+DATA point3eaaaaaa<>+28(SB)/4, $0x3eaaaaaa
+GLOBL point3eaaaaaa<>(SB), RODATA|NOPTR, $32
 
-done115:
-	ADDQ DI, AX
-	ADDQ DI, CX
-	ADDQ $0x04, DX
-	DECQ BX
-	JMP  row111
-
-rows112:
-	VZEROUPPER
-	RET
+DATA pointbf000000<>+0(SB)/4, $0xbf000000
+DATA pointbf000000<>+4(SB)/4, $0xbf000000
+DATA pointbf000000<>+8(SB)/4, $0xbf000000
+DATA pointbf000000<>+12(SB)/4, $0xbf000000
+DATA pointbf000000<>+16(SB)/4, $0xbf000000
+DATA pointbf000000<>+20(SB)/4, $0xbf000000
+DATA pointbf000000<>+24(SB)/4, $0xbf000000
+DATA pointbf000000<>+28(SB)/4, $0xbf000000
+GLOBL pointbf000000<>(SB), RODATA|NOPTR, $32
 
 // func dotRowsAVX2(dst []float32, a []float32, b []float32, d int, ld int)
 // Requires: AVX, FMA3
@@ -2542,26 +2554,26 @@ TEXT ·dotRowsAVX2(SB), NOSPLIT, $0-88
 	MOVQ ld+80(FP), DI
 	SHLQ $0x02, DI
 
-row116:
+row110:
 	TESTQ  BX, BX
-	JZ     rows117
+	JZ     rows111
 	VXORPS Y0, Y0, Y0
 	XORQ   R8, R8
 	MOVQ   SI, R9
 	SUBQ   $0x08, R9
 
-loop118:
+loop112:
 	CMPQ        R8, R9
-	JG          rest119
+	JG          rest113
 	VMOVUPS     (CX)(R8*4), Y1
 	VFMADD231PS (DX)(R8*4), Y1, Y0
 	ADDQ        $0x08, R8
-	JMP         loop118
+	JMP         loop112
 
-rest119:
+rest113:
 	MOVQ        SI, R9
 	SUBQ        R8, R9
-	JZ          done120
+	JZ          done114
 	MOVQ        $0x00000008, R10
 	SUBQ        R9, R10
 	LEAQ        pointTail<>+0(SB), R9
@@ -2570,7 +2582,7 @@ rest119:
 	VMASKMOVPS  (DX)(R8*4), Y1, Y1
 	VFMADD231PS Y1, Y2, Y0
 
-done120:
+done114:
 	VMOVAPS      Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X0
@@ -2583,9 +2595,9 @@ done120:
 	ADDQ         DI, DX
 	ADDQ         $0x04, AX
 	DECQ         BX
-	JMP          row116
+	JMP          row110
 
-rows117:
+rows111:
 	VZEROUPPER
 	RET
 
@@ -2602,28 +2614,28 @@ TEXT ·normaliseAVX2(SB), NOSPLIT, $0-128
 	MOVQ R8, R9
 	SHLQ $0x02, R9
 
-row121:
+row115:
 	TESTQ DI, DI
-	JZ    rows122
+	JZ    rows116
 	XORQ  R10, R10
 	MOVQ  R8, R11
 	SUBQ  $0x08, R11
 
-loop123:
+loop117:
 	CMPQ        R10, R11
-	JG          rest124
+	JG          rest118
 	VMOVUPS     (CX)(R10*4), Y0
 	VSUBPS      (DX)(R10*4), Y0, Y0
 	VMOVUPS     (BX)(R10*4), Y1
 	VFMADD213PS (SI)(R10*4), Y1, Y0
 	VMOVUPS     Y0, (AX)(R10*4)
 	ADDQ        $0x08, R10
-	JMP         loop123
+	JMP         loop117
 
-rest124:
+rest118:
 	MOVQ        R8, R11
 	SUBQ        R10, R11
-	JZ          done125
+	JZ          done119
 	MOVQ        $0x00000008, R12
 	SUBQ        R11, R12
 	LEAQ        pointTail<>+0(SB), R11
@@ -2636,13 +2648,13 @@ rest124:
 	VFMADD213PS Y3, Y2, Y1
 	VMASKMOVPS  Y1, Y0, (AX)(R10*4)
 
-done125:
+done119:
 	ADDQ R9, AX
 	ADDQ R9, CX
 	DECQ DI
-	JMP  row121
+	JMP  row115
 
-rows122:
+rows116:
 	VZEROUPPER
 	RET
 
@@ -2659,16 +2671,16 @@ TEXT ·normaliseSiLUAVX2(SB), NOSPLIT, $0-128
 	MOVQ R8, R9
 	SHLQ $0x02, R9
 
-row126:
+row120:
 	TESTQ DI, DI
-	JZ    rows127
+	JZ    rows121
 	XORQ  R10, R10
 	MOVQ  R8, R11
 	SUBQ  $0x08, R11
 
-loop128:
+loop122:
 	CMPQ         R10, R11
-	JG           rest129
+	JG           rest123
 	VMOVUPS      (CX)(R10*4), Y0
 	VSUBPS       (DX)(R10*4), Y0, Y0
 	VMOVUPS      (BX)(R10*4), Y1
@@ -2699,12 +2711,12 @@ loop128:
 	VANDPS       Y0, Y1, Y1
 	VMOVUPS      Y1, (AX)(R10*4)
 	ADDQ         $0x08, R10
-	JMP          loop128
+	JMP          loop122
 
-rest129:
+rest123:
 	MOVQ         R8, R11
 	SUBQ         R10, R11
-	JZ           done130
+	JZ           done124
 	MOVQ         $0x00000008, R12
 	SUBQ         R11, R12
 	LEAQ         pointTail<>+0(SB), R11
@@ -2741,13 +2753,13 @@ rest129:
 	VANDPS       Y1, Y2, Y2
 	VMASKMOVPS   Y2, Y0, (AX)(R10*4)
 
-done130:
+done124:
 	ADDQ R9, AX
 	ADDQ R9, CX
 	DECQ DI
-	JMP  row126
+	JMP  row120
 
-rows127:
+rows121:
 	VZEROUPPER
 	RET
 
@@ -2766,16 +2778,16 @@ TEXT ·normaliseGradAVX2(SB), NOSPLIT, $0-176
 	MOVQ R10, R11
 	SHLQ $0x02, R11
 
-row131:
+row125:
 	TESTQ R9, R9
-	JZ    rows132
+	JZ    rows126
 	XORQ  R12, R12
 	MOVQ  R10, R13
 	SUBQ  $0x08, R13
 
-loop133:
+loop127:
 	CMPQ        R12, R13
-	JG          rest134
+	JG          rest128
 	VMOVUPS     (DX)(R12*4), Y0
 	VSUBPS      (BX)(R12*4), Y0, Y0
 	VMOVUPS     (DI)(R12*4), Y1
@@ -2784,12 +2796,12 @@ loop133:
 	VFMADD231PS (CX)(R12*4), Y1, Y0
 	VMOVUPS     Y0, (AX)(R12*4)
 	ADDQ        $0x08, R12
-	JMP         loop133
+	JMP         loop127
 
-rest134:
+rest128:
 	MOVQ        R10, R13
 	SUBQ        R12, R13
-	JZ          done135
+	JZ          done129
 	MOVQ        $0x00000008, R14
 	SUBQ        R13, R14
 	LEAQ        pointTail<>+0(SB), R13
@@ -2805,14 +2817,14 @@ rest134:
 	VFMADD231PS Y3, Y2, Y1
 	VMASKMOVPS  Y1, Y0, (AX)(R12*4)
 
-done135:
+done129:
 	ADDQ R11, AX
 	ADDQ R11, CX
 	ADDQ R11, DX
 	DECQ R9
-	JMP  row131
+	JMP  row125
 
-rows132:
+rows126:
 	VZEROUPPER
 	RET
 
@@ -2828,28 +2840,28 @@ TEXT ·scaleShiftAVX2(SB), NOSPLIT, $0-104
 	MOVQ DI, R8
 	SHLQ $0x02, R8
 
-row136:
+row130:
 	TESTQ SI, SI
-	JZ    rows137
+	JZ    rows131
 	XORQ  R9, R9
 	MOVQ  DI, R10
 	SUBQ  $0x08, R10
 
-loop138:
+loop132:
 	CMPQ        R9, R10
-	JG          rest139
+	JG          rest133
 	VMOVUPS     (DX)(R9*4), Y0
 	VADDPS      point3f800000<>+0(SB), Y0, Y0
 	VMOVUPS     (CX)(R9*4), Y1
 	VFMADD213PS (BX)(R9*4), Y1, Y0
 	VMOVUPS     Y0, (AX)(R9*4)
 	ADDQ        $0x08, R9
-	JMP         loop138
+	JMP         loop132
 
-rest139:
+rest133:
 	MOVQ        DI, R10
 	SUBQ        R9, R10
-	JZ          done140
+	JZ          done134
 	MOVQ        $0x00000008, R11
 	SUBQ        R10, R11
 	LEAQ        pointTail<>+0(SB), R10
@@ -2861,13 +2873,158 @@ rest139:
 	VFMADD213PS Y3, Y2, Y1
 	VMASKMOVPS  Y1, Y0, (AX)(R9*4)
 
-done140:
+done134:
 	ADDQ R8, AX
 	ADDQ R8, CX
 	DECQ SI
-	JMP  row136
+	JMP  row130
 
-rows137:
+rows131:
+	VZEROUPPER
+	RET
+
+// func probabilitiesAVX2(s []float32, lse []float32, c float32, count int)
+// Requires: AVX, AVX2, FMA3, SSE
+TEXT ·probabilitiesAVX2(SB), NOSPLIT, $0-64
+	MOVQ         s_base+0(FP), AX
+	MOVQ         lse_base+24(FP), CX
+	MOVQ         count+56(FP), DX
+	MOVQ         lse_len+32(FP), BX
+	MOVQ         BX, SI
+	SHLQ         $0x02, SI
+	MOVSS        c+48(FP), X0
+	VBROADCASTSS X0, Y0
+
+row135:
+	TESTQ DX, DX
+	JZ    rows136
+	XORQ  DI, DI
+	MOVQ  BX, R8
+	SUBQ  $0x08, R8
+
+loop137:
+	CMPQ         DI, R8
+	JG           rest138
+	VMOVUPS      (AX)(DI*4), Y1
+	VFMSUB213PS  (CX)(DI*4), Y0, Y1
+	VMOVUPS      pointc2aea8f6<>+0(SB), Y2
+	VMAXPS       Y1, Y2, Y2
+	VMULPS       point3fb8aa3b<>+0(SB), Y2, Y3
+	VROUNDPS     $0x08, Y3, Y3
+	VFNMADD231PS point3f317200<>+0(SB), Y3, Y2
+	VFNMADD231PS point35bfbe8e<>+0(SB), Y3, Y2
+	VMOVUPS      point39506967<>+0(SB), Y4
+	VFMADD213PS  point3ab743ce<>+0(SB), Y2, Y4
+	VFMADD213PS  point3c088908<>+0(SB), Y2, Y4
+	VFMADD213PS  point3d2aa9c1<>+0(SB), Y2, Y4
+	VFMADD213PS  point3e2aaaaa<>+0(SB), Y2, Y4
+	VFMADD213PS  point3f000000<>+0(SB), Y2, Y4
+	VFMADD213PS  point3f800000<>+0(SB), Y2, Y4
+	VFMADD213PS  point3f800000<>+0(SB), Y2, Y4
+	VCVTPS2DQ    Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       Y3, Y4, Y4
+	VCMPPS       $0x05, pointc2aea8f6<>+0(SB), Y1, Y1
+	VANDPS       Y1, Y4, Y4
+	VMOVUPS      Y4, (AX)(DI*4)
+	ADDQ         $0x08, DI
+	JMP          loop137
+
+rest138:
+	MOVQ         BX, R8
+	SUBQ         DI, R8
+	JZ           done139
+	MOVQ         $0x00000008, R9
+	SUBQ         R8, R9
+	LEAQ         pointTail<>+0(SB), R8
+	VMOVUPS      (R8)(R9*4), Y1
+	VMASKMOVPS   (AX)(DI*4), Y1, Y2
+	VMASKMOVPS   (CX)(DI*4), Y1, Y3
+	VFMSUB213PS  Y3, Y0, Y2
+	VMOVUPS      pointc2aea8f6<>+0(SB), Y3
+	VMAXPS       Y2, Y3, Y3
+	VMULPS       point3fb8aa3b<>+0(SB), Y3, Y4
+	VROUNDPS     $0x08, Y4, Y4
+	VFNMADD231PS point3f317200<>+0(SB), Y4, Y3
+	VFNMADD231PS point35bfbe8e<>+0(SB), Y4, Y3
+	VMOVUPS      point39506967<>+0(SB), Y5
+	VFMADD213PS  point3ab743ce<>+0(SB), Y3, Y5
+	VFMADD213PS  point3c088908<>+0(SB), Y3, Y5
+	VFMADD213PS  point3d2aa9c1<>+0(SB), Y3, Y5
+	VFMADD213PS  point3e2aaaaa<>+0(SB), Y3, Y5
+	VFMADD213PS  point3f000000<>+0(SB), Y3, Y5
+	VFMADD213PS  point3f800000<>+0(SB), Y3, Y5
+	VFMADD213PS  point3f800000<>+0(SB), Y3, Y5
+	VCVTPS2DQ    Y4, Y4
+	VPSLLD       $0x17, Y4, Y4
+	VPADDD       Y4, Y5, Y5
+	VCMPPS       $0x05, pointc2aea8f6<>+0(SB), Y2, Y2
+	VANDPS       Y2, Y5, Y5
+	VMASKMOVPS   Y5, Y1, (AX)(DI*4)
+
+done139:
+	ADDQ SI, AX
+	DECQ DX
+	JMP  row135
+
+rows136:
+	VZEROUPPER
+	RET
+
+// func scoreGradAVX2(ds []float32, p []float32, delta []float32, c float32, count int)
+// Requires: AVX, AVX2, SSE
+TEXT ·scoreGradAVX2(SB), NOSPLIT, $0-88
+	MOVQ         ds_base+0(FP), AX
+	MOVQ         p_base+24(FP), CX
+	MOVQ         delta_base+48(FP), DX
+	MOVQ         count+80(FP), BX
+	MOVQ         delta_len+56(FP), SI
+	MOVQ         SI, DI
+	SHLQ         $0x02, DI
+	MOVSS        c+72(FP), X0
+	VBROADCASTSS X0, Y0
+
+row140:
+	TESTQ BX, BX
+	JZ    rows141
+	XORQ  R8, R8
+	MOVQ  SI, R9
+	SUBQ  $0x08, R9
+
+loop142:
+	CMPQ    R8, R9
+	JG      rest143
+	VMOVUPS (AX)(R8*4), Y1
+	VSUBPS  (DX)(R8*4), Y1, Y1
+	VMULPS  (CX)(R8*4), Y1, Y1
+	VMULPS  Y0, Y1, Y1
+	VMOVUPS Y1, (AX)(R8*4)
+	ADDQ    $0x08, R8
+	JMP     loop142
+
+rest143:
+	MOVQ       SI, R9
+	SUBQ       R8, R9
+	JZ         done144
+	MOVQ       $0x00000008, R10
+	SUBQ       R9, R10
+	LEAQ       pointTail<>+0(SB), R9
+	VMOVUPS    (R9)(R10*4), Y1
+	VMASKMOVPS (AX)(R8*4), Y1, Y2
+	VMASKMOVPS (DX)(R8*4), Y1, Y3
+	VSUBPS     Y3, Y2, Y2
+	VMASKMOVPS (CX)(R8*4), Y1, Y3
+	VMULPS     Y3, Y2, Y2
+	VMULPS     Y0, Y2, Y2
+	VMASKMOVPS Y2, Y1, (AX)(R8*4)
+
+done144:
+	ADDQ DI, AX
+	ADDQ DI, CX
+	DECQ BX
+	JMP  row140
+
+rows141:
 	VZEROUPPER
 	RET
 
@@ -2883,27 +3040,27 @@ TEXT ·gateAVX2(SB), NOSPLIT, $0-104
 	MOVQ DI, R8
 	SHLQ $0x02, R8
 
-row141:
+row145:
 	TESTQ SI, SI
-	JZ    rows142
+	JZ    rows146
 	XORQ  R9, R9
 	MOVQ  DI, R10
 	SUBQ  $0x08, R10
 
-loop143:
+loop147:
 	CMPQ        R9, R10
-	JG          rest144
+	JG          rest148
 	VMOVUPS     (BX)(R9*4), Y0
 	VMOVUPS     (DX)(R9*4), Y1
 	VFMADD213PS (CX)(R9*4), Y1, Y0
 	VMOVUPS     Y0, (AX)(R9*4)
 	ADDQ        $0x08, R9
-	JMP         loop143
+	JMP         loop147
 
-rest144:
+rest148:
 	MOVQ        DI, R10
 	SUBQ        R9, R10
-	JZ          done145
+	JZ          done149
 	MOVQ        $0x00000008, R11
 	SUBQ        R10, R11
 	LEAQ        pointTail<>+0(SB), R10
@@ -2914,14 +3071,14 @@ rest144:
 	VFMADD213PS Y2, Y3, Y1
 	VMASKMOVPS  Y1, Y0, (AX)(R9*4)
 
-done145:
+done149:
 	ADDQ R8, AX
 	ADDQ R8, CX
 	ADDQ R8, DX
 	DECQ SI
-	JMP  row141
+	JMP  row145
 
-rows142:
+rows146:
 	VZEROUPPER
 	RET
 
@@ -2938,9 +3095,9 @@ TEXT ·momentSumsAVX2(SB), NOSPLIT, $0-112
 	SHLQ $0x02, R8
 	XORQ DI, DI
 
-columns147:
+columns151:
 	CMPQ   SI, $0x00000020
-	JL     next148
+	JL     next152
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -2952,9 +3109,9 @@ columns147:
 	MOVQ   DI, R9
 	MOVQ   count+96(FP), R10
 
-rows149:
+rows153:
 	CMPQ        R10, $0x01
-	JL          next150
+	JL          next154
 	VMOVUPS     (DX)(R9*1), Y8
 	VSUBPS      (BX)(DI*1), Y8, Y8
 	VADDPS      Y8, Y0, Y0
@@ -2973,9 +3130,9 @@ rows149:
 	VFMADD231PS Y8, Y8, Y7
 	ADDQ        R8, R9
 	SUBQ        $0x01, R10
-	JMP         rows149
+	JMP         rows153
 
-next150:
+next154:
 	VMOVUPS Y0, (AX)(DI*1)
 	VMOVUPS Y2, 32(AX)(DI*1)
 	VMOVUPS Y4, 64(AX)(DI*1)
@@ -2986,12 +3143,12 @@ next150:
 	VMOVUPS Y7, 96(CX)(DI*1)
 	ADDQ    $0x00000080, DI
 	SUBQ    $0x00000020, SI
-	JMP     columns147
+	JMP     columns151
 
-next148:
-columns151:
+next152:
+columns155:
 	CMPQ   SI, $0x00000010
-	JL     next152
+	JL     next156
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -3003,9 +3160,9 @@ columns151:
 	MOVQ   DI, R9
 	MOVQ   count+96(FP), R10
 
-rows153:
+rows157:
 	CMPQ        R10, $0x02
-	JL          next154
+	JL          next158
 	VMOVUPS     (DX)(R9*1), Y8
 	VSUBPS      (BX)(DI*1), Y8, Y8
 	VADDPS      Y8, Y0, Y0
@@ -3025,12 +3182,12 @@ rows153:
 	VFMADD231PS Y8, Y8, Y7
 	ADDQ        R8, R9
 	SUBQ        $0x02, R10
-	JMP         rows153
+	JMP         rows157
 
-next154:
-rows155:
+next158:
+rows159:
 	CMPQ        R10, $0x01
-	JL          next156
+	JL          next160
 	VMOVUPS     (DX)(R9*1), Y8
 	VSUBPS      (BX)(DI*1), Y8, Y8
 	VADDPS      Y8, Y0, Y0
@@ -3041,9 +3198,9 @@ rows155:
 	VFMADD231PS Y8, Y8, Y3
 	ADDQ        R8, R9
 	SUBQ        $0x01, R10
-	JMP         rows155
+	JMP         rows159
 
-next156:
+next160:
 	VADDPS  Y4, Y0, Y0
 	VMOVUPS Y0, (AX)(DI*1)
 	VADDPS  Y6, Y2, Y2
@@ -3054,12 +3211,12 @@ next156:
 	VMOVUPS Y3, 32(CX)(DI*1)
 	ADDQ    $0x00000040, DI
 	SUBQ    $0x00000010, SI
-	JMP     columns151
+	JMP     columns155
 
-next152:
-columns157:
+next156:
+columns161:
 	CMPQ   SI, $0x00000008
-	JL     next158
+	JL     next162
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -3071,9 +3228,9 @@ columns157:
 	MOVQ   DI, R9
 	MOVQ   count+96(FP), R10
 
-rows159:
+rows163:
 	CMPQ        R10, $0x04
-	JL          next160
+	JL          next164
 	VMOVUPS     (DX)(R9*1), Y8
 	VSUBPS      (BX)(DI*1), Y8, Y8
 	VADDPS      Y8, Y0, Y0
@@ -3095,21 +3252,21 @@ rows159:
 	VFMADD231PS Y8, Y8, Y7
 	ADDQ        R8, R9
 	SUBQ        $0x04, R10
-	JMP         rows159
+	JMP         rows163
 
-next160:
-rows161:
+next164:
+rows165:
 	CMPQ        R10, $0x01
-	JL          next162
+	JL          next166
 	VMOVUPS     (DX)(R9*1), Y8
 	VSUBPS      (BX)(DI*1), Y8, Y8
 	VADDPS      Y8, Y0, Y0
 	VFMADD231PS Y8, Y8, Y1
 	ADDQ        R8, R9
 	SUBQ        $0x01, R10
-	JMP         rows161
+	JMP         rows165
 
-next162:
+next166:
 	VADDPS  Y2, Y0, Y0
 	VADDPS  Y6, Y4, Y4
 	VADDPS  Y4, Y0, Y0
@@ -3120,11 +3277,11 @@ next162:
 	VMOVUPS Y1, (CX)(DI*1)
 	ADDQ    $0x00000020, DI
 	SUBQ    $0x00000008, SI
-	JMP     columns157
+	JMP     columns161
 
-next158:
+next162:
 	TESTQ   SI, SI
-	JZ      done146
+	JZ      done150
 	MOVQ    $0x00000008, R9
 	SUBQ    SI, R9
 	LEAQ    pointTail<>+0(SB), SI
@@ -3140,9 +3297,9 @@ next158:
 	MOVQ    DI, SI
 	MOVQ    count+96(FP), R9
 
-rows163:
+rows167:
 	CMPQ        R9, $0x04
-	JL          next164
+	JL          next168
 	VMASKMOVPS  (DX)(SI*1), Y0, Y9
 	VMASKMOVPS  (BX)(DI*1), Y0, Y10
 	VSUBPS      Y10, Y9, Y9
@@ -3168,12 +3325,12 @@ rows163:
 	VFMADD231PS Y9, Y9, Y8
 	ADDQ        R8, SI
 	SUBQ        $0x04, R9
-	JMP         rows163
+	JMP         rows167
 
-next164:
-rows165:
+next168:
+rows169:
 	CMPQ        R9, $0x01
-	JL          next166
+	JL          next170
 	VMASKMOVPS  (DX)(SI*1), Y0, Y9
 	VMASKMOVPS  (BX)(DI*1), Y0, Y10
 	VSUBPS      Y10, Y9, Y9
@@ -3181,9 +3338,9 @@ rows165:
 	VFMADD231PS Y9, Y9, Y2
 	ADDQ        R8, SI
 	SUBQ        $0x01, R9
-	JMP         rows165
+	JMP         rows169
 
-next166:
+next170:
 	VADDPS     Y3, Y1, Y1
 	VADDPS     Y7, Y5, Y5
 	VADDPS     Y5, Y1, Y1
@@ -3193,7 +3350,7 @@ next166:
 	VADDPS     Y6, Y2, Y2
 	VMASKMOVPS Y2, Y0, (CX)(DI*1)
 
-done146:
+done150:
 	VZEROUPPER
 	RET
 
@@ -3211,9 +3368,9 @@ TEXT ·gradientSumsAVX2(SB), NOSPLIT, $0-136
 	SHLQ $0x02, R9
 	XORQ R8, R8
 
-columns168:
+columns172:
 	CMPQ   DI, $0x00000020
-	JL     next169
+	JL     next173
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -3225,9 +3382,9 @@ columns168:
 	MOVQ   R8, R10
 	MOVQ   count+120(FP), R11
 
-rows170:
+rows174:
 	CMPQ        R11, $0x01
-	JL          next171
+	JL          next175
 	VMOVUPS     (BX)(R10*1), Y8
 	VMOVUPS     (DX)(R10*1), Y9
 	VSUBPS      (SI)(R8*1), Y8, Y8
@@ -3250,9 +3407,9 @@ rows170:
 	VFMADD231PS Y9, Y8, Y7
 	ADDQ        R9, R10
 	SUBQ        $0x01, R11
-	JMP         rows170
+	JMP         rows174
 
-next171:
+next175:
 	VMOVUPS Y0, (AX)(R8*1)
 	VMOVUPS Y2, 32(AX)(R8*1)
 	VMOVUPS Y4, 64(AX)(R8*1)
@@ -3263,12 +3420,12 @@ next171:
 	VMOVUPS Y7, 96(CX)(R8*1)
 	ADDQ    $0x00000080, R8
 	SUBQ    $0x00000020, DI
-	JMP     columns168
+	JMP     columns172
 
-next169:
-columns172:
+next173:
+columns176:
 	CMPQ   DI, $0x00000010
-	JL     next173
+	JL     next177
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -3280,9 +3437,9 @@ columns172:
 	MOVQ   R8, R10
 	MOVQ   count+120(FP), R11
 
-rows174:
+rows178:
 	CMPQ        R11, $0x02
-	JL          next175
+	JL          next179
 	VMOVUPS     (BX)(R10*1), Y8
 	VMOVUPS     (DX)(R10*1), Y9
 	VSUBPS      (SI)(R8*1), Y8, Y8
@@ -3306,12 +3463,12 @@ rows174:
 	VFMADD231PS Y9, Y8, Y7
 	ADDQ        R9, R10
 	SUBQ        $0x02, R11
-	JMP         rows174
+	JMP         rows178
 
-next175:
-rows176:
+next179:
+rows180:
 	CMPQ        R11, $0x01
-	JL          next177
+	JL          next181
 	VMOVUPS     (BX)(R10*1), Y8
 	VMOVUPS     (DX)(R10*1), Y9
 	VSUBPS      (SI)(R8*1), Y8, Y8
@@ -3324,9 +3481,9 @@ rows176:
 	VFMADD231PS Y9, Y8, Y3
 	ADDQ        R9, R10
 	SUBQ        $0x01, R11
-	JMP         rows176
+	JMP         rows180
 
-next177:
+next181:
 	VADDPS  Y4, Y0, Y0
 	VMOVUPS Y0, (AX)(R8*1)
 	VADDPS  Y6, Y2, Y2
@@ -3337,12 +3494,12 @@ next177:
 	VMOVUPS Y3, 32(CX)(R8*1)
 	ADDQ    $0x00000040, R8
 	SUBQ    $0x00000010, DI
-	JMP     columns172
+	JMP     columns176
 
-next173:
-columns178:
+next177:
+columns182:
 	CMPQ   DI, $0x00000008
-	JL     next179
+	JL     next183
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -3354,9 +3511,9 @@ columns178:
 	MOVQ   R8, R10
 	MOVQ   count+120(FP), R11
 
-rows180:
+rows184:
 	CMPQ        R11, $0x04
-	JL          next181
+	JL          next185
 	VMOVUPS     (BX)(R10*1), Y8
 	VMOVUPS     (DX)(R10*1), Y9
 	VSUBPS      (SI)(R8*1), Y8, Y8
@@ -3382,12 +3539,12 @@ rows180:
 	VFMADD231PS Y9, Y8, Y7
 	ADDQ        R9, R10
 	SUBQ        $0x04, R11
-	JMP         rows180
+	JMP         rows184
 
-next181:
-rows182:
+next185:
+rows186:
 	CMPQ        R11, $0x01
-	JL          next183
+	JL          next187
 	VMOVUPS     (BX)(R10*1), Y8
 	VMOVUPS     (DX)(R10*1), Y9
 	VSUBPS      (SI)(R8*1), Y8, Y8
@@ -3395,9 +3552,9 @@ rows182:
 	VFMADD231PS Y9, Y8, Y1
 	ADDQ        R9, R10
 	SUBQ        $0x01, R11
-	JMP         rows182
+	JMP         rows186
 
-next183:
+next187:
 	VADDPS  Y2, Y0, Y0
 	VADDPS  Y6, Y4, Y4
 	VADDPS  Y4, Y0, Y0
@@ -3408,11 +3565,11 @@ next183:
 	VMOVUPS Y1, (CX)(R8*1)
 	ADDQ    $0x00000020, R8
 	SUBQ    $0x00000008, DI
-	JMP     columns178
+	JMP     columns182
 
-next179:
+next183:
 	TESTQ   DI, DI
-	JZ      done167
+	JZ      done171
 	MOVQ    $0x00000008, R10
 	SUBQ    DI, R10
 	LEAQ    pointTail<>+0(SB), DI
@@ -3428,9 +3585,9 @@ next179:
 	MOVQ    R8, DI
 	MOVQ    count+120(FP), R10
 
-rows184:
+rows188:
 	CMPQ        R10, $0x04
-	JL          next185
+	JL          next189
 	VMASKMOVPS  (BX)(DI*1), Y0, Y9
 	VMASKMOVPS  (DX)(DI*1), Y0, Y10
 	VMASKMOVPS  (SI)(R8*1), Y0, Y11
@@ -3460,12 +3617,12 @@ rows184:
 	VFMADD231PS Y10, Y9, Y8
 	ADDQ        R9, DI
 	SUBQ        $0x04, R10
-	JMP         rows184
+	JMP         rows188
 
-next185:
-rows186:
+next189:
+rows190:
 	CMPQ        R10, $0x01
-	JL          next187
+	JL          next191
 	VMASKMOVPS  (BX)(DI*1), Y0, Y9
 	VMASKMOVPS  (DX)(DI*1), Y0, Y10
 	VMASKMOVPS  (SI)(R8*1), Y0, Y11
@@ -3474,9 +3631,9 @@ rows186:
 	VFMADD231PS Y10, Y9, Y2
 	ADDQ        R9, DI
 	SUBQ        $0x01, R10
-	JMP         rows186
+	JMP         rows190
 
-next187:
+next191:
 	VADDPS     Y3, Y1, Y1
 	VADDPS     Y7, Y5, Y5
 	VADDPS     Y5, Y1, Y1
@@ -3486,7 +3643,7 @@ next187:
 	VADDPS     Y6, Y2, Y2
 	VMASKMOVPS Y2, Y0, (CX)(R8*1)
 
-done167:
+done171:
 	VZEROUPPER
 	RET
 
@@ -3507,9 +3664,9 @@ TEXT ·gradientSumsSiLUAVX2(SB), NOSPLIT, $0-208
 	SHLQ $0x02, R12
 	XORQ R11, R11
 
-columns189:
+columns193:
 	CMPQ   R10, $0x00000020
-	JL     next190
+	JL     next194
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -3521,9 +3678,9 @@ columns189:
 	MOVQ   R11, R13
 	MOVQ   count+192(FP), R14
 
-rows191:
+rows195:
 	CMPQ         R14, $0x01
-	JL           next192
+	JL           next196
 	VMOVUPS      (SI)(R13*1), Y8
 	VSUBPS       (DI)(R11*1), Y8, Y8
 	VMOVUPS      (R8)(R11*1), Y9
@@ -3678,9 +3835,9 @@ rows191:
 	VFMADD231PS  Y12, Y8, Y7
 	ADDQ         R12, R13
 	SUBQ         $0x01, R14
-	JMP          rows191
+	JMP          rows195
 
-next192:
+next196:
 	VMOVUPS Y0, (AX)(R11*1)
 	VMOVUPS Y2, 32(AX)(R11*1)
 	VMOVUPS Y4, 64(AX)(R11*1)
@@ -3691,12 +3848,12 @@ next192:
 	VMOVUPS Y7, 96(CX)(R11*1)
 	ADDQ    $0x00000080, R11
 	SUBQ    $0x00000020, R10
-	JMP     columns189
+	JMP     columns193
 
-next190:
-columns193:
+next194:
+columns197:
 	CMPQ   R10, $0x00000010
-	JL     next194
+	JL     next198
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -3708,9 +3865,9 @@ columns193:
 	MOVQ   R11, R13
 	MOVQ   count+192(FP), R14
 
-rows195:
+rows199:
 	CMPQ         R14, $0x02
-	JL           next196
+	JL           next200
 	VMOVUPS      (SI)(R13*1), Y8
 	VSUBPS       (DI)(R11*1), Y8, Y8
 	VMOVUPS      (R8)(R11*1), Y9
@@ -3866,12 +4023,12 @@ rows195:
 	VFMADD231PS  Y12, Y8, Y7
 	ADDQ         R12, R13
 	SUBQ         $0x02, R14
-	JMP          rows195
+	JMP          rows199
 
-next196:
-rows197:
+next200:
+rows201:
 	CMPQ         R14, $0x01
-	JL           next198
+	JL           next202
 	VMOVUPS      (SI)(R13*1), Y8
 	VSUBPS       (DI)(R11*1), Y8, Y8
 	VMOVUPS      (R8)(R11*1), Y9
@@ -3950,9 +4107,9 @@ rows197:
 	VFMADD231PS  Y12, Y8, Y3
 	ADDQ         R12, R13
 	SUBQ         $0x01, R14
-	JMP          rows197
+	JMP          rows201
 
-next198:
+next202:
 	VADDPS  Y4, Y0, Y0
 	VMOVUPS Y0, (AX)(R11*1)
 	VADDPS  Y6, Y2, Y2
@@ -3963,12 +4120,12 @@ next198:
 	VMOVUPS Y3, 32(CX)(R11*1)
 	ADDQ    $0x00000040, R11
 	SUBQ    $0x00000010, R10
-	JMP     columns193
+	JMP     columns197
 
-next194:
-columns199:
+next198:
+columns203:
 	CMPQ   R10, $0x00000008
-	JL     next200
+	JL     next204
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -3980,9 +4137,9 @@ columns199:
 	MOVQ   R11, R13
 	MOVQ   count+192(FP), R14
 
-rows201:
+rows205:
 	CMPQ         R14, $0x04
-	JL           next202
+	JL           next206
 	VMOVUPS      (SI)(R13*1), Y8
 	VSUBPS       (DI)(R11*1), Y8, Y8
 	VMOVUPS      (R8)(R11*1), Y9
@@ -4140,12 +4297,12 @@ rows201:
 	VFMADD231PS  Y12, Y8, Y7
 	ADDQ         R12, R13
 	SUBQ         $0x04, R14
-	JMP          rows201
+	JMP          rows205
 
-next202:
-rows203:
+next206:
+rows207:
 	CMPQ         R14, $0x01
-	JL           next204
+	JL           next208
 	VMOVUPS      (SI)(R13*1), Y8
 	VSUBPS       (DI)(R11*1), Y8, Y8
 	VMOVUPS      (R8)(R11*1), Y9
@@ -4186,9 +4343,9 @@ rows203:
 	VFMADD231PS  Y12, Y8, Y1
 	ADDQ         R12, R13
 	SUBQ         $0x01, R14
-	JMP          rows203
+	JMP          rows207
 
-next204:
+next208:
 	VADDPS  Y2, Y0, Y0
 	VADDPS  Y6, Y4, Y4
 	VADDPS  Y4, Y0, Y0
@@ -4199,11 +4356,11 @@ next204:
 	VMOVUPS Y1, (CX)(R11*1)
 	ADDQ    $0x00000020, R11
 	SUBQ    $0x00000008, R10
-	JMP     columns199
+	JMP     columns203
 
-next200:
+next204:
 	TESTQ   R10, R10
-	JZ      done188
+	JZ      done192
 	MOVQ    $0x00000008, R13
 	SUBQ    R10, R13
 	LEAQ    pointTail<>+0(SB), R10
@@ -4219,9 +4376,9 @@ next200:
 	MOVQ    R11, R10
 	MOVQ    count+192(FP), R13
 
-rows205:
+rows209:
 	CMPQ         R13, $0x04
-	JL           next206
+	JL           next210
 	VMASKMOVPS   (SI)(R10*1), Y0, Y9
 	VMASKMOVPS   (DI)(R11*1), Y0, Y10
 	VSUBPS       Y10, Y9, Y9
@@ -4395,12 +4552,12 @@ rows205:
 	VFMADD231PS  Y13, Y9, Y8
 	ADDQ         R12, R10
 	SUBQ         $0x04, R13
-	JMP          rows205
+	JMP          rows209
 
-next206:
-rows207:
+next210:
+rows211:
 	CMPQ         R13, $0x01
-	JL           next208
+	JL           next212
 	VMASKMOVPS   (SI)(R10*1), Y0, Y9
 	VMASKMOVPS   (DI)(R11*1), Y0, Y10
 	VSUBPS       Y10, Y9, Y9
@@ -4445,9 +4602,9 @@ rows207:
 	VFMADD231PS  Y13, Y9, Y2
 	ADDQ         R12, R10
 	SUBQ         $0x01, R13
-	JMP          rows207
+	JMP          rows211
 
-next208:
+next212:
 	VADDPS     Y3, Y1, Y1
 	VADDPS     Y7, Y5, Y5
 	VADDPS     Y5, Y1, Y1
@@ -4457,7 +4614,7 @@ next208:
 	VADDPS     Y6, Y2, Y2
 	VMASKMOVPS Y2, Y0, (CX)(R11*1)
 
-done188:
+done192:
 	VZEROUPPER
 	RET
 
@@ -4476,9 +4633,9 @@ TEXT ·scaleShiftGradAVX2(SB), NOSPLIT, $0-160
 	SHLQ $0x02, R10
 	XORQ R9, R9
 
-columns210:
+columns214:
 	CMPQ   R8, $0x00000020
-	JL     next211
+	JL     next215
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -4490,9 +4647,9 @@ columns210:
 	MOVQ   R9, R11
 	MOVQ   count+144(FP), R12
 
-rows212:
+rows216:
 	CMPQ        R12, $0x01
-	JL          next213
+	JL          next217
 	VMOVUPS     (SI)(R11*1), Y8
 	VMOVUPS     (BX)(R11*1), Y9
 	VFMADD231PS Y9, Y8, Y0
@@ -4527,9 +4684,9 @@ rows212:
 	VMOVUPS     Y8, 96(DX)(R11*1)
 	ADDQ        R10, R11
 	SUBQ        $0x01, R12
-	JMP         rows212
+	JMP         rows216
 
-next213:
+next217:
 	VMOVUPS Y0, (AX)(R9*1)
 	VMOVUPS Y2, 32(AX)(R9*1)
 	VMOVUPS Y4, 64(AX)(R9*1)
@@ -4540,12 +4697,12 @@ next213:
 	VMOVUPS Y7, 96(CX)(R9*1)
 	ADDQ    $0x00000080, R9
 	SUBQ    $0x00000020, R8
-	JMP     columns210
+	JMP     columns214
 
-next211:
-columns214:
+next215:
+columns218:
 	CMPQ   R8, $0x00000010
-	JL     next215
+	JL     next219
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -4557,9 +4714,9 @@ columns214:
 	MOVQ   R9, R11
 	MOVQ   count+144(FP), R12
 
-rows216:
+rows220:
 	CMPQ        R12, $0x02
-	JL          next217
+	JL          next221
 	VMOVUPS     (SI)(R11*1), Y8
 	VMOVUPS     (BX)(R11*1), Y9
 	VFMADD231PS Y9, Y8, Y0
@@ -4595,12 +4752,12 @@ rows216:
 	VMOVUPS     Y8, 32(DX)(R11*1)
 	ADDQ        R10, R11
 	SUBQ        $0x02, R12
-	JMP         rows216
+	JMP         rows220
 
-next217:
-rows218:
+next221:
+rows222:
 	CMPQ        R12, $0x01
-	JL          next219
+	JL          next223
 	VMOVUPS     (SI)(R11*1), Y8
 	VMOVUPS     (BX)(R11*1), Y9
 	VFMADD231PS Y9, Y8, Y0
@@ -4619,9 +4776,9 @@ rows218:
 	VMOVUPS     Y8, 32(DX)(R11*1)
 	ADDQ        R10, R11
 	SUBQ        $0x01, R12
-	JMP         rows218
+	JMP         rows222
 
-next219:
+next223:
 	VADDPS  Y4, Y0, Y0
 	VMOVUPS Y0, (AX)(R9*1)
 	VADDPS  Y6, Y2, Y2
@@ -4632,12 +4789,12 @@ next219:
 	VMOVUPS Y3, 32(CX)(R9*1)
 	ADDQ    $0x00000040, R9
 	SUBQ    $0x00000010, R8
-	JMP     columns214
+	JMP     columns218
 
-next215:
-columns220:
+next219:
+columns224:
 	CMPQ   R8, $0x00000008
-	JL     next221
+	JL     next225
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -4649,9 +4806,9 @@ columns220:
 	MOVQ   R9, R11
 	MOVQ   count+144(FP), R12
 
-rows222:
+rows226:
 	CMPQ        R12, $0x04
-	JL          next223
+	JL          next227
 	VMOVUPS     (SI)(R11*1), Y8
 	VMOVUPS     (BX)(R11*1), Y9
 	VFMADD231PS Y9, Y8, Y0
@@ -4689,12 +4846,12 @@ rows222:
 	VMOVUPS     Y8, (DX)(R11*1)
 	ADDQ        R10, R11
 	SUBQ        $0x04, R12
-	JMP         rows222
+	JMP         rows226
 
-next223:
-rows224:
+next227:
+rows228:
 	CMPQ        R12, $0x01
-	JL          next225
+	JL          next229
 	VMOVUPS     (SI)(R11*1), Y8
 	VMOVUPS     (BX)(R11*1), Y9
 	VFMADD231PS Y9, Y8, Y0
@@ -4705,9 +4862,9 @@ rows224:
 	VMOVUPS     Y8, (DX)(R11*1)
 	ADDQ        R10, R11
 	SUBQ        $0x01, R12
-	JMP         rows224
+	JMP         rows228
 
-next225:
+next229:
 	VADDPS  Y2, Y0, Y0
 	VADDPS  Y6, Y4, Y4
 	VADDPS  Y4, Y0, Y0
@@ -4718,11 +4875,11 @@ next225:
 	VMOVUPS Y1, (CX)(R9*1)
 	ADDQ    $0x00000020, R9
 	SUBQ    $0x00000008, R8
-	JMP     columns220
+	JMP     columns224
 
-next221:
+next225:
 	TESTQ   R8, R8
-	JZ      done209
+	JZ      done213
 	MOVQ    $0x00000008, R11
 	SUBQ    R8, R11
 	LEAQ    pointTail<>+0(SB), R8
@@ -4738,9 +4895,9 @@ next221:
 	MOVQ    R9, R8
 	MOVQ    count+144(FP), R11
 
-rows226:
+rows230:
 	CMPQ        R11, $0x04
-	JL          next227
+	JL          next231
 	VMASKMOVPS  (SI)(R8*1), Y0, Y9
 	VMASKMOVPS  (BX)(R8*1), Y0, Y10
 	VFMADD231PS Y10, Y9, Y1
@@ -4778,12 +4935,12 @@ rows226:
 	VMASKMOVPS  Y9, Y0, (DX)(R8*1)
 	ADDQ        R10, R8
 	SUBQ        $0x04, R11
-	JMP         rows226
+	JMP         rows230
 
-next227:
-rows228:
+next231:
+rows232:
 	CMPQ        R11, $0x01
-	JL          next229
+	JL          next233
 	VMASKMOVPS  (SI)(R8*1), Y0, Y9
 	VMASKMOVPS  (BX)(R8*1), Y0, Y10
 	VFMADD231PS Y10, Y9, Y1
@@ -4794,9 +4951,9 @@ rows228:
 	VMASKMOVPS  Y9, Y0, (DX)(R8*1)
 	ADDQ        R10, R8
 	SUBQ        $0x01, R11
-	JMP         rows228
+	JMP         rows232
 
-next229:
+next233:
 	VADDPS     Y3, Y1, Y1
 	VADDPS     Y7, Y5, Y5
 	VADDPS     Y5, Y1, Y1
@@ -4806,7 +4963,7 @@ next229:
 	VADDPS     Y6, Y2, Y2
 	VMASKMOVPS Y2, Y0, (CX)(R9*1)
 
-done209:
+done213:
 	VZEROUPPER
 	RET
 
@@ -4824,9 +4981,9 @@ TEXT ·gateGradAVX2(SB), NOSPLIT, $0-136
 	SHLQ $0x02, R9
 	XORQ R8, R8
 
-columns231:
+columns235:
 	CMPQ   DI, $0x00000020
-	JL     next232
+	JL     next236
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -4834,9 +4991,9 @@ columns231:
 	MOVQ   R8, R10
 	MOVQ   count+120(FP), R11
 
-rows233:
+rows237:
 	CMPQ        R11, $0x01
-	JL          next234
+	JL          next238
 	VMOVUPS     (BX)(R10*1), Y4
 	VMOVUPS     (DX)(R10*1), Y5
 	VFMADD231PS Y5, Y4, Y0
@@ -4859,21 +5016,21 @@ rows233:
 	VMOVUPS     Y5, 96(CX)(R10*1)
 	ADDQ        R9, R10
 	SUBQ        $0x01, R11
-	JMP         rows233
+	JMP         rows237
 
-next234:
+next238:
 	VMOVUPS Y0, (AX)(R8*1)
 	VMOVUPS Y1, 32(AX)(R8*1)
 	VMOVUPS Y2, 64(AX)(R8*1)
 	VMOVUPS Y3, 96(AX)(R8*1)
 	ADDQ    $0x00000080, R8
 	SUBQ    $0x00000020, DI
-	JMP     columns231
+	JMP     columns235
 
-next232:
-columns235:
+next236:
+columns239:
 	CMPQ   DI, $0x00000010
-	JL     next236
+	JL     next240
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -4881,9 +5038,9 @@ columns235:
 	MOVQ   R8, R10
 	MOVQ   count+120(FP), R11
 
-rows237:
+rows241:
 	CMPQ        R11, $0x02
-	JL          next238
+	JL          next242
 	VMOVUPS     (BX)(R10*1), Y4
 	VMOVUPS     (DX)(R10*1), Y5
 	VFMADD231PS Y5, Y4, Y0
@@ -4907,12 +5064,12 @@ rows237:
 	VMOVUPS     Y5, 32(CX)(R10*1)
 	ADDQ        R9, R10
 	SUBQ        $0x02, R11
-	JMP         rows237
+	JMP         rows241
 
-next238:
-rows239:
+next242:
+rows243:
 	CMPQ        R11, $0x01
-	JL          next240
+	JL          next244
 	VMOVUPS     (BX)(R10*1), Y4
 	VMOVUPS     (DX)(R10*1), Y5
 	VFMADD231PS Y5, Y4, Y0
@@ -4925,21 +5082,21 @@ rows239:
 	VMOVUPS     Y5, 32(CX)(R10*1)
 	ADDQ        R9, R10
 	SUBQ        $0x01, R11
-	JMP         rows239
+	JMP         rows243
 
-next240:
+next244:
 	VADDPS  Y2, Y0, Y0
 	VMOVUPS Y0, (AX)(R8*1)
 	VADDPS  Y3, Y1, Y1
 	VMOVUPS Y1, 32(AX)(R8*1)
 	ADDQ    $0x00000040, R8
 	SUBQ    $0x00000010, DI
-	JMP     columns235
+	JMP     columns239
 
-next236:
-columns241:
+next240:
+columns245:
 	CMPQ   DI, $0x00000008
-	JL     next242
+	JL     next246
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -4947,9 +5104,9 @@ columns241:
 	MOVQ   R8, R10
 	MOVQ   count+120(FP), R11
 
-rows243:
+rows247:
 	CMPQ        R11, $0x04
-	JL          next244
+	JL          next248
 	VMOVUPS     (BX)(R10*1), Y4
 	VMOVUPS     (DX)(R10*1), Y5
 	VFMADD231PS Y5, Y4, Y0
@@ -4975,12 +5132,12 @@ rows243:
 	VMOVUPS     Y5, (CX)(R10*1)
 	ADDQ        R9, R10
 	SUBQ        $0x04, R11
-	JMP         rows243
+	JMP         rows247
 
-next244:
-rows245:
+next248:
+rows249:
 	CMPQ        R11, $0x01
-	JL          next246
+	JL          next250
 	VMOVUPS     (BX)(R10*1), Y4
 	VMOVUPS     (DX)(R10*1), Y5
 	VFMADD231PS Y5, Y4, Y0
@@ -4988,20 +5145,20 @@ rows245:
 	VMOVUPS     Y5, (CX)(R10*1)
 	ADDQ        R9, R10
 	SUBQ        $0x01, R11
-	JMP         rows245
+	JMP         rows249
 
-next246:
+next250:
 	VADDPS  Y1, Y0, Y0
 	VADDPS  Y3, Y2, Y2
 	VADDPS  Y2, Y0, Y0
 	VMOVUPS Y0, (AX)(R8*1)
 	ADDQ    $0x00000020, R8
 	SUBQ    $0x00000008, DI
-	JMP     columns241
+	JMP     columns245
 
-next242:
+next246:
 	TESTQ   DI, DI
-	JZ      done230
+	JZ      done234
 	MOVQ    $0x00000008, R10
 	SUBQ    DI, R10
 	LEAQ    pointTail<>+0(SB), DI
@@ -5013,9 +5170,9 @@ next242:
 	MOVQ    R8, DI
 	MOVQ    count+120(FP), R10
 
-rows247:
+rows251:
 	CMPQ        R10, $0x04
-	JL          next248
+	JL          next252
 	VMASKMOVPS  (BX)(DI*1), Y0, Y5
 	VMASKMOVPS  (DX)(DI*1), Y0, Y6
 	VFMADD231PS Y6, Y5, Y1
@@ -5045,12 +5202,12 @@ rows247:
 	VMASKMOVPS  Y6, Y0, (CX)(DI*1)
 	ADDQ        R9, DI
 	SUBQ        $0x04, R10
-	JMP         rows247
+	JMP         rows251
 
-next248:
-rows249:
+next252:
+rows253:
 	CMPQ        R10, $0x01
-	JL          next250
+	JL          next254
 	VMASKMOVPS  (BX)(DI*1), Y0, Y5
 	VMASKMOVPS  (DX)(DI*1), Y0, Y6
 	VFMADD231PS Y6, Y5, Y1
@@ -5059,15 +5216,15 @@ rows249:
 	VMASKMOVPS  Y6, Y0, (CX)(DI*1)
 	ADDQ        R9, DI
 	SUBQ        $0x01, R10
-	JMP         rows249
+	JMP         rows253
 
-next250:
+next254:
 	VADDPS     Y2, Y1, Y1
 	VADDPS     Y4, Y3, Y3
 	VADDPS     Y3, Y1, Y1
 	VMASKMOVPS Y1, Y0, (AX)(R8*1)
 
-done230:
+done234:
 	VZEROUPPER
 	RET
 
@@ -6987,190 +7144,14 @@ rows88:
 	VZEROUPPER
 	RET
 
-// func softmaxRowsAVX512(s []float32, top []float32, sum []float32, m int, c float32)
+// func softmaxColumnsAVX512(s []float32, lse []float32, m int, c float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
-TEXT ·softmaxRowsAVX512(SB), NOSPLIT, $0-84
-	MOVQ         s_base+0(FP), AX
-	MOVQ         top_base+24(FP), CX
-	MOVQ         sum_base+48(FP), DX
-	MOVQ         top_len+32(FP), BX
-	MOVQ         m+72(FP), SI
-	MOVQ         SI, DI
-	SHLQ         $0x02, DI
-	MOVSS        c+80(FP), X0
-	VBROADCASTSS X0, Z0
-	VBROADCASTSS pointff800000<>+0(SB), Z2
-	VBROADCASTSS pointc2aea8f6<>+0(SB), Z3
-	VBROADCASTSS point3fb8aa3b<>+0(SB), Z4
-	VBROADCASTSS point3f317200<>+0(SB), Z5
-	VBROADCASTSS point35bfbe8e<>+0(SB), Z6
-	VBROADCASTSS point39506967<>+0(SB), Z7
-	VBROADCASTSS point3ab743ce<>+0(SB), Z8
-	VBROADCASTSS point3c088908<>+0(SB), Z9
-	VBROADCASTSS point3d2aa9c1<>+0(SB), Z10
-	VBROADCASTSS point3e2aaaaa<>+0(SB), Z11
-	VBROADCASTSS point3f000000<>+0(SB), Z12
-	VBROADCASTSS point3f800000<>+0(SB), Z13
-
-row95:
-	TESTQ   BX, BX
-	JZ      rows96
-	VMOVAPS Z2, Z14
-	XORQ    R8, R8
-	MOVQ    SI, R9
-	SUBQ    $0x10, R9
-
-loop97:
-	CMPQ    R8, R9
-	JG      rest98
-	VMOVUPS (AX)(R8*4), Z15
-	VMAXPS  Z15, Z14, Z14
-	ADDQ    $0x10, R8
-	JMP     loop97
-
-rest98:
-	MOVQ      SI, R9
-	SUBQ      R8, R9
-	JZ        done99
-	MOVL      $0x00000001, R10
-	SHLXL     R9, R10, R10
-	DECL      R10
-	KMOVW     R10, K1
-	VMOVUPS.Z (AX)(R8*4), K1, Z15
-	VBLENDMPS Z15, Z2, K1, Z1
-	VMAXPS    Z1, Z14, Z14
-
-done99:
-	VEXTRACTF64X4 $0x01, Z14, Y15
-	VMAXPS        Y15, Y14, Y14
-	VEXTRACTF128  $0x01, Y14, X15
-	VMAXPS        X15, X14, X14
-	VSHUFPS       $0x0e, X14, X14, X15
-	VMAXPS        X15, X14, X14
-	VSHUFPS       $0x01, X14, X14, X15
-	VMAXPS        X15, X14, X14
-	VMOVSS        X14, (CX)
-	VBROADCASTSS  X14, Z14
-	VXORPS        Z15, Z15, Z15
-	XORQ          R8, R8
-	MOVQ          SI, R9
-	SUBQ          $0x10, R9
-
-loop100:
-	CMPQ         R8, R9
-	JG           rest101
-	VMOVUPS      (AX)(R8*4), Z16
-	VSUBPS       Z14, Z16, Z16
-	VMULPS       Z0, Z16, Z16
-	VMAXPS       Z16, Z3, Z17
-	VMULPS       Z4, Z17, Z18
-	VRNDSCALEPS  $0x08, Z18, Z18
-	VFNMADD231PS Z5, Z18, Z17
-	VFNMADD231PS Z6, Z18, Z17
-	VMOVUPS      Z7, Z19
-	VFMADD213PS  Z8, Z17, Z19
-	VFMADD213PS  Z9, Z17, Z19
-	VFMADD213PS  Z10, Z17, Z19
-	VFMADD213PS  Z11, Z17, Z19
-	VFMADD213PS  Z12, Z17, Z19
-	VFMADD213PS  Z13, Z17, Z19
-	VFMADD213PS  Z13, Z17, Z19
-	VSCALEFPS    Z18, Z19, Z19
-	VCMPPS       $0x05, Z3, Z16, K1
-	VMOVAPS.Z    Z19, K1, Z19
-	VADDPS       Z19, Z15, Z15
-	VMOVUPS      Z19, (AX)(R8*4)
-	ADDQ         $0x10, R8
-	JMP          loop100
-
-rest101:
-	MOVQ         SI, R9
-	SUBQ         R8, R9
-	JZ           done102
-	MOVL         $0x00000001, R10
-	SHLXL        R9, R10, R10
-	DECL         R10
-	KMOVW        R10, K1
-	VMOVUPS.Z    (AX)(R8*4), K1, Z16
-	VSUBPS       Z14, Z16, Z16
-	VMULPS       Z0, Z16, Z16
-	VMAXPS       Z16, Z3, Z14
-	VMULPS       Z4, Z14, Z17
-	VRNDSCALEPS  $0x08, Z17, Z17
-	VFNMADD231PS Z5, Z17, Z14
-	VFNMADD231PS Z6, Z17, Z14
-	VMOVUPS      Z7, Z18
-	VFMADD213PS  Z8, Z14, Z18
-	VFMADD213PS  Z9, Z14, Z18
-	VFMADD213PS  Z10, Z14, Z18
-	VFMADD213PS  Z11, Z14, Z18
-	VFMADD213PS  Z12, Z14, Z18
-	VFMADD213PS  Z13, Z14, Z18
-	VFMADD213PS  Z13, Z14, Z18
-	VSCALEFPS    Z17, Z18, Z18
-	VCMPPS       $0x05, Z3, Z16, K2
-	VMOVAPS.Z    Z18, K2, Z18
-	VMOVAPS.Z    Z18, K1, Z18
-	VADDPS       Z18, Z15, Z15
-	VMOVUPS      Z18, K1, (AX)(R8*4)
-
-done102:
-	VEXTRACTF64X4 $0x01, Z15, Y14
-	VADDPS        Y14, Y15, Y14
-	VEXTRACTF128  $0x01, Y14, X15
-	VADDPS        X15, X14, X14
-	VSHUFPS       $0x0e, X14, X14, X15
-	VADDPS        X15, X14, X14
-	VSHUFPS       $0x01, X14, X14, X15
-	VADDPS        X15, X14, X14
-	VMOVSS        X14, (DX)
-	VMOVSS        point3f800000<>+0(SB), X15
-	VDIVSS        X14, X15, X14
-	VBROADCASTSS  X14, Z14
-	XORQ          R8, R8
-	MOVQ          SI, R9
-	SUBQ          $0x10, R9
-
-loop103:
-	CMPQ    R8, R9
-	JG      rest104
-	VMOVUPS (AX)(R8*4), Z15
-	VMULPS  Z14, Z15, Z15
-	VMOVUPS Z15, (AX)(R8*4)
-	ADDQ    $0x10, R8
-	JMP     loop103
-
-rest104:
-	MOVQ      SI, R9
-	SUBQ      R8, R9
-	JZ        done105
-	MOVL      $0x00000001, R10
-	SHLXL     R9, R10, R10
-	DECL      R10
-	KMOVW     R10, K1
-	VMOVUPS.Z (AX)(R8*4), K1, Z15
-	VMULPS    Z14, Z15, Z15
-	VMOVUPS   Z15, K1, (AX)(R8*4)
-
-done105:
-	ADDQ DI, AX
-	ADDQ $0x04, CX
-	ADDQ $0x04, DX
-	DECQ BX
-	JMP  row95
-
-rows96:
-	VZEROUPPER
-	RET
-
-// func probabilityRowsAVX512(s []float32, lse []float32, m int, c float32)
-// Requires: AVX, AVX512F, BMI2, SSE
-TEXT ·probabilityRowsAVX512(SB), NOSPLIT, $0-60
+TEXT ·softmaxColumnsAVX512(SB), NOSPLIT, $0-60
 	MOVQ         s_base+0(FP), AX
 	MOVQ         lse_base+24(FP), CX
 	MOVQ         lse_len+32(FP), DX
 	MOVQ         m+48(FP), BX
-	MOVQ         BX, SI
+	MOVQ         DX, SI
 	SHLQ         $0x02, SI
 	MOVSS        c+56(FP), X0
 	VBROADCASTSS X0, Z0
@@ -7185,133 +7166,209 @@ TEXT ·probabilityRowsAVX512(SB), NOSPLIT, $0-60
 	VBROADCASTSS point3e2aaaaa<>+0(SB), Z9
 	VBROADCASTSS point3f000000<>+0(SB), Z10
 	VBROADCASTSS point3f800000<>+0(SB), Z11
-
-row106:
-	TESTQ        DX, DX
-	JZ           rows107
-	VBROADCASTSS (CX), Z12
+	VBROADCASTSS point3f3504f3<>+0(SB), Z12
+	VBROADCASTSS pointbf000000<>+0(SB), Z13
+	VBROADCASTSS point3d9021bb<>+0(SB), Z14
+	VBROADCASTSS pointbdebd1b8<>+0(SB), Z15
+	VBROADCASTSS point3def251a<>+0(SB), Z16
+	VBROADCASTSS pointbdfe5d4f<>+0(SB), Z17
+	VBROADCASTSS point3e11e9bf<>+0(SB), Z18
+	VBROADCASTSS pointbe2aae50<>+0(SB), Z19
+	VBROADCASTSS point3e4cceac<>+0(SB), Z20
+	VBROADCASTSS pointbe7ffffc<>+0(SB), Z21
+	VBROADCASTSS point3eaaaaaa<>+0(SB), Z22
 	XORQ         DI, DI
-	MOVQ         BX, R8
+	MOVQ         DX, R8
 	SUBQ         $0x10, R8
 
-loop108:
+loop95:
 	CMPQ         DI, R8
-	JG           rest109
-	VMOVUPS      (AX)(DI*4), Z13
-	VFMSUB213PS  Z12, Z0, Z13
-	VMAXPS       Z13, Z1, Z14
-	VMULPS       Z2, Z14, Z15
-	VRNDSCALEPS  $0x08, Z15, Z15
-	VFNMADD231PS Z3, Z15, Z14
-	VFNMADD231PS Z4, Z15, Z14
-	VMOVUPS      Z5, Z16
-	VFMADD213PS  Z6, Z14, Z16
-	VFMADD213PS  Z7, Z14, Z16
-	VFMADD213PS  Z8, Z14, Z16
-	VFMADD213PS  Z9, Z14, Z16
-	VFMADD213PS  Z10, Z14, Z16
-	VFMADD213PS  Z11, Z14, Z16
-	VFMADD213PS  Z11, Z14, Z16
-	VSCALEFPS    Z15, Z16, Z16
-	VCMPPS       $0x05, Z1, Z13, K1
-	VMOVAPS.Z    Z16, K1, Z16
-	VMOVUPS      Z16, (AX)(DI*4)
-	ADDQ         $0x10, DI
-	JMP          loop108
+	JG           rest96
+	LEAQ         (AX)(DI*4), R9
+	VBROADCASTSS pointff800000<>+0(SB), Z23
+	MOVQ         R9, R10
+	MOVQ         BX, R11
+	TESTQ        R11, R11
+	JZ           bottom99
 
-rest109:
+down98:
+	VMOVUPS (R10), Z24
+	VMAXPS  Z24, Z23, Z23
+	ADDQ    SI, R10
+	DECQ    R11
+	JNZ     down98
+
+bottom99:
+	VXORPS Z24, Z24, Z24
+	MOVQ   R9, R10
+	MOVQ   BX, R11
+	TESTQ  R11, R11
+	JZ     bottom101
+
+down100:
+	VMOVUPS      (R10), Z25
+	VSUBPS       Z23, Z25, Z25
+	VMULPS       Z0, Z25, Z25
+	VMAXPS       Z25, Z1, Z26
+	VMULPS       Z2, Z26, Z27
+	VRNDSCALEPS  $0x08, Z27, Z27
+	VFNMADD231PS Z3, Z27, Z26
+	VFNMADD231PS Z4, Z27, Z26
+	VMOVUPS      Z5, Z28
+	VFMADD213PS  Z6, Z26, Z28
+	VFMADD213PS  Z7, Z26, Z28
+	VFMADD213PS  Z8, Z26, Z28
+	VFMADD213PS  Z9, Z26, Z28
+	VFMADD213PS  Z10, Z26, Z28
+	VFMADD213PS  Z11, Z26, Z28
+	VFMADD213PS  Z11, Z26, Z28
+	VSCALEFPS    Z27, Z28, Z28
+	VCMPPS       $0x05, Z1, Z25, K1
+	VMOVAPS.Z    Z28, K1, Z28
+	VADDPS       Z28, Z24, Z24
+	VMOVUPS      Z28, (R10)
+	ADDQ         SI, R10
+	DECQ         R11
+	JNZ          down100
+
+bottom101:
+	VPSUBD      Z12, Z24, Z25
+	VPSRAD      $0x17, Z25, Z25
+	VPSLLD      $0x17, Z25, Z26
+	VPSUBD      Z26, Z24, Z26
+	VSUBPS      Z11, Z26, Z26
+	VCVTDQ2PS   Z25, Z25
+	VMOVUPS     Z14, Z27
+	VFMADD213PS Z15, Z26, Z27
+	VFMADD213PS Z16, Z26, Z27
+	VFMADD213PS Z17, Z26, Z27
+	VFMADD213PS Z18, Z26, Z27
+	VFMADD213PS Z19, Z26, Z27
+	VFMADD213PS Z20, Z26, Z27
+	VFMADD213PS Z21, Z26, Z27
+	VFMADD213PS Z22, Z26, Z27
+	VMULPS      Z26, Z26, Z28
+	VMULPS      Z26, Z27, Z27
+	VFMADD231PS Z4, Z25, Z26
+	VADDPS      Z13, Z27, Z27
+	VFMADD231PS Z27, Z28, Z26
+	VFMADD231PS Z3, Z25, Z26
+	VSUBPS      Z24, Z24, Z25
+	VADDPS      Z25, Z26, Z26
+	VFMADD231PS Z23, Z0, Z26
+	VMOVUPS     Z26, (CX)(DI*4)
+	VDIVPS      Z24, Z11, Z23
+	MOVQ        BX, R10
+	TESTQ       R10, R10
+	JZ          bottom103
+
+down102:
+	VMOVUPS (R9), Z24
+	VMULPS  Z23, Z24, Z24
+	VMOVUPS Z24, (R9)
+	ADDQ    SI, R9
+	DECQ    R10
+	JNZ     down102
+
+bottom103:
+	ADDQ $0x10, DI
+	JMP  loop95
+
+rest96:
+	SUBQ         DI, DX
+	JZ           done97
+	MOVL         $0x00000001, R8
+	SHLXL        DX, R8, R8
+	DECL         R8
+	KMOVW        R8, K1
+	LEAQ         (AX)(DI*4), AX
+	VBROADCASTSS pointff800000<>+0(SB), Z23
+	MOVQ         AX, DX
 	MOVQ         BX, R8
-	SUBQ         DI, R8
-	JZ           done110
-	MOVL         $0x00000001, R9
-	SHLXL        R8, R9, R9
-	DECL         R9
-	KMOVW        R9, K1
-	VMOVUPS.Z    (AX)(DI*4), K1, Z13
-	VFMSUB213PS  Z12, Z0, Z13
-	VMAXPS       Z13, Z1, Z12
-	VMULPS       Z2, Z12, Z14
-	VRNDSCALEPS  $0x08, Z14, Z14
-	VFNMADD231PS Z3, Z14, Z12
-	VFNMADD231PS Z4, Z14, Z12
-	VMOVUPS      Z5, Z15
-	VFMADD213PS  Z6, Z12, Z15
-	VFMADD213PS  Z7, Z12, Z15
-	VFMADD213PS  Z8, Z12, Z15
-	VFMADD213PS  Z9, Z12, Z15
-	VFMADD213PS  Z10, Z12, Z15
-	VFMADD213PS  Z11, Z12, Z15
-	VFMADD213PS  Z11, Z12, Z15
-	VSCALEFPS    Z14, Z15, Z15
-	VCMPPS       $0x05, Z1, Z13, K2
-	VMOVAPS.Z    Z15, K2, Z15
-	VMOVUPS      Z15, K1, (AX)(DI*4)
+	TESTQ        R8, R8
+	JZ           bottom105
 
-done110:
-	ADDQ SI, AX
-	ADDQ $0x04, CX
-	DECQ DX
-	JMP  row106
+down104:
+	VMOVUPS.Z (DX), K1, Z24
+	VMAXPS    Z24, Z23, Z23
+	ADDQ      SI, DX
+	DECQ      R8
+	JNZ       down104
 
-rows107:
-	VZEROUPPER
-	RET
+bottom105:
+	VXORPS Z24, Z24, Z24
+	MOVQ   AX, DX
+	MOVQ   BX, R8
+	TESTQ  R8, R8
+	JZ     bottom107
 
-// func scoreGradRowsAVX512(ds []float32, p []float32, delta []float32, m int, c float32)
-// Requires: AVX, AVX512F, BMI2, SSE
-TEXT ·scoreGradRowsAVX512(SB), NOSPLIT, $0-84
-	MOVQ         ds_base+0(FP), AX
-	MOVQ         p_base+24(FP), CX
-	MOVQ         delta_base+48(FP), DX
-	MOVQ         delta_len+56(FP), BX
-	MOVQ         m+72(FP), SI
-	MOVQ         SI, DI
-	SHLQ         $0x02, DI
-	MOVSS        c+80(FP), X0
-	VBROADCASTSS X0, Z0
+down106:
+	VMOVUPS.Z    (DX), K1, Z25
+	VSUBPS       Z23, Z25, Z25
+	VMULPS       Z0, Z25, Z25
+	VMAXPS       Z25, Z1, Z26
+	VMULPS       Z2, Z26, Z27
+	VRNDSCALEPS  $0x08, Z27, Z27
+	VFNMADD231PS Z3, Z27, Z26
+	VFNMADD231PS Z4, Z27, Z26
+	VMOVUPS      Z5, Z28
+	VFMADD213PS  Z6, Z26, Z28
+	VFMADD213PS  Z7, Z26, Z28
+	VFMADD213PS  Z8, Z26, Z28
+	VFMADD213PS  Z9, Z26, Z28
+	VFMADD213PS  Z10, Z26, Z28
+	VFMADD213PS  Z11, Z26, Z28
+	VFMADD213PS  Z11, Z26, Z28
+	VSCALEFPS    Z27, Z28, Z28
+	VCMPPS       $0x05, Z1, Z25, K2
+	VMOVAPS.Z    Z28, K2, Z28
+	VADDPS       Z28, Z24, Z24
+	VMOVUPS      Z28, K1, (DX)
+	ADDQ         SI, DX
+	DECQ         R8
+	JNZ          down106
 
-row111:
-	TESTQ        BX, BX
-	JZ           rows112
-	VBROADCASTSS (DX), Z1
-	XORQ         R8, R8
-	MOVQ         SI, R9
-	SUBQ         $0x10, R9
+bottom107:
+	VPSUBD      Z12, Z24, Z1
+	VPSRAD      $0x17, Z1, Z1
+	VPSLLD      $0x17, Z1, Z2
+	VPSUBD      Z2, Z24, Z2
+	VSUBPS      Z11, Z2, Z2
+	VCVTDQ2PS   Z1, Z1
+	VMOVUPS     Z14, Z5
+	VFMADD213PS Z15, Z2, Z5
+	VFMADD213PS Z16, Z2, Z5
+	VFMADD213PS Z17, Z2, Z5
+	VFMADD213PS Z18, Z2, Z5
+	VFMADD213PS Z19, Z2, Z5
+	VFMADD213PS Z20, Z2, Z5
+	VFMADD213PS Z21, Z2, Z5
+	VFMADD213PS Z22, Z2, Z5
+	VMULPS      Z2, Z2, Z6
+	VMULPS      Z2, Z5, Z5
+	VFMADD231PS Z4, Z1, Z2
+	VADDPS      Z13, Z5, Z5
+	VFMADD231PS Z5, Z6, Z2
+	VFMADD231PS Z3, Z1, Z2
+	VSUBPS      Z24, Z24, Z1
+	VADDPS      Z1, Z2, Z2
+	VFMADD231PS Z23, Z0, Z2
+	VMOVUPS     Z2, K1, (CX)(DI*4)
+	VDIVPS      Z24, Z11, Z0
+	MOVQ        BX, CX
+	TESTQ       CX, CX
+	JZ          bottom109
 
-loop113:
-	CMPQ    R8, R9
-	JG      rest114
-	VMOVUPS (AX)(R8*4), Z2
-	VSUBPS  Z1, Z2, Z2
-	VMULPS  (CX)(R8*4), Z2, Z2
-	VMULPS  Z0, Z2, Z2
-	VMOVUPS Z2, (AX)(R8*4)
-	ADDQ    $0x10, R8
-	JMP     loop113
+down108:
+	VMOVUPS.Z (AX), K1, Z1
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS   Z1, K1, (AX)
+	ADDQ      SI, AX
+	DECQ      CX
+	JNZ       down108
 
-rest114:
-	MOVQ      SI, R9
-	SUBQ      R8, R9
-	JZ        done115
-	MOVL      $0x00000001, R10
-	SHLXL     R9, R10, R10
-	DECL      R10
-	KMOVW     R10, K1
-	VMOVUPS.Z (AX)(R8*4), K1, Z2
-	VSUBPS    Z1, Z2, Z2
-	VMOVUPS.Z (CX)(R8*4), K1, Z1
-	VMULPS    Z1, Z2, Z2
-	VMULPS    Z0, Z2, Z2
-	VMOVUPS   Z2, K1, (AX)(R8*4)
-
-done115:
-	ADDQ DI, AX
-	ADDQ DI, CX
-	ADDQ $0x04, DX
-	DECQ BX
-	JMP  row111
-
-rows112:
+bottom109:
+done97:
 	VZEROUPPER
 	RET
 
@@ -7326,26 +7383,26 @@ TEXT ·dotRowsAVX512(SB), NOSPLIT, $0-88
 	MOVQ ld+80(FP), DI
 	SHLQ $0x02, DI
 
-row116:
+row110:
 	TESTQ  BX, BX
-	JZ     rows117
+	JZ     rows111
 	VXORPS Z0, Z0, Z0
 	XORQ   R8, R8
 	MOVQ   SI, R9
 	SUBQ   $0x10, R9
 
-loop118:
+loop112:
 	CMPQ        R8, R9
-	JG          rest119
+	JG          rest113
 	VMOVUPS     (CX)(R8*4), Z1
 	VFMADD231PS (DX)(R8*4), Z1, Z0
 	ADDQ        $0x10, R8
-	JMP         loop118
+	JMP         loop112
 
-rest119:
+rest113:
 	MOVQ        SI, R9
 	SUBQ        R8, R9
-	JZ          done120
+	JZ          done114
 	MOVL        $0x00000001, R10
 	SHLXL       R9, R10, R10
 	DECL        R10
@@ -7354,7 +7411,7 @@ rest119:
 	VMOVUPS.Z   (DX)(R8*4), K1, Z2
 	VFMADD231PS Z2, Z1, Z0
 
-done120:
+done114:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPS        Y1, Y0, Y0
 	VEXTRACTF128  $0x01, Y0, X1
@@ -7368,9 +7425,9 @@ done120:
 	ADDQ          DI, DX
 	ADDQ          $0x04, AX
 	DECQ          BX
-	JMP           row116
+	JMP           row110
 
-rows117:
+rows111:
 	VZEROUPPER
 	RET
 
@@ -7387,28 +7444,28 @@ TEXT ·normaliseAVX512(SB), NOSPLIT, $0-128
 	MOVQ R8, R9
 	SHLQ $0x02, R9
 
-row121:
+row115:
 	TESTQ DI, DI
-	JZ    rows122
+	JZ    rows116
 	XORQ  R10, R10
 	MOVQ  R8, R11
 	SUBQ  $0x10, R11
 
-loop123:
+loop117:
 	CMPQ        R10, R11
-	JG          rest124
+	JG          rest118
 	VMOVUPS     (CX)(R10*4), Z0
 	VSUBPS      (DX)(R10*4), Z0, Z0
 	VMOVUPS     (BX)(R10*4), Z1
 	VFMADD213PS (SI)(R10*4), Z1, Z0
 	VMOVUPS     Z0, (AX)(R10*4)
 	ADDQ        $0x10, R10
-	JMP         loop123
+	JMP         loop117
 
-rest124:
+rest118:
 	MOVQ        R8, R11
 	SUBQ        R10, R11
-	JZ          done125
+	JZ          done119
 	MOVL        $0x00000001, R12
 	SHLXL       R11, R12, R12
 	DECL        R12
@@ -7421,13 +7478,13 @@ rest124:
 	VFMADD213PS Z2, Z1, Z0
 	VMOVUPS     Z0, K1, (AX)(R10*4)
 
-done125:
+done119:
 	ADDQ R9, AX
 	ADDQ R9, CX
 	DECQ DI
-	JMP  row121
+	JMP  row115
 
-rows122:
+rows116:
 	VZEROUPPER
 	RET
 
@@ -7457,16 +7514,16 @@ TEXT ·normaliseSiLUAVX512(SB), NOSPLIT, $0-128
 	VBROADCASTSS point3f000000<>+0(SB), Z11
 	VBROADCASTSS point3f800000<>+0(SB), Z12
 
-row126:
+row120:
 	TESTQ DI, DI
-	JZ    rows127
+	JZ    rows121
 	XORQ  R10, R10
 	MOVQ  R8, R11
 	SUBQ  $0x10, R11
 
-loop128:
+loop122:
 	CMPQ         R10, R11
-	JG           rest129
+	JG           rest123
 	VMOVUPS      (CX)(R10*4), Z13
 	VSUBPS       (DX)(R10*4), Z13, Z13
 	VMOVUPS      (BX)(R10*4), Z14
@@ -7493,12 +7550,12 @@ loop128:
 	VMOVAPS.Z    Z14, K1, Z14
 	VMOVUPS      Z14, (AX)(R10*4)
 	ADDQ         $0x10, R10
-	JMP          loop128
+	JMP          loop122
 
-rest129:
+rest123:
 	MOVQ         R8, R11
 	SUBQ         R10, R11
-	JZ           done130
+	JZ           done124
 	MOVL         $0x00000001, R12
 	SHLXL        R11, R12, R12
 	DECL         R12
@@ -7531,13 +7588,13 @@ rest129:
 	VMOVAPS.Z    Z14, K2, Z14
 	VMOVUPS      Z14, K1, (AX)(R10*4)
 
-done130:
+done124:
 	ADDQ R9, AX
 	ADDQ R9, CX
 	DECQ DI
-	JMP  row126
+	JMP  row120
 
-rows127:
+rows121:
 	VZEROUPPER
 	RET
 
@@ -7556,16 +7613,16 @@ TEXT ·normaliseGradAVX512(SB), NOSPLIT, $0-176
 	MOVQ R10, R11
 	SHLQ $0x02, R11
 
-row131:
+row125:
 	TESTQ R9, R9
-	JZ    rows132
+	JZ    rows126
 	XORQ  R12, R12
 	MOVQ  R10, R13
 	SUBQ  $0x10, R13
 
-loop133:
+loop127:
 	CMPQ        R12, R13
-	JG          rest134
+	JG          rest128
 	VMOVUPS     (DX)(R12*4), Z0
 	VSUBPS      (BX)(R12*4), Z0, Z0
 	VMOVUPS     (DI)(R12*4), Z1
@@ -7574,12 +7631,12 @@ loop133:
 	VFMADD231PS (CX)(R12*4), Z1, Z0
 	VMOVUPS     Z0, (AX)(R12*4)
 	ADDQ        $0x10, R12
-	JMP         loop133
+	JMP         loop127
 
-rest134:
+rest128:
 	MOVQ        R10, R13
 	SUBQ        R12, R13
-	JZ          done135
+	JZ          done129
 	MOVL        $0x00000001, R14
 	SHLXL       R13, R14, R14
 	DECL        R14
@@ -7595,14 +7652,14 @@ rest134:
 	VFMADD231PS Z2, Z1, Z0
 	VMOVUPS     Z0, K1, (AX)(R12*4)
 
-done135:
+done129:
 	ADDQ R11, AX
 	ADDQ R11, CX
 	ADDQ R11, DX
 	DECQ R9
-	JMP  row131
+	JMP  row125
 
-rows132:
+rows126:
 	VZEROUPPER
 	RET
 
@@ -7619,28 +7676,28 @@ TEXT ·scaleShiftAVX512(SB), NOSPLIT, $0-104
 	SHLQ         $0x02, R8
 	VBROADCASTSS point3f800000<>+0(SB), Z0
 
-row136:
+row130:
 	TESTQ SI, SI
-	JZ    rows137
+	JZ    rows131
 	XORQ  R9, R9
 	MOVQ  DI, R10
 	SUBQ  $0x10, R10
 
-loop138:
+loop132:
 	CMPQ        R9, R10
-	JG          rest139
+	JG          rest133
 	VMOVUPS     (DX)(R9*4), Z1
 	VADDPS      Z0, Z1, Z1
 	VMOVUPS     (CX)(R9*4), Z2
 	VFMADD213PS (BX)(R9*4), Z2, Z1
 	VMOVUPS     Z1, (AX)(R9*4)
 	ADDQ        $0x10, R9
-	JMP         loop138
+	JMP         loop132
 
-rest139:
+rest133:
 	MOVQ        DI, R10
 	SUBQ        R9, R10
-	JZ          done140
+	JZ          done134
 	MOVL        $0x00000001, R11
 	SHLXL       R10, R11, R11
 	DECL        R11
@@ -7652,13 +7709,163 @@ rest139:
 	VFMADD213PS Z3, Z2, Z1
 	VMOVUPS     Z1, K1, (AX)(R9*4)
 
-done140:
+done134:
 	ADDQ R8, AX
 	ADDQ R8, CX
 	DECQ SI
-	JMP  row136
+	JMP  row130
 
-rows137:
+rows131:
+	VZEROUPPER
+	RET
+
+// func probabilitiesAVX512(s []float32, lse []float32, c float32, count int)
+// Requires: AVX, AVX512F, BMI2, SSE
+TEXT ·probabilitiesAVX512(SB), NOSPLIT, $0-64
+	MOVQ         s_base+0(FP), AX
+	MOVQ         lse_base+24(FP), CX
+	MOVQ         count+56(FP), DX
+	MOVQ         lse_len+32(FP), BX
+	MOVQ         BX, SI
+	SHLQ         $0x02, SI
+	MOVSS        c+48(FP), X0
+	VBROADCASTSS X0, Z0
+	VBROADCASTSS pointc2aea8f6<>+0(SB), Z1
+	VBROADCASTSS point3fb8aa3b<>+0(SB), Z2
+	VBROADCASTSS point3f317200<>+0(SB), Z3
+	VBROADCASTSS point35bfbe8e<>+0(SB), Z4
+	VBROADCASTSS point39506967<>+0(SB), Z5
+	VBROADCASTSS point3ab743ce<>+0(SB), Z6
+	VBROADCASTSS point3c088908<>+0(SB), Z7
+	VBROADCASTSS point3d2aa9c1<>+0(SB), Z8
+	VBROADCASTSS point3e2aaaaa<>+0(SB), Z9
+	VBROADCASTSS point3f000000<>+0(SB), Z10
+	VBROADCASTSS point3f800000<>+0(SB), Z11
+
+row135:
+	TESTQ DX, DX
+	JZ    rows136
+	XORQ  DI, DI
+	MOVQ  BX, R8
+	SUBQ  $0x10, R8
+
+loop137:
+	CMPQ         DI, R8
+	JG           rest138
+	VMOVUPS      (AX)(DI*4), Z12
+	VFMSUB213PS  (CX)(DI*4), Z0, Z12
+	VMAXPS       Z12, Z1, Z13
+	VMULPS       Z2, Z13, Z14
+	VRNDSCALEPS  $0x08, Z14, Z14
+	VFNMADD231PS Z3, Z14, Z13
+	VFNMADD231PS Z4, Z14, Z13
+	VMOVUPS      Z5, Z15
+	VFMADD213PS  Z6, Z13, Z15
+	VFMADD213PS  Z7, Z13, Z15
+	VFMADD213PS  Z8, Z13, Z15
+	VFMADD213PS  Z9, Z13, Z15
+	VFMADD213PS  Z10, Z13, Z15
+	VFMADD213PS  Z11, Z13, Z15
+	VFMADD213PS  Z11, Z13, Z15
+	VSCALEFPS    Z14, Z15, Z15
+	VCMPPS       $0x05, Z1, Z12, K1
+	VMOVAPS.Z    Z15, K1, Z15
+	VMOVUPS      Z15, (AX)(DI*4)
+	ADDQ         $0x10, DI
+	JMP          loop137
+
+rest138:
+	MOVQ         BX, R8
+	SUBQ         DI, R8
+	JZ           done139
+	MOVL         $0x00000001, R9
+	SHLXL        R8, R9, R9
+	DECL         R9
+	KMOVW        R9, K1
+	VMOVUPS.Z    (AX)(DI*4), K1, Z12
+	VMOVUPS.Z    (CX)(DI*4), K1, Z13
+	VFMSUB213PS  Z13, Z0, Z12
+	VMAXPS       Z12, Z1, Z13
+	VMULPS       Z2, Z13, Z14
+	VRNDSCALEPS  $0x08, Z14, Z14
+	VFNMADD231PS Z3, Z14, Z13
+	VFNMADD231PS Z4, Z14, Z13
+	VMOVUPS      Z5, Z15
+	VFMADD213PS  Z6, Z13, Z15
+	VFMADD213PS  Z7, Z13, Z15
+	VFMADD213PS  Z8, Z13, Z15
+	VFMADD213PS  Z9, Z13, Z15
+	VFMADD213PS  Z10, Z13, Z15
+	VFMADD213PS  Z11, Z13, Z15
+	VFMADD213PS  Z11, Z13, Z15
+	VSCALEFPS    Z14, Z15, Z15
+	VCMPPS       $0x05, Z1, Z12, K2
+	VMOVAPS.Z    Z15, K2, Z15
+	VMOVUPS      Z15, K1, (AX)(DI*4)
+
+done139:
+	ADDQ SI, AX
+	DECQ DX
+	JMP  row135
+
+rows136:
+	VZEROUPPER
+	RET
+
+// func scoreGradAVX512(ds []float32, p []float32, delta []float32, c float32, count int)
+// Requires: AVX, AVX512F, BMI2, SSE
+TEXT ·scoreGradAVX512(SB), NOSPLIT, $0-88
+	MOVQ         ds_base+0(FP), AX
+	MOVQ         p_base+24(FP), CX
+	MOVQ         delta_base+48(FP), DX
+	MOVQ         count+80(FP), BX
+	MOVQ         delta_len+56(FP), SI
+	MOVQ         SI, DI
+	SHLQ         $0x02, DI
+	MOVSS        c+72(FP), X0
+	VBROADCASTSS X0, Z0
+
+row140:
+	TESTQ BX, BX
+	JZ    rows141
+	XORQ  R8, R8
+	MOVQ  SI, R9
+	SUBQ  $0x10, R9
+
+loop142:
+	CMPQ    R8, R9
+	JG      rest143
+	VMOVUPS (AX)(R8*4), Z1
+	VSUBPS  (DX)(R8*4), Z1, Z1
+	VMULPS  (CX)(R8*4), Z1, Z1
+	VMULPS  Z0, Z1, Z1
+	VMOVUPS Z1, (AX)(R8*4)
+	ADDQ    $0x10, R8
+	JMP     loop142
+
+rest143:
+	MOVQ      SI, R9
+	SUBQ      R8, R9
+	JZ        done144
+	MOVL      $0x00000001, R10
+	SHLXL     R9, R10, R10
+	DECL      R10
+	KMOVW     R10, K1
+	VMOVUPS.Z (AX)(R8*4), K1, Z1
+	VMOVUPS.Z (DX)(R8*4), K1, Z2
+	VSUBPS    Z2, Z1, Z1
+	VMOVUPS.Z (CX)(R8*4), K1, Z2
+	VMULPS    Z2, Z1, Z1
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS   Z1, K1, (AX)(R8*4)
+
+done144:
+	ADDQ DI, AX
+	ADDQ DI, CX
+	DECQ BX
+	JMP  row140
+
+rows141:
 	VZEROUPPER
 	RET
 
@@ -7674,27 +7881,27 @@ TEXT ·gateAVX512(SB), NOSPLIT, $0-104
 	MOVQ DI, R8
 	SHLQ $0x02, R8
 
-row141:
+row145:
 	TESTQ SI, SI
-	JZ    rows142
+	JZ    rows146
 	XORQ  R9, R9
 	MOVQ  DI, R10
 	SUBQ  $0x10, R10
 
-loop143:
+loop147:
 	CMPQ        R9, R10
-	JG          rest144
+	JG          rest148
 	VMOVUPS     (BX)(R9*4), Z0
 	VMOVUPS     (DX)(R9*4), Z1
 	VFMADD213PS (CX)(R9*4), Z1, Z0
 	VMOVUPS     Z0, (AX)(R9*4)
 	ADDQ        $0x10, R9
-	JMP         loop143
+	JMP         loop147
 
-rest144:
+rest148:
 	MOVQ        DI, R10
 	SUBQ        R9, R10
-	JZ          done145
+	JZ          done149
 	MOVL        $0x00000001, R11
 	SHLXL       R10, R11, R11
 	DECL        R11
@@ -7705,14 +7912,14 @@ rest144:
 	VFMADD213PS Z1, Z2, Z0
 	VMOVUPS     Z0, K1, (AX)(R9*4)
 
-done145:
+done149:
 	ADDQ R8, AX
 	ADDQ R8, CX
 	ADDQ R8, DX
 	DECQ SI
-	JMP  row141
+	JMP  row145
 
-rows142:
+rows146:
 	VZEROUPPER
 	RET
 
@@ -7729,9 +7936,9 @@ TEXT ·momentSumsAVX512(SB), NOSPLIT, $0-112
 	SHLQ $0x02, R8
 	XORQ DI, DI
 
-columns147:
+columns151:
 	CMPQ   SI, $0x00000040
-	JL     next148
+	JL     next152
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -7743,9 +7950,9 @@ columns147:
 	MOVQ   DI, R9
 	MOVQ   count+96(FP), R10
 
-rows149:
+rows153:
 	CMPQ        R10, $0x01
-	JL          next150
+	JL          next154
 	VMOVUPS     (DX)(R9*1), Z8
 	VSUBPS      (BX)(DI*1), Z8, Z8
 	VADDPS      Z8, Z0, Z0
@@ -7764,9 +7971,9 @@ rows149:
 	VFMADD231PS Z8, Z8, Z7
 	ADDQ        R8, R9
 	SUBQ        $0x01, R10
-	JMP         rows149
+	JMP         rows153
 
-next150:
+next154:
 	VMOVUPS Z0, (AX)(DI*1)
 	VMOVUPS Z2, 64(AX)(DI*1)
 	VMOVUPS Z4, 128(AX)(DI*1)
@@ -7777,12 +7984,12 @@ next150:
 	VMOVUPS Z7, 192(CX)(DI*1)
 	ADDQ    $0x00000100, DI
 	SUBQ    $0x00000040, SI
-	JMP     columns147
+	JMP     columns151
 
-next148:
-columns151:
+next152:
+columns155:
 	CMPQ   SI, $0x00000020
-	JL     next152
+	JL     next156
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -7794,9 +8001,9 @@ columns151:
 	MOVQ   DI, R9
 	MOVQ   count+96(FP), R10
 
-rows153:
+rows157:
 	CMPQ        R10, $0x02
-	JL          next154
+	JL          next158
 	VMOVUPS     (DX)(R9*1), Z8
 	VSUBPS      (BX)(DI*1), Z8, Z8
 	VADDPS      Z8, Z0, Z0
@@ -7816,12 +8023,12 @@ rows153:
 	VFMADD231PS Z8, Z8, Z7
 	ADDQ        R8, R9
 	SUBQ        $0x02, R10
-	JMP         rows153
+	JMP         rows157
 
-next154:
-rows155:
+next158:
+rows159:
 	CMPQ        R10, $0x01
-	JL          next156
+	JL          next160
 	VMOVUPS     (DX)(R9*1), Z8
 	VSUBPS      (BX)(DI*1), Z8, Z8
 	VADDPS      Z8, Z0, Z0
@@ -7832,9 +8039,9 @@ rows155:
 	VFMADD231PS Z8, Z8, Z3
 	ADDQ        R8, R9
 	SUBQ        $0x01, R10
-	JMP         rows155
+	JMP         rows159
 
-next156:
+next160:
 	VADDPS  Z4, Z0, Z0
 	VMOVUPS Z0, (AX)(DI*1)
 	VADDPS  Z6, Z2, Z2
@@ -7845,12 +8052,12 @@ next156:
 	VMOVUPS Z3, 64(CX)(DI*1)
 	ADDQ    $0x00000080, DI
 	SUBQ    $0x00000020, SI
-	JMP     columns151
+	JMP     columns155
 
-next152:
-columns157:
+next156:
+columns161:
 	CMPQ   SI, $0x00000010
-	JL     next158
+	JL     next162
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -7862,9 +8069,9 @@ columns157:
 	MOVQ   DI, R9
 	MOVQ   count+96(FP), R10
 
-rows159:
+rows163:
 	CMPQ        R10, $0x04
-	JL          next160
+	JL          next164
 	VMOVUPS     (DX)(R9*1), Z8
 	VSUBPS      (BX)(DI*1), Z8, Z8
 	VADDPS      Z8, Z0, Z0
@@ -7886,21 +8093,21 @@ rows159:
 	VFMADD231PS Z8, Z8, Z7
 	ADDQ        R8, R9
 	SUBQ        $0x04, R10
-	JMP         rows159
+	JMP         rows163
 
-next160:
-rows161:
+next164:
+rows165:
 	CMPQ        R10, $0x01
-	JL          next162
+	JL          next166
 	VMOVUPS     (DX)(R9*1), Z8
 	VSUBPS      (BX)(DI*1), Z8, Z8
 	VADDPS      Z8, Z0, Z0
 	VFMADD231PS Z8, Z8, Z1
 	ADDQ        R8, R9
 	SUBQ        $0x01, R10
-	JMP         rows161
+	JMP         rows165
 
-next162:
+next166:
 	VADDPS  Z2, Z0, Z0
 	VADDPS  Z6, Z4, Z4
 	VADDPS  Z4, Z0, Z0
@@ -7911,11 +8118,11 @@ next162:
 	VMOVUPS Z1, (CX)(DI*1)
 	ADDQ    $0x00000040, DI
 	SUBQ    $0x00000010, SI
-	JMP     columns157
+	JMP     columns161
 
-next158:
+next162:
 	TESTQ  SI, SI
-	JZ     done146
+	JZ     done150
 	MOVL   $0x00000001, R9
 	SHLXL  SI, R9, R9
 	DECL   R9
@@ -7931,9 +8138,9 @@ next158:
 	MOVQ   DI, SI
 	MOVQ   count+96(FP), R9
 
-rows163:
+rows167:
 	CMPQ        R9, $0x04
-	JL          next164
+	JL          next168
 	VMOVUPS.Z   (DX)(SI*1), K1, Z8
 	VMOVUPS.Z   (BX)(DI*1), K1, Z9
 	VSUBPS      Z9, Z8, Z8
@@ -7959,12 +8166,12 @@ rows163:
 	VFMADD231PS Z8, Z8, Z7
 	ADDQ        R8, SI
 	SUBQ        $0x04, R9
-	JMP         rows163
+	JMP         rows167
 
-next164:
-rows165:
+next168:
+rows169:
 	CMPQ        R9, $0x01
-	JL          next166
+	JL          next170
 	VMOVUPS.Z   (DX)(SI*1), K1, Z8
 	VMOVUPS.Z   (BX)(DI*1), K1, Z9
 	VSUBPS      Z9, Z8, Z8
@@ -7972,9 +8179,9 @@ rows165:
 	VFMADD231PS Z8, Z8, Z1
 	ADDQ        R8, SI
 	SUBQ        $0x01, R9
-	JMP         rows165
+	JMP         rows169
 
-next166:
+next170:
 	VADDPS  Z2, Z0, Z0
 	VADDPS  Z6, Z4, Z4
 	VADDPS  Z4, Z0, Z0
@@ -7984,7 +8191,7 @@ next166:
 	VADDPS  Z5, Z1, Z1
 	VMOVUPS Z1, K1, (CX)(DI*1)
 
-done146:
+done150:
 	VZEROUPPER
 	RET
 
@@ -8002,9 +8209,9 @@ TEXT ·gradientSumsAVX512(SB), NOSPLIT, $0-136
 	SHLQ $0x02, R9
 	XORQ R8, R8
 
-columns168:
+columns172:
 	CMPQ   DI, $0x00000040
-	JL     next169
+	JL     next173
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -8016,9 +8223,9 @@ columns168:
 	MOVQ   R8, R10
 	MOVQ   count+120(FP), R11
 
-rows170:
+rows174:
 	CMPQ        R11, $0x01
-	JL          next171
+	JL          next175
 	VMOVUPS     (BX)(R10*1), Z8
 	VMOVUPS     (DX)(R10*1), Z9
 	VSUBPS      (SI)(R8*1), Z8, Z8
@@ -8041,9 +8248,9 @@ rows170:
 	VFMADD231PS Z9, Z8, Z7
 	ADDQ        R9, R10
 	SUBQ        $0x01, R11
-	JMP         rows170
+	JMP         rows174
 
-next171:
+next175:
 	VMOVUPS Z0, (AX)(R8*1)
 	VMOVUPS Z2, 64(AX)(R8*1)
 	VMOVUPS Z4, 128(AX)(R8*1)
@@ -8054,12 +8261,12 @@ next171:
 	VMOVUPS Z7, 192(CX)(R8*1)
 	ADDQ    $0x00000100, R8
 	SUBQ    $0x00000040, DI
-	JMP     columns168
+	JMP     columns172
 
-next169:
-columns172:
+next173:
+columns176:
 	CMPQ   DI, $0x00000020
-	JL     next173
+	JL     next177
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -8071,9 +8278,9 @@ columns172:
 	MOVQ   R8, R10
 	MOVQ   count+120(FP), R11
 
-rows174:
+rows178:
 	CMPQ        R11, $0x02
-	JL          next175
+	JL          next179
 	VMOVUPS     (BX)(R10*1), Z8
 	VMOVUPS     (DX)(R10*1), Z9
 	VSUBPS      (SI)(R8*1), Z8, Z8
@@ -8097,12 +8304,12 @@ rows174:
 	VFMADD231PS Z9, Z8, Z7
 	ADDQ        R9, R10
 	SUBQ        $0x02, R11
-	JMP         rows174
+	JMP         rows178
 
-next175:
-rows176:
+next179:
+rows180:
 	CMPQ        R11, $0x01
-	JL          next177
+	JL          next181
 	VMOVUPS     (BX)(R10*1), Z8
 	VMOVUPS     (DX)(R10*1), Z9
 	VSUBPS      (SI)(R8*1), Z8, Z8
@@ -8115,9 +8322,9 @@ rows176:
 	VFMADD231PS Z9, Z8, Z3
 	ADDQ        R9, R10
 	SUBQ        $0x01, R11
-	JMP         rows176
+	JMP         rows180
 
-next177:
+next181:
 	VADDPS  Z4, Z0, Z0
 	VMOVUPS Z0, (AX)(R8*1)
 	VADDPS  Z6, Z2, Z2
@@ -8128,12 +8335,12 @@ next177:
 	VMOVUPS Z3, 64(CX)(R8*1)
 	ADDQ    $0x00000080, R8
 	SUBQ    $0x00000020, DI
-	JMP     columns172
+	JMP     columns176
 
-next173:
-columns178:
+next177:
+columns182:
 	CMPQ   DI, $0x00000010
-	JL     next179
+	JL     next183
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -8145,9 +8352,9 @@ columns178:
 	MOVQ   R8, R10
 	MOVQ   count+120(FP), R11
 
-rows180:
+rows184:
 	CMPQ        R11, $0x04
-	JL          next181
+	JL          next185
 	VMOVUPS     (BX)(R10*1), Z8
 	VMOVUPS     (DX)(R10*1), Z9
 	VSUBPS      (SI)(R8*1), Z8, Z8
@@ -8173,12 +8380,12 @@ rows180:
 	VFMADD231PS Z9, Z8, Z7
 	ADDQ        R9, R10
 	SUBQ        $0x04, R11
-	JMP         rows180
+	JMP         rows184
 
-next181:
-rows182:
+next185:
+rows186:
 	CMPQ        R11, $0x01
-	JL          next183
+	JL          next187
 	VMOVUPS     (BX)(R10*1), Z8
 	VMOVUPS     (DX)(R10*1), Z9
 	VSUBPS      (SI)(R8*1), Z8, Z8
@@ -8186,9 +8393,9 @@ rows182:
 	VFMADD231PS Z9, Z8, Z1
 	ADDQ        R9, R10
 	SUBQ        $0x01, R11
-	JMP         rows182
+	JMP         rows186
 
-next183:
+next187:
 	VADDPS  Z2, Z0, Z0
 	VADDPS  Z6, Z4, Z4
 	VADDPS  Z4, Z0, Z0
@@ -8199,11 +8406,11 @@ next183:
 	VMOVUPS Z1, (CX)(R8*1)
 	ADDQ    $0x00000040, R8
 	SUBQ    $0x00000010, DI
-	JMP     columns178
+	JMP     columns182
 
-next179:
+next183:
 	TESTQ  DI, DI
-	JZ     done167
+	JZ     done171
 	MOVL   $0x00000001, R10
 	SHLXL  DI, R10, R10
 	DECL   R10
@@ -8219,9 +8426,9 @@ next179:
 	MOVQ   R8, DI
 	MOVQ   count+120(FP), R10
 
-rows184:
+rows188:
 	CMPQ        R10, $0x04
-	JL          next185
+	JL          next189
 	VMOVUPS.Z   (BX)(DI*1), K1, Z8
 	VMOVUPS.Z   (DX)(DI*1), K1, Z9
 	VMOVUPS.Z   (SI)(R8*1), K1, Z10
@@ -8251,12 +8458,12 @@ rows184:
 	VFMADD231PS Z9, Z8, Z7
 	ADDQ        R9, DI
 	SUBQ        $0x04, R10
-	JMP         rows184
+	JMP         rows188
 
-next185:
-rows186:
+next189:
+rows190:
 	CMPQ        R10, $0x01
-	JL          next187
+	JL          next191
 	VMOVUPS.Z   (BX)(DI*1), K1, Z8
 	VMOVUPS.Z   (DX)(DI*1), K1, Z9
 	VMOVUPS.Z   (SI)(R8*1), K1, Z10
@@ -8265,9 +8472,9 @@ rows186:
 	VFMADD231PS Z9, Z8, Z1
 	ADDQ        R9, DI
 	SUBQ        $0x01, R10
-	JMP         rows186
+	JMP         rows190
 
-next187:
+next191:
 	VADDPS  Z2, Z0, Z0
 	VADDPS  Z6, Z4, Z4
 	VADDPS  Z4, Z0, Z0
@@ -8277,7 +8484,7 @@ next187:
 	VADDPS  Z5, Z1, Z1
 	VMOVUPS Z1, K1, (CX)(R8*1)
 
-done167:
+done171:
 	VZEROUPPER
 	RET
 
@@ -8311,9 +8518,9 @@ TEXT ·gradientSumsSiLUAVX512(SB), NOSPLIT, $0-208
 	VBROADCASTSS point3f000000<>+0(SB), Z11
 	VBROADCASTSS point3f800000<>+0(SB), Z12
 
-columns189:
+columns193:
 	CMPQ   R10, $0x00000040
-	JL     next190
+	JL     next194
 	VXORPS Z13, Z13, Z13
 	VXORPS Z14, Z14, Z14
 	VXORPS Z15, Z15, Z15
@@ -8325,9 +8532,9 @@ columns189:
 	MOVQ   R11, R13
 	MOVQ   count+192(FP), R14
 
-rows191:
+rows195:
 	CMPQ         R14, $0x01
-	JL           next192
+	JL           next196
 	VMOVUPS      (SI)(R13*1), Z21
 	VSUBPS       (DI)(R11*1), Z21, Z21
 	VMOVUPS      (R8)(R11*1), Z22
@@ -8462,9 +8669,9 @@ rows191:
 	VFMADD231PS  Z25, Z21, Z20
 	ADDQ         R12, R13
 	SUBQ         $0x01, R14
-	JMP          rows191
+	JMP          rows195
 
-next192:
+next196:
 	VMOVUPS Z13, (AX)(R11*1)
 	VMOVUPS Z15, 64(AX)(R11*1)
 	VMOVUPS Z17, 128(AX)(R11*1)
@@ -8475,12 +8682,12 @@ next192:
 	VMOVUPS Z20, 192(CX)(R11*1)
 	ADDQ    $0x00000100, R11
 	SUBQ    $0x00000040, R10
-	JMP     columns189
+	JMP     columns193
 
-next190:
-columns193:
+next194:
+columns197:
 	CMPQ   R10, $0x00000020
-	JL     next194
+	JL     next198
 	VXORPS Z13, Z13, Z13
 	VXORPS Z14, Z14, Z14
 	VXORPS Z15, Z15, Z15
@@ -8492,9 +8699,9 @@ columns193:
 	MOVQ   R11, R13
 	MOVQ   count+192(FP), R14
 
-rows195:
+rows199:
 	CMPQ         R14, $0x02
-	JL           next196
+	JL           next200
 	VMOVUPS      (SI)(R13*1), Z21
 	VSUBPS       (DI)(R11*1), Z21, Z21
 	VMOVUPS      (R8)(R11*1), Z22
@@ -8630,12 +8837,12 @@ rows195:
 	VFMADD231PS  Z25, Z21, Z20
 	ADDQ         R12, R13
 	SUBQ         $0x02, R14
-	JMP          rows195
+	JMP          rows199
 
-next196:
-rows197:
+next200:
+rows201:
 	CMPQ         R14, $0x01
-	JL           next198
+	JL           next202
 	VMOVUPS      (SI)(R13*1), Z21
 	VSUBPS       (DI)(R11*1), Z21, Z21
 	VMOVUPS      (R8)(R11*1), Z22
@@ -8704,9 +8911,9 @@ rows197:
 	VFMADD231PS  Z25, Z21, Z16
 	ADDQ         R12, R13
 	SUBQ         $0x01, R14
-	JMP          rows197
+	JMP          rows201
 
-next198:
+next202:
 	VADDPS  Z17, Z13, Z13
 	VMOVUPS Z13, (AX)(R11*1)
 	VADDPS  Z19, Z15, Z15
@@ -8717,12 +8924,12 @@ next198:
 	VMOVUPS Z16, 64(CX)(R11*1)
 	ADDQ    $0x00000080, R11
 	SUBQ    $0x00000020, R10
-	JMP     columns193
+	JMP     columns197
 
-next194:
-columns199:
+next198:
+columns203:
 	CMPQ   R10, $0x00000010
-	JL     next200
+	JL     next204
 	VXORPS Z13, Z13, Z13
 	VXORPS Z14, Z14, Z14
 	VXORPS Z15, Z15, Z15
@@ -8734,9 +8941,9 @@ columns199:
 	MOVQ   R11, R13
 	MOVQ   count+192(FP), R14
 
-rows201:
+rows205:
 	CMPQ         R14, $0x04
-	JL           next202
+	JL           next206
 	VMOVUPS      (SI)(R13*1), Z21
 	VSUBPS       (DI)(R11*1), Z21, Z21
 	VMOVUPS      (R8)(R11*1), Z22
@@ -8874,12 +9081,12 @@ rows201:
 	VFMADD231PS  Z25, Z21, Z20
 	ADDQ         R12, R13
 	SUBQ         $0x04, R14
-	JMP          rows201
+	JMP          rows205
 
-next202:
-rows203:
+next206:
+rows207:
 	CMPQ         R14, $0x01
-	JL           next204
+	JL           next208
 	VMOVUPS      (SI)(R13*1), Z21
 	VSUBPS       (DI)(R11*1), Z21, Z21
 	VMOVUPS      (R8)(R11*1), Z22
@@ -8915,9 +9122,9 @@ rows203:
 	VFMADD231PS  Z25, Z21, Z14
 	ADDQ         R12, R13
 	SUBQ         $0x01, R14
-	JMP          rows203
+	JMP          rows207
 
-next204:
+next208:
 	VADDPS  Z15, Z13, Z13
 	VADDPS  Z19, Z17, Z17
 	VADDPS  Z17, Z13, Z13
@@ -8928,11 +9135,11 @@ next204:
 	VMOVUPS Z14, (CX)(R11*1)
 	ADDQ    $0x00000040, R11
 	SUBQ    $0x00000010, R10
-	JMP     columns199
+	JMP     columns203
 
-next200:
+next204:
 	TESTQ  R10, R10
-	JZ     done188
+	JZ     done192
 	MOVL   $0x00000001, R13
 	SHLXL  R10, R13, R13
 	DECL   R13
@@ -8948,9 +9155,9 @@ next200:
 	MOVQ   R11, R10
 	MOVQ   count+192(FP), R13
 
-rows205:
+rows209:
 	CMPQ         R13, $0x04
-	JL           next206
+	JL           next210
 	VMOVUPS.Z    (SI)(R10*1), K1, Z21
 	VMOVUPS.Z    (DI)(R11*1), K1, Z22
 	VSUBPS       Z22, Z21, Z21
@@ -9104,12 +9311,12 @@ rows205:
 	VFMADD231PS  Z25, Z21, Z20
 	ADDQ         R12, R10
 	SUBQ         $0x04, R13
-	JMP          rows205
+	JMP          rows209
 
-next206:
-rows207:
+next210:
+rows211:
 	CMPQ         R13, $0x01
-	JL           next208
+	JL           next212
 	VMOVUPS.Z    (SI)(R10*1), K1, Z21
 	VMOVUPS.Z    (DI)(R11*1), K1, Z22
 	VSUBPS       Z22, Z21, Z21
@@ -9149,9 +9356,9 @@ rows207:
 	VFMADD231PS  Z25, Z21, Z14
 	ADDQ         R12, R10
 	SUBQ         $0x01, R13
-	JMP          rows207
+	JMP          rows211
 
-next208:
+next212:
 	VADDPS  Z15, Z13, Z13
 	VADDPS  Z19, Z17, Z17
 	VADDPS  Z17, Z13, Z13
@@ -9161,7 +9368,7 @@ next208:
 	VADDPS  Z18, Z14, Z14
 	VMOVUPS Z14, K1, (CX)(R11*1)
 
-done188:
+done192:
 	VZEROUPPER
 	RET
 
@@ -9181,9 +9388,9 @@ TEXT ·scaleShiftGradAVX512(SB), NOSPLIT, $0-160
 	XORQ         R9, R9
 	VBROADCASTSS point3f800000<>+0(SB), Z0
 
-columns210:
+columns214:
 	CMPQ   R8, $0x00000040
-	JL     next211
+	JL     next215
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
@@ -9195,9 +9402,9 @@ columns210:
 	MOVQ   R9, R11
 	MOVQ   count+144(FP), R12
 
-rows212:
+rows216:
 	CMPQ        R12, $0x01
-	JL          next213
+	JL          next217
 	VMOVUPS     (SI)(R11*1), Z9
 	VMOVUPS     (BX)(R11*1), Z10
 	VFMADD231PS Z10, Z9, Z1
@@ -9232,9 +9439,9 @@ rows212:
 	VMOVUPS     Z9, 192(DX)(R11*1)
 	ADDQ        R10, R11
 	SUBQ        $0x01, R12
-	JMP         rows212
+	JMP         rows216
 
-next213:
+next217:
 	VMOVUPS Z1, (AX)(R9*1)
 	VMOVUPS Z3, 64(AX)(R9*1)
 	VMOVUPS Z5, 128(AX)(R9*1)
@@ -9245,12 +9452,12 @@ next213:
 	VMOVUPS Z8, 192(CX)(R9*1)
 	ADDQ    $0x00000100, R9
 	SUBQ    $0x00000040, R8
-	JMP     columns210
+	JMP     columns214
 
-next211:
-columns214:
+next215:
+columns218:
 	CMPQ   R8, $0x00000020
-	JL     next215
+	JL     next219
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
@@ -9262,9 +9469,9 @@ columns214:
 	MOVQ   R9, R11
 	MOVQ   count+144(FP), R12
 
-rows216:
+rows220:
 	CMPQ        R12, $0x02
-	JL          next217
+	JL          next221
 	VMOVUPS     (SI)(R11*1), Z9
 	VMOVUPS     (BX)(R11*1), Z10
 	VFMADD231PS Z10, Z9, Z1
@@ -9300,12 +9507,12 @@ rows216:
 	VMOVUPS     Z9, 64(DX)(R11*1)
 	ADDQ        R10, R11
 	SUBQ        $0x02, R12
-	JMP         rows216
+	JMP         rows220
 
-next217:
-rows218:
+next221:
+rows222:
 	CMPQ        R12, $0x01
-	JL          next219
+	JL          next223
 	VMOVUPS     (SI)(R11*1), Z9
 	VMOVUPS     (BX)(R11*1), Z10
 	VFMADD231PS Z10, Z9, Z1
@@ -9324,9 +9531,9 @@ rows218:
 	VMOVUPS     Z9, 64(DX)(R11*1)
 	ADDQ        R10, R11
 	SUBQ        $0x01, R12
-	JMP         rows218
+	JMP         rows222
 
-next219:
+next223:
 	VADDPS  Z5, Z1, Z1
 	VMOVUPS Z1, (AX)(R9*1)
 	VADDPS  Z7, Z3, Z3
@@ -9337,12 +9544,12 @@ next219:
 	VMOVUPS Z4, 64(CX)(R9*1)
 	ADDQ    $0x00000080, R9
 	SUBQ    $0x00000020, R8
-	JMP     columns214
+	JMP     columns218
 
-next215:
-columns220:
+next219:
+columns224:
 	CMPQ   R8, $0x00000010
-	JL     next221
+	JL     next225
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
@@ -9354,9 +9561,9 @@ columns220:
 	MOVQ   R9, R11
 	MOVQ   count+144(FP), R12
 
-rows222:
+rows226:
 	CMPQ        R12, $0x04
-	JL          next223
+	JL          next227
 	VMOVUPS     (SI)(R11*1), Z9
 	VMOVUPS     (BX)(R11*1), Z10
 	VFMADD231PS Z10, Z9, Z1
@@ -9394,12 +9601,12 @@ rows222:
 	VMOVUPS     Z9, (DX)(R11*1)
 	ADDQ        R10, R11
 	SUBQ        $0x04, R12
-	JMP         rows222
+	JMP         rows226
 
-next223:
-rows224:
+next227:
+rows228:
 	CMPQ        R12, $0x01
-	JL          next225
+	JL          next229
 	VMOVUPS     (SI)(R11*1), Z9
 	VMOVUPS     (BX)(R11*1), Z10
 	VFMADD231PS Z10, Z9, Z1
@@ -9410,9 +9617,9 @@ rows224:
 	VMOVUPS     Z9, (DX)(R11*1)
 	ADDQ        R10, R11
 	SUBQ        $0x01, R12
-	JMP         rows224
+	JMP         rows228
 
-next225:
+next229:
 	VADDPS  Z3, Z1, Z1
 	VADDPS  Z7, Z5, Z5
 	VADDPS  Z5, Z1, Z1
@@ -9423,11 +9630,11 @@ next225:
 	VMOVUPS Z2, (CX)(R9*1)
 	ADDQ    $0x00000040, R9
 	SUBQ    $0x00000010, R8
-	JMP     columns220
+	JMP     columns224
 
-next221:
+next225:
 	TESTQ  R8, R8
-	JZ     done209
+	JZ     done213
 	MOVL   $0x00000001, R11
 	SHLXL  R8, R11, R11
 	DECL   R11
@@ -9443,9 +9650,9 @@ next221:
 	MOVQ   R9, R8
 	MOVQ   count+144(FP), R11
 
-rows226:
+rows230:
 	CMPQ        R11, $0x04
-	JL          next227
+	JL          next231
 	VMOVUPS.Z   (SI)(R8*1), K1, Z9
 	VMOVUPS.Z   (BX)(R8*1), K1, Z10
 	VFMADD231PS Z10, Z9, Z1
@@ -9483,12 +9690,12 @@ rows226:
 	VMOVUPS     Z9, K1, (DX)(R8*1)
 	ADDQ        R10, R8
 	SUBQ        $0x04, R11
-	JMP         rows226
+	JMP         rows230
 
-next227:
-rows228:
+next231:
+rows232:
 	CMPQ        R11, $0x01
-	JL          next229
+	JL          next233
 	VMOVUPS.Z   (SI)(R8*1), K1, Z9
 	VMOVUPS.Z   (BX)(R8*1), K1, Z10
 	VFMADD231PS Z10, Z9, Z1
@@ -9499,9 +9706,9 @@ rows228:
 	VMOVUPS     Z9, K1, (DX)(R8*1)
 	ADDQ        R10, R8
 	SUBQ        $0x01, R11
-	JMP         rows228
+	JMP         rows232
 
-next229:
+next233:
 	VADDPS  Z3, Z1, Z1
 	VADDPS  Z7, Z5, Z5
 	VADDPS  Z5, Z1, Z1
@@ -9511,7 +9718,7 @@ next229:
 	VADDPS  Z6, Z2, Z2
 	VMOVUPS Z2, K1, (CX)(R9*1)
 
-done209:
+done213:
 	VZEROUPPER
 	RET
 
@@ -9529,9 +9736,9 @@ TEXT ·gateGradAVX512(SB), NOSPLIT, $0-136
 	SHLQ $0x02, R9
 	XORQ R8, R8
 
-columns231:
+columns235:
 	CMPQ   DI, $0x00000040
-	JL     next232
+	JL     next236
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -9539,9 +9746,9 @@ columns231:
 	MOVQ   R8, R10
 	MOVQ   count+120(FP), R11
 
-rows233:
+rows237:
 	CMPQ        R11, $0x01
-	JL          next234
+	JL          next238
 	VMOVUPS     (BX)(R10*1), Z4
 	VMOVUPS     (DX)(R10*1), Z5
 	VFMADD231PS Z5, Z4, Z0
@@ -9564,21 +9771,21 @@ rows233:
 	VMOVUPS     Z5, 192(CX)(R10*1)
 	ADDQ        R9, R10
 	SUBQ        $0x01, R11
-	JMP         rows233
+	JMP         rows237
 
-next234:
+next238:
 	VMOVUPS Z0, (AX)(R8*1)
 	VMOVUPS Z1, 64(AX)(R8*1)
 	VMOVUPS Z2, 128(AX)(R8*1)
 	VMOVUPS Z3, 192(AX)(R8*1)
 	ADDQ    $0x00000100, R8
 	SUBQ    $0x00000040, DI
-	JMP     columns231
+	JMP     columns235
 
-next232:
-columns235:
+next236:
+columns239:
 	CMPQ   DI, $0x00000020
-	JL     next236
+	JL     next240
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -9586,9 +9793,9 @@ columns235:
 	MOVQ   R8, R10
 	MOVQ   count+120(FP), R11
 
-rows237:
+rows241:
 	CMPQ        R11, $0x02
-	JL          next238
+	JL          next242
 	VMOVUPS     (BX)(R10*1), Z4
 	VMOVUPS     (DX)(R10*1), Z5
 	VFMADD231PS Z5, Z4, Z0
@@ -9612,12 +9819,12 @@ rows237:
 	VMOVUPS     Z5, 64(CX)(R10*1)
 	ADDQ        R9, R10
 	SUBQ        $0x02, R11
-	JMP         rows237
+	JMP         rows241
 
-next238:
-rows239:
+next242:
+rows243:
 	CMPQ        R11, $0x01
-	JL          next240
+	JL          next244
 	VMOVUPS     (BX)(R10*1), Z4
 	VMOVUPS     (DX)(R10*1), Z5
 	VFMADD231PS Z5, Z4, Z0
@@ -9630,21 +9837,21 @@ rows239:
 	VMOVUPS     Z5, 64(CX)(R10*1)
 	ADDQ        R9, R10
 	SUBQ        $0x01, R11
-	JMP         rows239
+	JMP         rows243
 
-next240:
+next244:
 	VADDPS  Z2, Z0, Z0
 	VMOVUPS Z0, (AX)(R8*1)
 	VADDPS  Z3, Z1, Z1
 	VMOVUPS Z1, 64(AX)(R8*1)
 	ADDQ    $0x00000080, R8
 	SUBQ    $0x00000020, DI
-	JMP     columns235
+	JMP     columns239
 
-next236:
-columns241:
+next240:
+columns245:
 	CMPQ   DI, $0x00000010
-	JL     next242
+	JL     next246
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -9652,9 +9859,9 @@ columns241:
 	MOVQ   R8, R10
 	MOVQ   count+120(FP), R11
 
-rows243:
+rows247:
 	CMPQ        R11, $0x04
-	JL          next244
+	JL          next248
 	VMOVUPS     (BX)(R10*1), Z4
 	VMOVUPS     (DX)(R10*1), Z5
 	VFMADD231PS Z5, Z4, Z0
@@ -9680,12 +9887,12 @@ rows243:
 	VMOVUPS     Z5, (CX)(R10*1)
 	ADDQ        R9, R10
 	SUBQ        $0x04, R11
-	JMP         rows243
+	JMP         rows247
 
-next244:
-rows245:
+next248:
+rows249:
 	CMPQ        R11, $0x01
-	JL          next246
+	JL          next250
 	VMOVUPS     (BX)(R10*1), Z4
 	VMOVUPS     (DX)(R10*1), Z5
 	VFMADD231PS Z5, Z4, Z0
@@ -9693,20 +9900,20 @@ rows245:
 	VMOVUPS     Z5, (CX)(R10*1)
 	ADDQ        R9, R10
 	SUBQ        $0x01, R11
-	JMP         rows245
+	JMP         rows249
 
-next246:
+next250:
 	VADDPS  Z1, Z0, Z0
 	VADDPS  Z3, Z2, Z2
 	VADDPS  Z2, Z0, Z0
 	VMOVUPS Z0, (AX)(R8*1)
 	ADDQ    $0x00000040, R8
 	SUBQ    $0x00000010, DI
-	JMP     columns241
+	JMP     columns245
 
-next242:
+next246:
 	TESTQ  DI, DI
-	JZ     done230
+	JZ     done234
 	MOVL   $0x00000001, R10
 	SHLXL  DI, R10, R10
 	DECL   R10
@@ -9718,9 +9925,9 @@ next242:
 	MOVQ   R8, DI
 	MOVQ   count+120(FP), R10
 
-rows247:
+rows251:
 	CMPQ        R10, $0x04
-	JL          next248
+	JL          next252
 	VMOVUPS.Z   (BX)(DI*1), K1, Z4
 	VMOVUPS.Z   (DX)(DI*1), K1, Z5
 	VFMADD231PS Z5, Z4, Z0
@@ -9750,12 +9957,12 @@ rows247:
 	VMOVUPS     Z5, K1, (CX)(DI*1)
 	ADDQ        R9, DI
 	SUBQ        $0x04, R10
-	JMP         rows247
+	JMP         rows251
 
-next248:
-rows249:
+next252:
+rows253:
 	CMPQ        R10, $0x01
-	JL          next250
+	JL          next254
 	VMOVUPS.Z   (BX)(DI*1), K1, Z4
 	VMOVUPS.Z   (DX)(DI*1), K1, Z5
 	VFMADD231PS Z5, Z4, Z0
@@ -9764,14 +9971,14 @@ rows249:
 	VMOVUPS     Z5, K1, (CX)(DI*1)
 	ADDQ        R9, DI
 	SUBQ        $0x01, R10
-	JMP         rows249
+	JMP         rows253
 
-next250:
+next254:
 	VADDPS  Z1, Z0, Z0
 	VADDPS  Z3, Z2, Z2
 	VADDPS  Z2, Z0, Z0
 	VMOVUPS Z0, K1, (AX)(R8*1)
 
-done230:
+done234:
 	VZEROUPPER
 	RET

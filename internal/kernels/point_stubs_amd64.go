@@ -129,20 +129,10 @@ func layerNormAVX2(y []float32, mean []float32, rstd []float32, x []float32, d i
 //go:noescape
 func layerNormGradAVX2(dx []float32, dy []float32, x []float32, mean []float32, rstd []float32, d int)
 
-// softmaxRowsAVX2 is, for each of len(top) rows of m numbers, top = the greatest, sum = Σ exp(c·(s - top)) and s = exp(c·(s - top))/sum, in place.
+// softmaxColumnsAVX2 is, for each of len(lse) columns of m numbers, lse = log Σ exp(c·s) and s = exp(c·s - lse), in place.
 //
 //go:noescape
-func softmaxRowsAVX2(s []float32, top []float32, sum []float32, m int, c float32)
-
-// probabilityRowsAVX2 is s = exp(c·s - lse) for each of len(lse) rows of m numbers, in place.
-//
-//go:noescape
-func probabilityRowsAVX2(s []float32, lse []float32, m int, c float32)
-
-// scoreGradRowsAVX2 is ds = c·p·(ds - delta) for each of len(delta) rows of m numbers, in place.
-//
-//go:noescape
-func scoreGradRowsAVX2(ds []float32, p []float32, delta []float32, m int, c float32)
+func softmaxColumnsAVX2(s []float32, lse []float32, m int, c float32)
 
 // dotRowsAVX2 is dst = Σ a·b for each of len(dst) rows of d numbers, which start ld apart.
 //
@@ -168,6 +158,16 @@ func normaliseGradAVX2(dx []float32, dy []float32, x []float32, mean []float32, 
 //
 //go:noescape
 func scaleShiftAVX2(y []float32, x []float32, scale []float32, shift []float32, count int)
+
+// probabilitiesAVX2 is s = exp(c·s - lse) for each of count rows.
+//
+//go:noescape
+func probabilitiesAVX2(s []float32, lse []float32, c float32, count int)
+
+// scoreGradAVX2 is ds = c·p·(ds - delta) for each of count rows.
+//
+//go:noescape
+func scoreGradAVX2(ds []float32, p []float32, delta []float32, c float32, count int)
 
 // gateAVX2 is y = x + gate·h for each of count rows.
 //
@@ -324,20 +324,10 @@ func layerNormAVX512(y []float32, mean []float32, rstd []float32, x []float32, d
 //go:noescape
 func layerNormGradAVX512(dx []float32, dy []float32, x []float32, mean []float32, rstd []float32, d int)
 
-// softmaxRowsAVX512 is, for each of len(top) rows of m numbers, top = the greatest, sum = Σ exp(c·(s - top)) and s = exp(c·(s - top))/sum, in place.
+// softmaxColumnsAVX512 is, for each of len(lse) columns of m numbers, lse = log Σ exp(c·s) and s = exp(c·s - lse), in place.
 //
 //go:noescape
-func softmaxRowsAVX512(s []float32, top []float32, sum []float32, m int, c float32)
-
-// probabilityRowsAVX512 is s = exp(c·s - lse) for each of len(lse) rows of m numbers, in place.
-//
-//go:noescape
-func probabilityRowsAVX512(s []float32, lse []float32, m int, c float32)
-
-// scoreGradRowsAVX512 is ds = c·p·(ds - delta) for each of len(delta) rows of m numbers, in place.
-//
-//go:noescape
-func scoreGradRowsAVX512(ds []float32, p []float32, delta []float32, m int, c float32)
+func softmaxColumnsAVX512(s []float32, lse []float32, m int, c float32)
 
 // dotRowsAVX512 is dst = Σ a·b for each of len(dst) rows of d numbers, which start ld apart.
 //
@@ -363,6 +353,16 @@ func normaliseGradAVX512(dx []float32, dy []float32, x []float32, mean []float32
 //
 //go:noescape
 func scaleShiftAVX512(y []float32, x []float32, scale []float32, shift []float32, count int)
+
+// probabilitiesAVX512 is s = exp(c·s - lse) for each of count rows.
+//
+//go:noescape
+func probabilitiesAVX512(s []float32, lse []float32, c float32, count int)
+
+// scoreGradAVX512 is ds = c·p·(ds - delta) for each of count rows.
+//
+//go:noescape
+func scoreGradAVX512(ds []float32, p []float32, delta []float32, c float32, count int)
 
 // gateAVX512 is y = x + gate·h for each of count rows.
 //

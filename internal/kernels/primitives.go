@@ -31,18 +31,16 @@ type primitives struct {
 	layerNorm     func(y, mean, rstd, x []float32, d int, eps float32)
 	layerNormGrad func(dx, dy, x, mean, rstd []float32, d int)
 
-	// Rows of m numbers, in place; their number is the length of the slices that have one
-	// number a row.
-	softmaxRows     func(s, top, sum []float32, m int, c float32)  // top = max s, sum = Σ exp(c·(s-top)), s = exp(c·(s-top))/sum
-	probabilityRows func(s, lse []float32, m int, c float32)       // s = exp(c·s - lse)
-	scoreGradRows   func(ds, p, delta []float32, m int, c float32) // ds = c·p·(ds - delta)
-	dotRows         func(dst, a, b []float32, d, ld int)           // rows start ld apart
+	softmaxColumns func(s, lse []float32, m int, c float32) // m rows of len(lse): lse = log Σ exp(c·s), s = exp(c·s - lse)
+	dotRows        func(dst, a, b []float32, d, ld int)     // len(dst) rows of d numbers that start ld apart
 
 	// count rows of as many numbers as the slices of one row (mean, scale, …) have.
 	normalise, normaliseSiLU func(y, x, mean, scale, shift []float32, count int)
 	normaliseGrad            func(dx, dy, x, mean, a, b, c []float32, count int) // a·dy + b·(x - mean) + c
 	scaleShift               func(y, x, scale, shift []float32, count int)
 	gate                     func(y, x, h, gate []float32, count int)
+	probabilities            func(s, lse []float32, c float32, count int)       // s = exp(c·s - lse)
+	scoreGrad                func(ds, p, delta []float32, c float32, count int) // ds = c·p·(ds - delta)
 
 	// Sums over count rows that start ld apart, one for each of len(first slice) columns.
 	momentSums       func(sum, squares, x, shift []float32, count, ld int)              // Σ (x - shift), Σ (x - shift)²

@@ -188,3 +188,39 @@ func (w *writer) geluSlope(x reg.VecVirtual) reg.VecVirtual {
 	w.keep(e, notLess, w.c(-sigmoidLimit), arg)
 	return e
 }
+
+// The logarithm: x = 2ᵉ·m with √½ ≤ m < √2, and log(m) by the polynomial of Cephes (logf).
+var (
+	sqrtHalf = bits(0x3f3504f3)
+	logs     = []float32{7.0376836292e-2, -1.1514610310e-1, 1.1676998740e-1, -1.2420140846e-1, 1.4249322787e-1, -1.6668057665e-1, 2.0000714765e-1, -2.4999993993e-1, 3.3333331174e-1}
+)
+
+const logLow = -0.5
+
+var logConstants = append([]float32{sqrtHalf, 1, logLow, ln2hi, ln2lo}, logs...)
+
+// log is log(x) of a normal number; NaN stays NaN. x is kept.
+func (w *writer) log(x reg.VecVirtual) reg.VecVirtual {
+	e, f := w.vec(), w.vec()
+	VPSUBD(w.r(sqrtHalf), x, e)
+	VPSRAD(U8(23), e, e)
+	VPSLLD(U8(23), e, f)
+	VPSUBD(f, x, f) // m
+	VSUBPS(w.r(1), f, f)
+	VCVTDQ2PS(e, e)
+	p := w.copyOf(logs[0])
+	for _, c := range logs[1:] {
+		VFMADD213PS(w.c(c), f, p)
+	}
+	square := w.vec()
+	VMULPS(f, f, square)
+	VMULPS(f, p, p)
+	VFMADD231PS(w.c(ln2lo), e, f)
+	VADDPS(w.c(logLow), p, p) // -½ + f·P
+	VFMADD231PS(p, square, f)
+	VFMADD231PS(w.c(ln2hi), e, f)
+	nan := w.vec()
+	VSUBPS(x, x, nan)
+	VADDPS(nan, f, f)
+	return f
+}

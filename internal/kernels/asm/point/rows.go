@@ -123,88 +123,6 @@ func (w *writer) layerNormGrad() {
 	w.end()
 }
 
-// softmaxRows keeps each row in L1 over its three passes.
-func (w *writer) softmaxRows() {
-	w.begin("softmaxRows", "softmaxRows"+w.name+" is, for each of len(top) rows of m numbers, top = the greatest, sum = Σ exp(c·(s - top)) and s = exp(c·(s - top))/sum, in place.",
-		"func(s, top, sum []float32, m int, c float32)", "s", "top", "sum")
-	count, m := length("top"), integer("m")
-	stride := bytes(m)
-	c := w.scalar("c")
-	low := w.vec()
-	VBROADCASTSS(global(bits(0xff800000)), low) // -Inf
-	w.hoist(negativeExpConstants...)
-	w.rowLoop(count, stride, []string{"s"}, []string{"top", "sum"}, func() {
-		greatest := w.vec()
-		VMOVAPS(low, greatest)
-		w.over(m, func(i reg.GPVirtual) {
-			v := w.fill(w.load(w.at("s", i)), low)
-			VMAXPS(v, greatest, greatest)
-		})
-		x := w.fold(maximum, greatest).AsX()
-		VMOVSS(x, w.first("top"))
-		top := w.broadcast(x)
-		total := w.zero()
-		w.over(m, func(i reg.GPVirtual) {
-			v := w.load(w.at("s", i))
-			VSUBPS(top, v, v)
-			VMULPS(c, v, v)
-			p := w.expNegative(v)
-			w.clip(p)
-			VADDPS(p, total, total)
-			w.store(p, w.at("s", i))
-		})
-		x = w.fold(add, total).AsX()
-		VMOVSS(x, w.first("sum"))
-		one := XMM()
-		VMOVSS(global(1), one)
-		VDIVSS(x, one, x)
-		inverse := w.broadcast(x)
-		w.over(m, func(i reg.GPVirtual) {
-			v := w.load(w.at("s", i))
-			VMULPS(inverse, v, v)
-			w.store(v, w.at("s", i))
-		})
-	})
-	w.end()
-}
-
-func (w *writer) probabilityRows() {
-	w.begin("probabilityRows", "probabilityRows"+w.name+" is s = exp(c·s - lse) for each of len(lse) rows of m numbers, in place.",
-		"func(s, lse []float32, m int, c float32)", "s", "lse")
-	count, m := length("lse"), integer("m")
-	stride := bytes(m)
-	c := w.scalar("c")
-	w.hoist(negativeExpConstants...)
-	w.rowLoop(count, stride, []string{"s"}, []string{"lse"}, func() {
-		lse := w.broadcast(w.first("lse"))
-		w.over(m, func(i reg.GPVirtual) {
-			v := w.load(w.at("s", i))
-			VFMSUB213PS(lse, c, v)
-			w.store(w.expNegative(v), w.at("s", i))
-		})
-	})
-	w.end()
-}
-
-func (w *writer) scoreGradRows() {
-	w.begin("scoreGradRows", "scoreGradRows"+w.name+" is ds = c·p·(ds - delta) for each of len(delta) rows of m numbers, in place.",
-		"func(ds, p, delta []float32, m int, c float32)", "ds", "p", "delta")
-	count, m := length("delta"), integer("m")
-	stride := bytes(m)
-	c := w.scalar("c")
-	w.rowLoop(count, stride, []string{"ds", "p"}, []string{"delta"}, func() {
-		delta := w.broadcast(w.first("delta"))
-		w.over(m, func(i reg.GPVirtual) {
-			v := w.load(w.at("ds", i))
-			VSUBPS(delta, v, v)
-			VMULPS(w.operand(w.at("p", i)), v, v)
-			VMULPS(c, v, v)
-			w.store(v, w.at("ds", i))
-		})
-	})
-	w.end()
-}
-
 func (w *writer) dotRows() {
 	w.begin("dotRows", "dotRows"+w.name+" is dst = Σ a·b for each of len(dst) rows of d numbers, which start ld apart.",
 		"func(dst, a, b []float32, d, ld int)", "dst", "a", "b")
@@ -267,6 +185,25 @@ func (w *writer) channelFunctions() {
 			t := e.load("x")
 			VFMADD213PS(e.operand("shift"), t, v)
 			e.store("y", v)
+		})
+	// Scores are kept with the keys as rows and the queries as columns: see attention.
+	var c reg.VecVirtual
+	w.channelRows("probabilities", "s = exp(c·s - lse)", "func(s, lse []float32, c float32, count int)",
+		list("s"), list("lse"), func() {
+			c = w.scalar("c")
+			w.hoist(negativeExpConstants...)
+		}, func(e elements) {
+			v := e.load("s")
+			VFMSUB213PS(e.operand("lse"), c, v)
+			e.store("s", w.expNegative(v))
+		})
+	w.channelRows("scoreGrad", "ds = c·p·(ds - delta)", "func(ds, p, delta []float32, c float32, count int)",
+		list("ds", "p"), list("delta"), func() { c = w.scalar("c") }, func(e elements) {
+			v := e.load("ds")
+			VSUBPS(e.operand("delta"), v, v)
+			VMULPS(e.operand("p"), v, v)
+			VMULPS(c, v, v)
+			e.store("ds", v)
 		})
 	w.channelRows("gate", "y = x + gate·h", "func(y, x, h, gate []float32, count int)",
 		list("y", "x", "h"), list("gate"), nil, func(e elements) {
