@@ -396,30 +396,6 @@ func (w *window) clearPhase(dst []float32, rows, width, panel int) {
 	}
 }
 
-// gradWeight is the sum behind the gradient of one weight tap (kh, kw), and whether its rows
-// are channels of x (or of dy). Pixels that the tap sees beyond the edge are left out.
-func (s ConvShape) gradWeight(dy, x []float32, kh, kw int) (o outer, rowsIn bool) {
-	oh, ow := s.OutH(), s.OutW()
-	i0, i1 := s.inside(kh, s.H, oh)
-	j0, j1 := s.inside(kw, s.W, ow)
-	pad := s.Kernel / 2
-	o = outer{
-		a: x, aSample: s.H * s.W * s.Cin, aLine: s.Stride * s.W * s.Cin, aPixel: s.Stride * s.Cin, m: s.Cin,
-		a0: ((i0*s.Stride+kh-pad)*s.W + j0*s.Stride + kw - pad) * s.Cin,
-		b:  dy, bSample: oh * ow * s.Cout, bLine: ow * s.Cout, bPixel: s.Cout, n: s.Cout,
-		b0:     (i0*ow + j0) * s.Cout,
-		height: i1 - i0, width: j1 - j0,
-	}
-	if preferB(s.Cout, s.Cin) {
-		return o, true
-	}
-	return outer{
-		a: o.b, aSample: o.bSample, aLine: o.bLine, aPixel: o.bPixel, a0: o.b0, m: o.n,
-		b: o.a, bSample: o.aSample, bLine: o.aLine, bPixel: o.aPixel, b0: o.a0, n: o.m,
-		height: o.height, width: o.width,
-	}, false
-}
-
 // inside is the range of the out outputs for which tap k lies inside of in inputs.
 func (s ConvShape) inside(k, in, out int) (i0, i1 int) {
 	first := s.Kernel/2 - k // the smallest i·stride
@@ -433,12 +409,12 @@ func (s ConvShape) inside(k, in, out int) (i0, i1 int) {
 	return i0, i1
 }
 
-// Conv2dGradWeightItems is the number of work items of [Conv2dGradWeight]: blocks of dw tap by
-// tap, then of db.
+// Conv2dGradWeightItems is the number of work items of [Conv2dGradWeight]: blocks of dw, then
+// of db.
 func Conv2dGradWeightItems(s ConvShape) int {
 	s.check()
-	o, _ := s.gradWeight(nil, nil, 0, 0)
-	return s.Kernel*s.Kernel*gradBlocks(o.m, o.n) + panels(s.Cout)
+	g := newGradWeight(nil, nil, nil, s)
+	return g.items() + panels(s.Cout)
 }
 
 // Conv2dGradWeightScratch is the work memory of [Conv2dGradWeight] in floats.
@@ -448,35 +424,11 @@ func Conv2dGradWeightScratch(s ConvShape) int { return gradScratch }
 // rule of 16, for work items [i0, i1). db may be nil. See ref.Conv2dGradWeight.
 func Conv2dGradWeight(dw, db, dy, x []float32, s ConvShape, scratch []float32, i0, i1 int) {
 	s.check()
-	taps := s.Kernel * s.Kernel
-	o, rowsIn := s.gradWeight(dy, x, 0, 0)
-	blocks := gradBlocks(o.m, o.n)
-	for item := i0; item < i1; item++ {
-		tap, block := item/blocks, item%blocks
-		if tap >= taps {
-			if db != nil {
-				panel := item - taps*blocks
-				size := s.OutH() * s.OutW()
-				bias := outer{b: dy, bPixel: s.Cout, bSample: size * s.Cout, n: s.Cout, height: 1, width: size}.sumOf()
-				d, _, cols := bias.block(s.N, scratch, 0, panel)
-				copy(db[panel*panelCols:], d[:cols])
-			}
-			continue
-		}
-		o, _ := s.gradWeight(dy, x, tap/s.Kernel, tap%s.Kernel)
-		i, j := block/panels(o.n), block%panels(o.n)
-		d, rows, cols := o.block(s.N, scratch, i, j)
-		// Element (r, l) of d is dw[co, ci, tap] with (r, l) = (ci, co) or (co, ci).
-		rowStride, colStride := taps, s.Cin*taps
-		if !rowsIn {
-			rowStride, colStride = colStride, rowStride
-		}
-		for r := range rows {
-			at := (i*gradRows+r)*rowStride + j*panelCols*colStride + tap
-			for _, v := range d[r*panelCols : r*panelCols+cols] {
-				dw[at] = v
-				at += colStride
-			}
-		}
+	weight := newGradWeight(dw, dy, x, s)
+	n := weight.items()
+	weight.run(scratch, min(i0, n), min(i1, n))
+	if db != nil && i1 > n {
+		bias := newGradBias(db, dy, s)
+		bias.run(scratch, max(i0, n)-n, i1-n)
 	}
 }

@@ -2,93 +2,262 @@ package kernels
 
 import "lfm/internal/kernels/ref"
 
-// The gradient of a weight is a sum over samples of outer products
+// The gradient of a weight is a sum over samples of outer products, one a pixel, by the rule
+// of 16 (package ref). For each tap (kh, kw) of a convolution it is
 //
 //	d[i,j] = Σ_samples Σ_pixels a[pixel, i] · b[pixel, j]
 //
-// by the rule of 16 (package ref): 16 partial sums over ranges of samples, added in a
-// fixed tree. A work item is a block of d, never a range of samples.
+// with x on one side and dy on the other; a linear layer is a convolution with one tap over
+// images of one line. Pixels are those of dy; the ones whose tap looks over the edge of
+// x are left out.
+//
+// A work item is a block of one tap's d, never a range of samples. The items of a call are
+// computed in groups, and a group goes over the samples once: what one item has brought into
+// the second-level cache serves the others.
 
 const (
 	gradRows   = 72  // rows of a block of d: six tiles of 12, twelve of 6
-	gradPixels = 256 // pixels that a call of the tile kernel sums, about; blocks are added in order
+	gradPixels = 256 // pixels in a call of the tile kernel, at most; such sums are added in order
+	gradGroup  = 18  // items that are computed together, at most
+	gradDepth  = 5   // partial sums that wait to be added: 16 of them make a tree of height 4
+
+	gradBlock   = gradRows * panelCols
+	gradScratch = gradGroup*gradDepth*gradBlock + gradPixels*panelCols
 )
 
-// An outer is one such sum, cut into blocks of gradRows × panelCols elements.
-//
-// Pixels are where both sides have something to multiply: height × width of them a sample.
-// A weight of a convolution that looks over the edge has fewer.
-type outer struct {
-	a, b           []float32
-	a0, b0         int // the first pixel of the first sample
-	aSample        int // from sample to sample
-	bSample        int
-	aLine, bLine   int // from line to line
-	aPixel, bPixel int // from pixel to pixel
-	height, width  int
-	m, n           int // channels of a and b: the size of d
+// A side is one factor of the outer products: the channels at the pixels of some images.
+type side struct {
+	v                   []float32
+	channels            int
+	pixel, line, sample int  // distances between what belongs to neighbouring pixels, lines, samples of dy
+	isX                 bool // the tap looks at it
 }
 
-// gradScratch is the work memory of a sum: a stack of partial sums, and a panel of b if
-// its columns have to be filled up.
-const gradScratch = (5*gradRows + gradPixels) * panelCols
+// at is the offset of what belongs to a pixel of dy.
+func (f *side) at(sample, line, pixel int) int {
+	return sample*f.sample + line*f.line + pixel*f.pixel
+}
 
-// block computes block (i, j) of d into the front of scratch, a row every 32 floats, and
-// returns it with its number of rows and columns.
-func (o *outer) block(samples int, scratch []float32, i, j int) (d []float32, rows, cols int) {
-	i, j = i*gradRows, j*panelCols
-	rows, cols = min(gradRows, o.m-i), min(panelCols, o.n-j)
-	t := newTile()
-	t.a, t.b = o.a, o.b
-	t.aRow, t.cRow = 1, panelCols
-	sums := scratch[:5*gradRows*panelCols]
-	spare := scratch[len(sums):]
+// A gradWeight is the gradient of a weight in the making.
+type gradWeight struct {
+	s         ConvShape
+	a, b      side // channels of a are the rows of d, channels of b its columns
+	pack      bool // panels of b are copied together first
+	d         []float32
+	rowStride int // distances in the gradient between rows and columns of a tap's d
+	colStride int
+	// A call of the tile kernel covers several small samples, or some lines of one, or a part of a
+	// line. The whole shape decides, as it decides the order of additions.
+	samples, lines, pixels int
+}
 
-	// Partial sums are added as a binary counter counts: stack[d] holds a subtree of
-	// 1<<level partial sums; two of one height become one.
-	var level [5]int
+// newGradWeight chooses which side is read as vectors: one whose channels fill them, and of two
+// linear ones the wider.
+func newGradWeight(dw, dy, x []float32, s ConvShape) gradWeight {
+	oh, ow, taps := s.OutH(), s.OutW(), s.Kernel*s.Kernel
+	g := gradWeight{
+		s: s, d: dw, rowStride: taps, colStride: s.Cin * taps,
+		a:       side{x, s.Cin, s.Stride * s.Cin, s.Stride * s.W * s.Cin, s.H * s.W * s.Cin, true},
+		b:       side{dy, s.Cout, s.Cout, ow * s.Cout, oh * ow * s.Cout, false},
+		samples: max(1, gradPixels/(oh*ow)), lines: min(oh, max(1, gradPixels/ow)), pixels: min(ow, gradPixels),
+	}
+	lanes := newTile().g.lanes
+	fullX, fullDY := s.Cin%lanes == 0, s.Cout%lanes == 0
+	pointwise := s.Kernel == 1 && s.Stride == 1
+	if fullX && (!fullDY || pointwise && s.Cout < s.Cin) {
+		g.a, g.b, g.rowStride, g.colStride = g.b, g.a, g.colStride, g.rowStride
+	}
+	// A copy serves all taps and rows, if the taps do not look at this side.
+	g.pack = (!g.b.isX || pointwise) && (g.b.channels%lanes != 0 || g.a.channels*taps >= 32)
+	return g
+}
+
+// newGradBias is the gradient of a bias: the a of every pixel is 1.
+func newGradBias(db, dy []float32, s ConvShape) gradWeight {
+	s = ConvShape{N: s.N, H: s.OutH(), W: s.OutW(), Cin: 1, Cout: s.Cout, Kernel: 1, Stride: 1}
+	g := newGradWeight(db, dy, one, s)
+	g.a = side{v: one, channels: 1}
+	g.rowStride, g.colStride = 0, 1
+	return g
+}
+
+var one = []float32{1}
+
+// blocks is the number of blocks of rows of a d.
+func (g *gradWeight) blocks() int { return (g.a.channels + gradRows - 1) / gradRows }
+
+// items counts the blocks of rows, for each tap, for each panel of columns.
+func (g *gradWeight) items() int {
+	return g.blocks() * g.s.Kernel * g.s.Kernel * panels(g.b.channels)
+}
+
+// A gradItem is a work item: a block of rows and a panel of columns of a tap's d.
+type gradItem struct {
+	row, rows int
+	col, cols int
+	kh, kw    int
+	begun     bool // its present partial sum has a summand
+}
+
+func (g *gradWeight) item(i int) gradItem {
+	block, i := i%g.blocks(), i/g.blocks()
+	taps := g.s.Kernel * g.s.Kernel
+	row, col, tap := block*gradRows, i/taps*panelCols, i%taps
+	return gradItem{
+		row: row, rows: min(gradRows, g.a.channels-row),
+		col: col, cols: min(panelCols, g.b.channels-col),
+		kh: tap / g.s.Kernel, kw: tap % g.s.Kernel,
+	}
+}
+
+// run computes items [i0, i1).
+func (g *gradWeight) run(scratch []float32, i0, i1 int) {
+	for ; i0 < i1; i0 += gradGroup {
+		var items [gradGroup]gradItem
+		n := min(gradGroup, i1-i0)
+		for i := range n {
+			items[i] = g.item(i0 + i)
+		}
+		g.group(items[:n], scratch)
+	}
+}
+
+// group computes some items.
+//
+// Partial sums are added as a binary counter counts. Each item has a stack of sums of subtrees;
+// when the two on top are of one height they become one. All stacks look alike.
+func (g *gradWeight) group(items []gradItem, scratch []float32) {
+	var height [gradDepth]int
 	depth := 0
 	for p := range ref.Parts {
-		s0, s1 := ref.Part(p, samples)
-		o.partial(&t, sums[depth*gradRows*panelCols:], spare, s0, s1, i, j, rows, cols)
-		level[depth] = 0
-		for depth++; depth > 1 && level[depth-1] == level[depth-2]; depth-- {
-			left := sums[(depth-2)*gradRows*panelCols:]
-			addTo(left, sums[(depth-1)*gradRows*panelCols:], rows*panelCols)
-			level[depth-2]++
+		s0, s1 := ref.Part(p, g.s.N)
+		g.partial(items, scratch, depth, s0, s1)
+		height[depth] = 0
+		for depth++; depth > 1 && height[depth-1] == height[depth-2]; depth-- {
+			for i, item := range items {
+				addTo(stackSum(scratch, i, depth-2), stackSum(scratch, i, depth-1), item.rows*panelCols)
+			}
+			height[depth-2]++
 		}
 	}
-	return sums, rows, cols
+	for i, item := range items {
+		g.store(item, stackSum(scratch, i, 0))
+	}
 }
 
-// partial writes to d the sum of samples [s0, s1), for a block of d.
-func (o *outer) partial(t *tile, d, spare []float32, s0, s1, i, j, rows, cols int) {
-	if s0 == s1 || o.height <= 0 || o.width <= 0 {
-		clear(d[:rows*panelCols])
-		return
+// stackSum is a sum on the stack of item i of a group, rows 32 floats apart.
+func stackSum(scratch []float32, i, depth int) []float32 {
+	at := (i*gradDepth + depth) * gradBlock
+	return scratch[at : at+gradBlock]
+}
+
+// A box is a range of samples, lines and pixels of dy.
+type box struct{ s0, s1, line0, line1, pixel0, pixel1 int }
+
+// partial computes the sum over samples [s0, s1) for each item.
+func (g *gradWeight) partial(items []gradItem, scratch []float32, depth, s0, s1 int) {
+	for i := range items {
+		items[i].begun = false
 	}
-	t.c, t.add = d, 0
-	// A call takes several small samples, or some lines of one, or a part of a line.
-	pixels := min(o.width, gradPixels)
-	lines := min(o.height, max(1, gradPixels/o.width))
-	together := max(1, gradPixels/(o.height*o.width))
-	for s := s0; s < s1; s += together {
-		for line := 0; line < o.height; line += lines {
-			for pixel := 0; pixel < o.width; pixel += pixels {
-				t.k, t.n1, t.n2 = min(pixels, o.width-pixel), min(lines, o.height-line), min(together, s1-s)
-				t.aK, t.aStep1, t.aStep2 = o.aPixel, o.aLine, o.aSample
-				t.bK, t.bStep1, t.bStep2 = o.bPixel, o.bLine, o.bSample
-				t.join()
-				a := o.a0 + s*o.aSample + line*o.aLine + pixel*o.aPixel + i
-				b := o.b0 + s*o.bSample + line*o.bLine + pixel*o.bPixel + j
-				o.tiles(t, spare, a, b, rows, cols)
-				t.add = 1
+	oh, ow := g.s.OutH(), g.s.OutW()
+	for s := s0; s < s1; s += g.samples {
+		for line := 0; line < oh; line += g.lines {
+			for pixel := 0; pixel < ow; pixel += g.pixels {
+				g.addBox(items, scratch, depth, box{
+					s, min(s1, s+g.samples), line, min(oh, line+g.lines), pixel, min(ow, pixel+g.pixels),
+				})
 			}
 		}
 	}
+	for i, item := range items {
+		if !item.begun {
+			clear(stackSum(scratch, i, depth)[:item.rows*panelCols])
+		}
+	}
 }
 
-// join makes of levels of the summed index whose elements follow each other evenly one level.
+// addBox adds a box of pixels to the sums of all items.
+func (g *gradWeight) addBox(items []gradItem, scratch []float32, depth int, in box) {
+	panel := scratch[gradGroup*gradDepth*gradBlock:]
+	packed := -1
+	t := newTile()
+	for i := range items {
+		item := &items[i]
+		if g.pack && item.col != packed {
+			g.packPanel(panel, in, item.col, item.cols)
+			packed = item.col
+		}
+		t.c = stackSum(scratch, i, depth)
+		g.addItem(&t, item, panel, in)
+	}
+}
+
+// addItem adds a box of pixels to the sum of an item.
+func (g *gradWeight) addItem(t *tile, item *gradItem, panel []float32, in box) {
+	// The pixels of the box whose tap looks inside of x.
+	line0, line1 := g.s.inside(item.kh, g.s.H, g.s.OutH())
+	pixel0, pixel1 := g.s.inside(item.kw, g.s.W, g.s.OutW())
+	line0, line1 = max(line0, in.line0), min(line1, in.line1)
+	pixel0, pixel1 = max(pixel0, in.pixel0), min(pixel1, in.pixel1)
+	if line0 >= line1 || pixel0 >= pixel1 {
+		return
+	}
+	t.k, t.n1, t.n2 = pixel1-pixel0, line1-line0, in.s1-in.s0
+	t.a, t.aRow, t.aK, t.aStep1, t.aStep2 = g.a.v, 1, g.a.pixel, g.a.line, g.a.sample
+	a := g.a.at(in.s0, line0, pixel0) + g.look(&g.a, item) + item.row
+	if g.pack {
+		width := in.pixel1 - in.pixel0
+		t.b, t.bK, t.bStep1, t.bStep2 = panel, panelCols, width*panelCols, (in.line1-in.line0)*width*panelCols
+		t.b0 = ((line0-in.line0)*width + pixel0 - in.pixel0) * panelCols
+	} else {
+		t.b, t.bK, t.bStep1, t.bStep2 = g.b.v, g.b.pixel, g.b.line, g.b.sample
+		t.b0 = g.b.at(in.s0, line0, pixel0) + g.look(&g.b, item) + item.col
+	}
+	t.join()
+	t.cRow, t.add = panelCols, 0
+	if item.begun {
+		t.add = 1
+	}
+	wide := t.g.cols()
+	for j := 0; j < item.cols; j += wide {
+		t.cols = min(wide, item.cols-j)
+		t.rows(item.rows, a, j)
+		t.b0 += wide
+	}
+	item.begun = true
+}
+
+// look is the offset in x of what an item's tap looks at, from where its pixel is.
+func (g *gradWeight) look(f *side, item *gradItem) int {
+	if !f.isX {
+		return 0
+	}
+	pad := g.s.Kernel / 2
+	return ((item.kh-pad)*g.s.W + item.kw - pad) * f.channels
+}
+
+// packPanel copies cols channels of b, from col, at the pixels of a box; 32 a pixel, filled up with
+// zeros.
+func (g *gradWeight) packPanel(panel []float32, in box, col, cols int) {
+	// Pixels follow each other evenly over whole lines and whole samples.
+	width, height := in.pixel1-in.pixel0, in.line1-in.line0
+	run, runs1, runs2 := width, height, in.s1-in.s0
+	if g.b.line == width*g.b.pixel || height == 1 {
+		run, runs1 = run*runs1, 1
+		if g.b.sample == run*g.b.pixel || runs2 == 1 {
+			run, runs2 = run*runs2, 1
+		}
+	}
+	for s := range runs2 {
+		for l := range runs1 {
+			at := g.b.at(in.s0+s, in.line0+l, in.pixel0)
+			packRows(panel, g.b.v[at:], run, g.b.pixel, col, cols)
+			panel = panel[run*panelCols:]
+		}
+	}
+}
+
+// join makes one level of two levels of the summed index whose elements follow each other evenly.
 func (t *tile) join() {
 	if t.n1 == 1 || t.aStep1 == t.k*t.aK && t.bStep1 == t.k*t.bK {
 		t.k *= t.n1
@@ -100,52 +269,23 @@ func (t *tile) join() {
 	}
 }
 
-// tiles runs the tile kernel over a block of d with the pixels that t describes, the first of
-// which stands at a and b.
-func (o *outer) tiles(t *tile, spare []float32, a, b, rows, cols int) {
-	t.b, t.b0 = o.b, b
-	if cols%t.g.lanes != 0 {
-		t.fillPanel(spare, cols)
-	}
-	wide := t.g.cols()
-	for j := 0; j < cols; j += wide {
-		t.cols = min(wide, cols-j)
-		t.rows(rows, a, j)
-		t.b0 += wide
-	}
-}
-
-// fillPanel copies B, of too few columns for whole vectors, to a panel with zeros behind.
-func (t *tile) fillPanel(spare []float32, cols int) {
-	at := 0
-	for i2 := range t.n2 {
-		for i1 := range t.n1 {
-			for i := range t.k {
-				src := t.b0 + i*t.bK + i1*t.bStep1 + i2*t.bStep2
-				row := spare[at : at+panelCols]
-				clear(row[copy(row, t.b[src:src+cols]):])
-				at += panelCols
+// store writes the finished sum of an item to its place in the gradient.
+func (g *gradWeight) store(item gradItem, sum []float32) {
+	d := g.d[item.row*g.rowStride+item.col*g.colStride+item.kh*g.s.Kernel+item.kw:]
+	switch {
+	case g.colStride == 1:
+		for r := range item.rows {
+			copy(d[r*g.rowStride:][:item.cols], sum[r*panelCols:])
+		}
+	case g.rowStride == 1:
+		transpose(d, sum, g.colStride, panelCols, item.rows, item.cols)
+	default:
+		for r := range item.rows {
+			at := r * g.rowStride
+			for _, v := range sum[r*panelCols : r*panelCols+item.cols] {
+				d[at] = v
+				at += g.colStride
 			}
 		}
 	}
-	t.b, t.b0 = spare, 0
-	t.bK, t.bStep1, t.bStep2 = panelCols, t.k*panelCols, t.n1*t.k*panelCols
 }
-
-// one is the a of a sum of b alone.
-var one = []float32{1}
-
-// sumOf is the outer sum whose only row is Σ b: a is 1 at every pixel.
-func (o outer) sumOf() outer {
-	o.a, o.a0, o.aSample, o.aLine, o.aPixel, o.m = one, 0, 0, 0, 0, 1
-	return o
-}
-
-// preferB says whether a side of n channels is better read as vectors than one of m.
-func preferB(n, m int) bool {
-	lanes := newTile().g.lanes
-	return n%lanes == 0 || m%lanes != 0
-}
-
-// gradBlocks is the number of blocks of an m × n gradient.
-func gradBlocks(m, n int) int { return (m + gradRows - 1) / gradRows * panels(n) }

@@ -33,42 +33,70 @@ func LinearPack(packed, w []float32, s LinearShape, i0, i1 int) {
 func LinearItems(s LinearShape) int { return productItems(s.N*s.Rows, s.Out) }
 
 // LinearScratch is the work memory of [Linear] in floats.
-func LinearScratch(s LinearShape) int { return 0 }
+func LinearScratch(s LinearShape) int { return productScratch(s.In) }
 
 // Linear is y = x·wᵀ + b for work items [i0, i1), with w packed by [LinearPack]. b may be nil.
 // See ref.Linear.
 func Linear(y, x, packed, b []float32, s LinearShape, scratch []float32, i0, i1 int) {
-	product(y, x, packed, b, s.N*s.Rows, s.Out, s.In, s.Accumulate, i0, i1)
+	product(y, x, packed, b, s.N*s.Rows, s.Out, s.In, s.Accumulate, scratch, i0, i1)
 }
 
 // productItems is the number of work items of a product with m rows and n columns.
 func productItems(m, n int) int { return (m + rowBlock - 1) / rowBlock * panels(n) }
 
+// productScratch is the work memory of a product whose rows of a are k long.
+func productScratch(k int) int {
+	if k <= blockK {
+		return 0
+	}
+	return rowBlock * copiedStride
+}
+
+// copiedStride is the distance of rows in a copy of a block of a: off a power of two, so
+// that they do not fall into the same few sets of the first-level cache.
+const copiedStride = blockK + 16
+
 // product is c = a·b + bias with a (m, k), c (m, n), and b in panels. An item is a block of
-// rows by a panel; those of one block of rows follow each other.
-func product(c, a, packed, bias []float32, m, n, k int, accumulate bool, i0, i1 int) {
+// rows by a panel; those of one block of rows follow each other and are computed together.
+func product(c, a, packed, bias []float32, m, n, k int, accumulate bool, scratch []float32, i0, i1 int) {
+	for i := i0; i < i1; {
+		block := i / panels(n)
+		end := min(i1, (block+1)*panels(n))
+		row := block * rowBlock
+		productBlock(c, a, packed, bias, row, min(rowBlock, m-row), n, k, accumulate, scratch, i%panels(n), i%panels(n)+end-i)
+		i = end
+	}
+}
+
+// productBlock computes rows rows from row for panels [p0, p1).
+func productBlock(c, a, packed, bias []float32, row, rows, n, k int, accumulate bool, scratch []float32, p0, p1 int) {
 	t := newTile()
-	t.a, t.b, t.c = a, packed, c
-	t.aRow, t.aK, t.bK, t.cRow = k, 1, panelCols, n
+	t.b, t.c = packed, c
+	t.aK, t.bK, t.cRow = 1, panelCols, n
 	wide := t.g.cols()
-	for i := i0; i < i1; i++ {
-		row, panel := i/panels(n)*rowBlock, i%panels(n)
-		rows := min(rowBlock, m-row)
-		for p := 0; p < k; p += blockK {
-			t.k = min(blockK, k-p)
-			t.add = 0
-			if p > 0 || accumulate {
-				t.add = 1
+	for kk := 0; kk < k; kk += blockK {
+		t.k = min(blockK, k-kk)
+		first := row*k + kk
+		t.a, t.aRow = a, k
+		if k > blockK && p1-p0 > 2 {
+			for r := range rows {
+				copy(scratch[r*copiedStride:], a[first+r*k:first+r*k+t.k])
 			}
+			t.a, t.aRow, first = scratch, copiedStride, 0
+		}
+		t.add = 0
+		if kk > 0 || accumulate {
+			t.add = 1
+		}
+		for panel := p0; panel < p1; panel++ {
 			for j := panel * panelCols; j < min(n, (panel+1)*panelCols); j += wide {
 				t.cols = min(wide, n-j)
-				t.b0 = panel*panelCols*k + p*panelCols + j%panelCols
-				if bias != nil && p+blockK >= k {
+				t.b0 = panel*panelCols*k + kk*panelCols + j%panelCols
+				t.bias = nil
+				if bias != nil && kk+blockK >= k {
 					t.bias = bias[j : j+t.cols]
-				} else {
-					t.bias = nil
 				}
-				t.rows(rows, row*k+p, row*n+j)
+				t.rows(rows, first, row*n+j)
 			}
 		}
 	}
@@ -91,32 +119,21 @@ func LinearGradInputPack(packed, w []float32, s LinearShape, i0, i1 int) {
 func LinearGradInputItems(s LinearShape) int { return productItems(s.N*s.Rows, s.In) }
 
 // LinearGradInputScratch is the work memory of [LinearGradInput] in floats.
-func LinearGradInputScratch(s LinearShape) int { return 0 }
+func LinearGradInputScratch(s LinearShape) int { return productScratch(s.Out) }
 
 // LinearGradInput is dx = dy·w for work items [i0, i1), with w packed by
 // [LinearGradInputPack]. See ref.LinearGradInput.
 func LinearGradInput(dx, dy, packed []float32, s LinearShape, scratch []float32, i0, i1 int) {
-	product(dx, dy, packed, nil, s.N*s.Rows, s.In, s.Out, s.Accumulate, i0, i1)
+	product(dx, dy, packed, nil, s.N*s.Rows, s.In, s.Out, s.Accumulate, scratch, i0, i1)
 }
 
-// gradWeight is the sum behind dw, and whether its rows are outputs (or inputs).
-func (s LinearShape) gradWeight(dy, x []float32) (o outer, rowsOut bool) {
-	o = outer{a: dy, b: x, aPixel: s.Out, bPixel: s.In, m: s.Out, n: s.In, height: 1, width: s.Rows}
-	o.aSample, o.bSample = s.Rows*s.Out, s.Rows*s.In
-	if preferB(s.In, s.Out) {
-		return o, true
-	}
-	o.a, o.b, o.aPixel, o.bPixel, o.m, o.n = x, dy, s.In, s.Out, s.In, s.Out
-	o.aSample, o.bSample = o.bSample, o.aSample
-	return o, false
+// conv is the layer as a convolution over images of one line.
+func (s LinearShape) conv() ConvShape {
+	return ConvShape{N: s.N, H: 1, W: s.Rows, Cin: s.In, Cout: s.Out, Kernel: 1, Stride: 1}
 }
 
-// LinearGradWeightItems is the number of work items of [LinearGradWeight]: blocks of dw,
-// then of db.
-func LinearGradWeightItems(s LinearShape) int {
-	o, _ := s.gradWeight(nil, nil)
-	return gradBlocks(o.m, o.n) + panels(s.Out)
-}
+// LinearGradWeightItems is the number of work items of [LinearGradWeight].
+func LinearGradWeightItems(s LinearShape) int { return Conv2dGradWeightItems(s.conv()) }
 
 // LinearGradWeightScratch is the work memory of [LinearGradWeight] in floats.
 func LinearGradWeightScratch(s LinearShape) int { return gradScratch }
@@ -124,25 +141,5 @@ func LinearGradWeightScratch(s LinearShape) int { return gradScratch }
 // LinearGradWeight is dw = dyᵀ·x (Out, In) and db = Σ dy (Out) by the rule of 16, for work
 // items [i0, i1). db may be nil. See ref.LinearGradWeight.
 func LinearGradWeight(dw, db, dy, x []float32, s LinearShape, scratch []float32, i0, i1 int) {
-	o, rowsOut := s.gradWeight(dy, x)
-	blocks := gradBlocks(o.m, o.n)
-	for item := i0; item < i1; item++ {
-		if item >= blocks {
-			if db != nil {
-				bias := outer{b: dy, bPixel: s.Out, bSample: s.Rows * s.Out, n: s.Out, height: 1, width: s.Rows}.sumOf()
-				d, _, cols := bias.block(s.N, scratch, 0, item-blocks)
-				copy(db[(item-blocks)*panelCols:], d[:cols])
-			}
-			continue
-		}
-		i, j := item/panels(o.n), item%panels(o.n)
-		d, rows, cols := o.block(s.N, scratch, i, j)
-		if rowsOut {
-			for r := range rows {
-				copy(dw[(i*gradRows+r)*s.In+j*panelCols:], d[r*panelCols:r*panelCols+cols])
-			}
-			continue
-		}
-		transpose(dw[j*panelCols*s.In+i*gradRows:], d, s.In, panelCols, rows, cols)
-	}
+	Conv2dGradWeight(dw, db, dy, x, s.conv(), scratch, i0, i1)
 }
