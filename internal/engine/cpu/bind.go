@@ -13,6 +13,14 @@ import (
 type phase struct {
 	items int
 	run   func(worker, i0, i1 int)
+	made  *made // what the loop makes, if that is kept from run to run
+}
+
+// made is something made of parameters that do not change in this machine, packed weights
+// say: it is made again only after somebody else changed them.
+type made struct {
+	from    *memory
+	version uint64 // of from that it was made of; 0 is none
 }
 
 // call is a step while its kernel is being bound: what it reads and writes, and the phases
@@ -22,6 +30,7 @@ type call struct {
 	kind    ops.Kind
 	op      ops.Op
 	in, out []operand
+	values  []int // of the operands
 	b       *binder
 	phases  []phase
 	shared  int // floats taken so far from the scratch that all workers see
@@ -38,11 +47,28 @@ type operand struct {
 func (c *call) loop(items, scratch int, run func(scratch []float32, i0, i1 int)) {
 	c.b.perWorker = max(c.b.perWorker, scratch)
 	m := c.b.m
-	c.phases = append(c.phases, phase{items, func(worker, i0, i1 int) {
+	c.phases = append(c.phases, phase{items: items, run: func(worker, i0, i1 int) {
 		if i0 < i1 {
 			run(m.scratch[worker][:scratch], i0, i1)
 		}
 	}})
+}
+
+// pack takes floats for the packed form of weights, the i-th operand, and adds the phase
+// that packs them. Weights that are trained here change with every run, so that their packed
+// form is scratch; that of others is kept.
+func (c *call) pack(i, floats, items int, run func(packed []float32, i0, i1 int)) (packed []float32) {
+	source := c.b.frozen(c.values[i])
+	if source == nil {
+		packed = c.scratch(floats)
+	} else {
+		packed = c.b.keep(floats)
+	}
+	c.loop(items, 0, func(_ []float32, i0, i1 int) { run(packed, i0, i1) })
+	if source != nil {
+		c.phases[len(c.phases)-1].made = &made{from: source}
+	}
+	return packed
 }
 
 // scratch takes floats that all workers see, for the time of this step: packed weights, or
@@ -86,7 +112,30 @@ func (c *call) shapes() []tensor.Shape {
 type binder struct {
 	m                 *Machine
 	perWorker, shared int // floats of scratch
+	kept              int // floats that stay from run to run
 	sharedMemory      []float32
+	keptMemory        []float32
+}
+
+// frozen gives the memory of a parameter that this machine does not train, or nil for any
+// other value.
+func (b *binder) frozen(value int) *memory {
+	for i, u := range b.m.plan.Updates {
+		if u.Param == b.m.plan.Values[value].Root && !u.Trained() {
+			return b.m.params[i].block
+		}
+	}
+	return nil
+}
+
+// keep takes floats that no other step touches.
+func (b *binder) keep(floats int) []float32 {
+	from := b.kept
+	b.kept += engine.Align(floats)
+	if b.keptMemory == nil {
+		return nil
+	}
+	return b.keptMemory[from : from+floats : from+floats]
 }
 
 // measure binds without memory, to learn how much scratch there must be, and whether every
@@ -99,9 +148,9 @@ func (b *binder) measure() error {
 	return b.passes(values)
 }
 
-// total is the scratch of all workers together, in floats.
+// total is what measure found to be needed, in floats.
 func (b *binder) total() int {
-	return b.m.backend.pool.workers*engine.Align(b.perWorker) + engine.Align(b.shared)
+	return b.m.backend.pool.workers*engine.Align(b.perWorker) + engine.Align(b.shared) + b.kept
 }
 
 // bind binds for good.
@@ -116,7 +165,8 @@ func (b *binder) bind() error {
 		b.m.scratch = append(b.m.scratch, memory[:size:size])
 		memory = memory[size:]
 	}
-	b.sharedMemory = memory
+	b.keptMemory, b.sharedMemory = memory[:b.kept], memory[b.kept:]
+	b.kept = 0
 	return b.passes(b.m.values)
 }
 
@@ -148,7 +198,7 @@ func (b *binder) step(s *engine.Step, values [][]float32) ([]phase, error) {
 	if !ok {
 		return nil, fmt.Errorf("cpu: no kernel for %s (%s)", s.Kind, s.Name)
 	}
-	c := &call{kind: s.Kind, op: s.Op.(ops.Op), b: b}
+	c := &call{kind: s.Kind, op: s.Op.(ops.Op), values: s.In, b: b}
 	for _, v := range s.In {
 		c.in = append(c.in, operand{values[v], b.m.plan.Values[v].Shape, true})
 	}

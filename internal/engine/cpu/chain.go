@@ -54,7 +54,7 @@ func (b *binder) chain(pass *engine.Pass, values [][]float32) ([]link, phase, er
 	b.perWorker = max(b.perWorker, pass.Slots*blockSize)
 
 	m, elements := b.m, pass.Elements
-	return links, phase{(elements + blockSize - 1) / blockSize, func(worker, i0, i1 int) {
+	return links, phase{items: (elements + blockSize - 1) / blockSize, run: func(worker, i0, i1 int) {
 		for i := i0; i < i1; i++ {
 			from, to := i*blockSize, min((i+1)*blockSize, elements)
 			for k := range links {

@@ -13,8 +13,7 @@ func convShape(s ref.ConvShape) kernels.ConvShape {
 func conv2d(c *call) {
 	y, x, w, bias := c.out[0].data, c.in[0].data, c.in[1].data, c.optional(2)
 	s := convShape(c.op.(*ops.Conv2dOp).Shape(c.shapes()))
-	packed := c.scratch(kernels.Conv2dPackSize(s))
-	c.loop(kernels.Conv2dPackItems(s), 0, func(_ []float32, i0, i1 int) {
+	packed := c.pack(1, kernels.Conv2dPackSize(s), kernels.Conv2dPackItems(s), func(packed []float32, i0, i1 int) {
 		kernels.Conv2dPack(packed, w, s, i0, i1)
 	})
 	c.loop(kernels.Conv2dItems(s), kernels.Conv2dScratch(s), func(scratch []float32, i0, i1 int) {
@@ -25,8 +24,7 @@ func conv2d(c *call) {
 func conv2dGradInput(c *call) {
 	dx, dy, w := c.out[0].data, c.in[0].data, c.in[1].data
 	s := convShape(c.op.(*ops.Conv2dGradInputOp).Shape(c.shapes()))
-	packed := c.scratch(kernels.Conv2dGradInputPackSize(s))
-	c.loop(kernels.Conv2dGradInputPackItems(s), 0, func(_ []float32, i0, i1 int) {
+	packed := c.pack(1, kernels.Conv2dGradInputPackSize(s), kernels.Conv2dGradInputPackItems(s), func(packed []float32, i0, i1 int) {
 		kernels.Conv2dGradInputPack(packed, w, s, i0, i1)
 	})
 	c.loop(kernels.Conv2dGradInputItems(s), kernels.Conv2dGradInputScratch(s), func(scratch []float32, i0, i1 int) {

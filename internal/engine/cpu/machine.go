@@ -45,28 +45,26 @@ func (b *Backend) Open(p *engine.Plan, o engine.Options) (engine.Machine, error)
 }
 
 func (m *Machine) open(o engine.Options) error {
+	need := m.plan.Peak()
+	if o.Share != nil {
+		sizes := m.plan.Sizes
+		need = int64(4 * (sizes.Arena + sizes.Inputs + sizes.Constants))
+	}
+	if err := fits(need, o); err != nil {
+		return err
+	}
+	if err := m.openParams(o); err != nil {
+		return err
+	}
 	b := &binder{m: m}
 	if err := b.measure(); err != nil {
 		return err
 	}
-	need := int64(4 * b.total())
-	if o.Share == nil {
-		need += m.plan.Peak()
-	} else {
-		s := m.plan.Sizes
-		need += int64(4 * (s.Arena + s.Inputs + s.Constants))
-	}
-	limit := o.Limit
-	if limit == 0 {
-		limit = systemMemory()
-	}
-	if limit > 0 && need > limit {
-		return &engine.MemoryError{Need: need, Limit: limit}
-	}
-	m.bytes = need
-	if err := m.openParams(o); err != nil {
+	need += int64(4 * b.total())
+	if err := fits(need, o); err != nil {
 		return err
 	}
+	m.bytes = need
 	if err := m.openValues(); err != nil {
 		return err
 	}
@@ -75,6 +73,18 @@ func (m *Machine) open(o engine.Options) error {
 	}
 	m.update.open(m)
 	return m.start(o.Share != nil)
+}
+
+// fits compares bytes with the limit.
+func fits(need int64, o engine.Options) error {
+	limit := o.Limit
+	if limit == 0 {
+		limit = systemMemory()
+	}
+	if limit > 0 && need > limit {
+		return &engine.MemoryError{Need: need, Limit: limit}
+	}
+	return nil
 }
 
 // allocate gives the machine a block of its own.
@@ -184,7 +194,15 @@ func (m *Machine) RunAll() error {
 
 func (m *Machine) runPhases(phases []phase) {
 	for i := range phases {
-		m.backend.pool.do(phases[i].items, phases[i].run)
+		p := &phases[i]
+		if p.made != nil {
+			version := p.made.from.version.Load()
+			if p.made.version == version {
+				continue
+			}
+			p.made.version = version
+		}
+		m.backend.pool.do(p.items, p.run)
 	}
 }
 
@@ -215,6 +233,7 @@ func (m *Machine) Set(n *gorgonia.Node, v []float32) {
 		copy(p.average, v)
 		clear(p.moment1)
 		clear(p.moment2)
+		p.block.version.Add(1)
 	default:
 		panic(fmt.Sprintf("cpu: set: %s is computed", n.Name()))
 	}

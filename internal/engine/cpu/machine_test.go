@@ -505,8 +505,10 @@ func TestMemoryLimit(t *testing.T) {
 	}
 	b := backend(t, 1)
 	var tooLarge *engine.MemoryError
-	if _, err := b.Open(plan, engine.Options{Limit: plan.Peak() - 1}); !errors.As(err, &tooLarge) {
-		t.Fatalf("error is %v, want a MemoryError", err)
+	for _, limit := range []int64{plan.Peak() - 1, plan.Peak()} { // scratch comes on top
+		if _, err := b.Open(plan, engine.Options{Limit: limit}); !errors.As(err, &tooLarge) {
+			t.Fatalf("error at a limit of %d bytes is %v, want a MemoryError", limit, err)
+		}
 	}
 	machine, err := b.Open(plan, engine.Options{Limit: tooLarge.Need})
 	if err != nil {

@@ -12,6 +12,8 @@ type memory struct {
 	floats []float32
 	raw    []byte
 	users  atomic.Int32
+
+	version atomic.Uint64 // counts changes, where somebody keeps what he made of the floats
 }
 
 func newMemory(floats int) (*memory, error) {

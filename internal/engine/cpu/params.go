@@ -59,6 +59,7 @@ func (m *Machine) ownParams() error {
 		return err
 	}
 	block := m.owned[len(m.owned)-1]
+	block.version.Store(1)
 	for _, u := range m.plan.Updates {
 		v := &m.plan.Values[u.Param]
 		p := parameter{node: v.Node, name: v.Name, shape: v.Shape, trained: u.Trained(), block: block}
@@ -129,6 +130,7 @@ func (m *Machine) State(n *gorgonia.Node, s engine.State, dst []float32) bool {
 func (m *Machine) SetState(n *gorgonia.Node, s engine.State, v []float32) bool {
 	state := m.stateOf("set state", n, s, len(v))
 	copy(state, v)
+	m.param(n).block.version.Add(1)
 	return state != nil
 }
 

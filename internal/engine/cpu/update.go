@@ -93,6 +93,9 @@ func (u *updater) run(m *Machine) engine.Report {
 	}
 	u.prepare(r.GradNorm)
 	m.backend.pool.do(len(u.chunks), u.move)
+	for i := range m.params {
+		m.params[i].block.version.Add(1)
+	}
 	return r
 }
 
