@@ -15,6 +15,10 @@ type Backend interface {
 	Close() error
 }
 
+// Open gives the back end for a device (auto, cpu, cuda, cuda:N) with so many threads; 0 is
+// all of them. The program that knows all back ends hands one to everything that computes.
+type Open func(device string, threads int) (Backend, error)
+
 // Options of Backend.Open. The zero value is a machine of its own.
 type Options struct {
 	// Share is a machine of the same back end whose parameters this one uses, by name,

@@ -65,8 +65,8 @@ func check(t *testing.T, name string, n *gorgonia.Node, want []float32) {
 	}
 }
 
-// path gives z_t = (1-t) x + t eps and v = x - eps for the golden inputs.
-func path(g *optest.Golden) (zt, v []float32) {
+// onPath gives z_t = (1-t) x + t eps and v = x - eps for the golden inputs.
+func onPath(g *optest.Golden) (zt, v []float32) {
 	x, eps, times := g.Floats("input.x"), g.Floats("input.noise"), g.Floats("input.t")
 	zt, v = make([]float32, len(x)), make([]float32, len(x))
 	for i := range x {
@@ -84,7 +84,7 @@ func TestGolden(t *testing.T) {
 		t.Fatal(err)
 	}
 	letParams(t, m.Params, g)
-	zt, v := path(g)
+	zt, v := onPath(g)
 	let(t, m.Zt, zt)
 	let(t, m.Target, v)
 	let(t, m.T, g.Floats("input.t"))
@@ -127,7 +127,7 @@ func TestEvaluation(t *testing.T) {
 		t.Fatal(err)
 	}
 	letParams(t, e.Params, g)
-	zt, _ := path(g)
+	zt, _ := onPath(g)
 	let(t, e.Z, zt)
 	let(t, e.T, g.Floats("input.t"))
 	let(t, e.Labels, g.Floats("input.label"))

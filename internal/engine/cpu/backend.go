@@ -1,7 +1,6 @@
 package cpu
 
 import (
-	"fmt"
 	"runtime"
 	"sync"
 
@@ -25,10 +24,8 @@ func Open(threads int) *Backend {
 	return &Backend{pool: newPool(threads)}
 }
 
-// Name says what computes: "cpu avx512, 2 threads".
-func (b *Backend) Name() string {
-	return fmt.Sprintf("cpu %s, %d threads", kernels.Level(), b.pool.workers)
-}
+// Name says what decides the bits: "cpu avx512". Threads do not.
+func (b *Backend) Name() string { return "cpu " + kernels.Level().String() }
 
 // Threads is the number of workers.
 func (b *Backend) Threads() int { return b.pool.workers }

@@ -1,0 +1,201 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"lfm/pipeline"
+)
+
+// Exit codes, the same for every command.
+const (
+	exitDone        = 0
+	exitFailed      = 1
+	exitUsage       = 2   // wrong usage or configuration: nothing was started
+	exitWouldRun    = 3   // --dry-run and status: not everything is cached
+	exitInterrupted = 130 // SIGINT: saved, resumable
+	exitTerminated  = 143 // SIGTERM: saved, resumable
+)
+
+// streams are the terminal's ends: results go to Out, progress and errors to Err.
+type streams struct {
+	In       io.Reader
+	Out, Err io.Writer
+	Terminal bool // Err is a terminal: progress bars rather than lines
+}
+
+// System is the process's own streams.
+func System() streams {
+	return streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Terminal: term.IsTerminal(int(os.Stderr.Fd()))}
+}
+
+// usageError is a mistake in the command line; it exits with exitUsage.
+type usageError struct{ error }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// exitError ends the program with a code and no message: what there was to say was said.
+type exitError int
+
+func (e exitError) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+
+// Main runs lfm with the arguments behind the program's name and returns its exit code.
+func Main(args []string, io streams) int {
+	ctx, interrupted := withSignals(context.Background(), io.Err)
+	root := newRoot(io)
+	root.SetArgs(args)
+	root.SetContext(ctx)
+	root.SetIn(io.In)
+	root.SetOut(io.Out)
+	root.SetErr(io.Err)
+	err := root.Execute()
+	return report(err, io.Err, interrupted())
+}
+
+// report prints an error in one place and turns it into an exit code.
+func report(err error, stderr io.Writer, interrupted os.Signal) int {
+	var code exitError
+	var usage usageError
+	var config *pipeline.Error
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.As(err, &code):
+		return int(code)
+	case errors.Is(err, context.Canceled) && interrupted != nil:
+		fmt.Fprintf(stderr, "lfm: %v\nlfm: what was finished is saved; go on with: lfm resume\n", err)
+		if interrupted == syscall.SIGTERM {
+			return exitTerminated
+		}
+		return exitInterrupted
+	}
+	fmt.Fprintf(stderr, "lfm: %v\n", err)
+	if errors.As(err, &usage) || errors.As(err, &config) {
+		return exitUsage
+	}
+	return exitFailed
+}
+
+// withSignals cancels the context at the first SIGINT or SIGTERM, so that stages save and
+// stop; a second signal ends the process at once. interrupted tells which came.
+func withSignals(parent context.Context, stderr io.Writer) (ctx context.Context, interrupted func() os.Signal) {
+	ctx, cancel := context.WithCancelCause(parent)
+	first := make(chan os.Signal, 1)
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		s := <-signals
+		first <- s
+		fmt.Fprintf(stderr, "\nlfm: %v: saving; once more to stop at once\n", s)
+		cancel(context.Canceled)
+		if <-signals == syscall.SIGTERM {
+			os.Exit(exitTerminated)
+		}
+		os.Exit(exitInterrupted)
+	}()
+	return ctx, func() os.Signal {
+		select {
+		case s := <-first:
+			return s
+		default:
+			return nil
+		}
+	}
+}
+
+// app is what every command shares: the streams and the flags that say which pipeline,
+// store and machine.
+type app struct {
+	streams
+	file    string   // -f
+	store   string   // --store
+	sets    []string // --set
+	threads int
+	device  string
+	log     string
+	json    bool
+}
+
+func newRoot(io streams) *cobra.Command {
+	a := &app{streams: io}
+	root := &cobra.Command{
+		Use:   "lfm",
+		Short: "Train and sample latent flow matching models from a folder of images",
+		Long: `lfm trains and samples latent flow matching models from a folder of images.
+
+A pipeline.yaml names stages: train an autoencoder, encode the images to Arrow latent
+files, train a flow on the latents, decode guided samples to PNG. What a stage made is
+kept by content and reused; what was interrupted goes on where it stopped.`,
+		Example: `  lfm init
+  lfm run
+  lfm generate --prompt-class cat
+  lfm resume --from encode`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return usagef("unknown command %q; lfm --help lists them%s", args[0], didYouMean(args[0], commandNames(cmd)))
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error { return cmd.Help() },
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usagef("%w; see %s --help", err, cmd.CommandPath())
+	})
+	flags := root.PersistentFlags()
+	flags.StringVarP(&a.file, "file", "f", "", "the pipeline.yaml (default: here, else the one last run from this folder)")
+	flags.StringVar(&a.store, "store", os.Getenv("LFM_STORE"), "the store of artifacts (default: .lfm beside pipeline.yaml; LFM_STORE)")
+	root.AddCommand(
+		newInit(a), newRun(a), newResume(a), newGenerate(a),
+		newStatus(a), newDag(a), newExplain(a), newLogs(a), newArtifacts(a),
+		newSchema(a), newVersion(a),
+	)
+	root.InitDefaultCompletionCmd()
+	return root
+}
+
+func commandNames(root *cobra.Command) []string {
+	var names []string
+	for _, c := range root.Commands() {
+		names = append(names, c.Name())
+	}
+	return names
+}
+
+// didYouMean is "; did you mean NAME?" if a valid word is near enough.
+func didYouMean(word string, valid []string) string {
+	if near := pipeline.Nearest(word, valid); near != "" {
+		return fmt.Sprintf("; did you mean %q?", near)
+	}
+	return ""
+}
+
+// computing adds the flags of commands that compute.
+func (a *app) computing(cmd *cobra.Command) {
+	cmd.Flags().IntVar(&a.threads, "threads", 0, "threads to compute with (default: all)")
+	cmd.Flags().StringVar(&a.device, "device", os.Getenv("LFM_DEVICE"), "auto or cpu (LFM_DEVICE); never part of a key")
+}
+
+// reading adds the flags of commands that only read.
+func (a *app) reading(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&a.json, "json", false, "print JSON")
+}
+
+// logging adds the flag that says how progress is shown.
+func (a *app) logging(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&a.log, "log", "auto", "progress on stderr: auto, bar, plain, json (one object a line)")
+}
+
+// setting adds --set.
+func (a *app) setting(cmd *cobra.Command) {
+	cmd.Flags().StringArrayVar(&a.sets, "set", nil, "override a setting: stages.flow.with.steps=200 (repeatable)")
+}

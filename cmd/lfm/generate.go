@@ -1,0 +1,347 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"lfm/artifacts"
+	"lfm/internal/engine"
+	"lfm/internal/picture"
+	"lfm/pipeline"
+	"lfm/stages/autoencoder"
+	"lfm/stages/decode"
+	"lfm/stages/flow"
+)
+
+type generateOptions struct {
+	classes  []string
+	flow     string
+	n        int
+	span     string
+	guidance float64
+	steps    int
+	solver   string
+	weights  string
+	seed     uint64
+	batch    int
+	out      string
+}
+
+func newGenerate(a *app) *cobra.Command {
+	defaults := decode.DefaultConfig()
+	var o generateOptions
+	cmd := &cobra.Command{
+		Use:   "generate --prompt-class CLASS",
+		Short: "Draw pictures of a class with the latest finished flow here",
+		Long: `Generate draws pictures of one or more classes and writes them, with a labelled grid, to
+out/CLASS. A class is named, or given by its number; all is every class.
+
+A picture depends on seed, class, number and settings alone: asked for again, in any
+batch and with any number of threads, it has the same bytes.
+
+Guidance w: v = v(null) + w (v(class) - v(null)); 0 is unconditional, 1 conditional.`,
+		Example: `  lfm generate --prompt-class cat
+  lfm generate --prompt-class cat,dog -n 16 --guidance 3 --seed 1
+  lfm generate --prompt-class all --range 100:108 --out more`,
+		Args: usageArgs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, args []string) error { return generateRun(cmd.Context(), a, o) },
+	}
+	a.computing(cmd)
+	a.logging(cmd)
+	flags := cmd.Flags()
+	flags.StringSliceVar(&o.classes, "prompt-class", nil, "class, classes, or all")
+	flags.StringVar(&o.flow, "flow", "", "the flow stage, where the pipeline has several")
+	flags.IntVarP(&o.n, "number", "n", 8, "pictures of each class")
+	flags.StringVar(&o.span, "range", "", "pictures numbered from a up to, but not including, b: a:b")
+	flags.Float64Var(&o.guidance, "guidance", defaults.Guidance, "guidance scale w")
+	flags.IntVar(&o.steps, "steps", defaults.Steps, "steps from noise to data")
+	flags.StringVar(&o.solver, "solver", defaults.Solver, "euler or heun")
+	flags.StringVar(&o.weights, "weights", defaults.Weights, "ema: the averaged weights; raw: the last ones")
+	flags.Uint64Var(&o.seed, "seed", 0, "of the noise that pictures start from")
+	flags.IntVar(&o.batch, "batch", defaults.Batch, "pictures drawn at a time; changes no byte")
+	flags.StringVar(&o.out, "out", "", "folder to write to (default: out/CLASS beside pipeline.yaml)")
+	return cmd
+}
+
+// check finds what is wrong with the flags, before anything is opened.
+func (o *generateOptions) check() (from, to int, err error) {
+	if len(o.classes) == 0 {
+		return 0, 0, usagef("say which class: --prompt-class NAME, or --prompt-class all")
+	}
+	from, to = 0, o.n
+	if o.span != "" {
+		a, b, ok := strings.Cut(o.span, ":")
+		from, err = strconv.Atoi(a)
+		if err == nil {
+			to, err = strconv.Atoi(b)
+		}
+		if !ok || err != nil || from < 0 || to <= from {
+			return 0, 0, usagef("--range %s: want a:b with 0 <= a < b", o.span)
+		}
+	}
+	solvers, weights := []string{"euler", "heun"}, []string{"ema", "raw"}
+	switch {
+	case to-from < 1:
+		return 0, 0, usagef("-n %d: want at least 1", o.n)
+	case o.steps < 1 || o.steps > 10000:
+		return 0, 0, usagef("--steps %d: want 1 to 10000", o.steps)
+	case !(o.guidance >= 0 && o.guidance <= 100):
+		return 0, 0, usagef("--guidance %g: want 0 to 100", o.guidance)
+	case o.batch < 1 || o.batch > 4096:
+		return 0, 0, usagef("--batch %d: want 1 to 4096", o.batch)
+	case !oneOf(o.solver, solvers):
+		return 0, 0, usagef("--solver %s: want euler or heun%s", o.solver, didYouMean(o.solver, solvers))
+	case !oneOf(o.weights, weights):
+		return 0, 0, usagef("--weights %s: want ema or raw%s", o.weights, didYouMean(o.weights, weights))
+	}
+	return from, to, nil
+}
+
+func oneOf(word string, words []string) bool {
+	for _, w := range words {
+		if w == word {
+			return true
+		}
+	}
+	return false
+}
+
+func generateRun(ctx context.Context, a *app, o generateOptions) error {
+	from, to, err := o.check()
+	if err != nil {
+		return err
+	}
+	listen, err := a.listener()
+	if err != nil {
+		return err
+	}
+	h, err := a.open("", true)
+	if err != nil {
+		return err
+	}
+	done, err := h.store.Use(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer done()
+	fl, ae, err := h.models(ctx, a, o.flow)
+	if err != nil {
+		return err
+	}
+	classes, err := chosen(fl.Classes, o.classes)
+	if err != nil {
+		return err
+	}
+	backend, err := openBackend(a.device, a.threads)
+	if err != nil {
+		return usageError{err}
+	}
+	defer backend.Close()
+
+	request := decode.Request{Seed: o.seed, Batch: o.batch, SampleOptions: flow.SampleOptions{
+		Guidance: o.guidance, Steps: o.steps, Solver: o.solver, Weights: engine.Average}}
+	if o.weights == "raw" {
+		request.Weights = engine.Raw
+	}
+	if !fl.Conditional() {
+		request.Guidance = 0 // there is one class: nothing to be guided to
+	}
+	for _, c := range classes {
+		for i := from; i < to; i++ {
+			request.Labels, request.Numbers = append(request.Labels, fl.Label(c)), append(request.Numbers, i)
+		}
+	}
+	folders := newFolders(h, o.out, fl.Classes, classes)
+	began := time.Now()
+	err = decode.Generate(ctx, backend, ae, fl, request, func(d decode.Drawn) error {
+		drawn := d.Index + 1
+		listen(pipeline.Event{Time: time.Now(), Event: pipeline.StageProgress, Stage: "generate",
+			Step: drawn, Steps: len(request.Labels), ItemsPerS: float64(drawn) / time.Since(began).Seconds()})
+		return folders.write(classes[d.Index/(to-from)], d)
+	})
+	if err != nil {
+		return err
+	}
+	return folders.finish(a)
+}
+
+// models opens the flow to draw with, and the autoencoder behind it.
+func (h *here) models(ctx context.Context, a *app, name string) (*flow.Model, *autoencoder.Model, error) {
+	art, err := h.latestFlow(ctx, a, name)
+	if err != nil {
+		return nil, nil, err
+	}
+	fl, err := flow.Open(art)
+	if err != nil {
+		return nil, nil, err
+	}
+	id, err := artifacts.ParseID(fl.Autoencoder)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: autoencoder: %w", art.Dir(), err)
+	}
+	art, err = h.store.Get(id)
+	if err != nil {
+		return nil, nil, fmt.Errorf("the flow's autoencoder: %w; lfm run makes it anew", err)
+	}
+	ae, err := autoencoder.Open(art)
+	return fl, ae, err
+}
+
+// latestFlow finds the artifact of the flow stage: the one that is up to date, else the one
+// that a run finished last.
+func (h *here) latestFlow(ctx context.Context, a *app, name string) (*artifacts.Artifact, error) {
+	node, err := h.flowNode(name)
+	if err != nil {
+		return nil, err
+	}
+	states, err := h.runner(a).Status(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range states {
+		if s.Name == node.Name && s.State == pipeline.Cached {
+			return h.store.Get(s.OutputID)
+		}
+	}
+	for record := range pipeline.Records(h.store) {
+		if s := record.Stage(node.Name); record.File == h.graph.Path && s != nil && !s.Output.IsZero() {
+			if art, err := h.store.Get(s.Output); err == nil {
+				fmt.Fprintf(a.Err, "lfm: stage %s is not up to date; drawing with what it made in run %s\n", node.Name, record.ID)
+				return art, nil
+			}
+		}
+	}
+	return nil, fmt.Errorf("no finished flow here yet; make one with: lfm run %s", shown(h.graph.Path))
+}
+
+// flowNode is the flow stage of that name, or the only one.
+func (h *here) flowNode(name string) (*pipeline.Node, error) {
+	var flows []*pipeline.Node
+	var names []string
+	for _, n := range h.graph.Nodes {
+		if n.KindName() == "flow" {
+			flows, names = append(flows, n), append(names, n.Name)
+		}
+	}
+	for _, n := range flows {
+		if n.Name == name || name == "" && len(flows) == 1 {
+			return n, nil
+		}
+	}
+	switch {
+	case len(flows) == 0:
+		return nil, usagef("%s has no flow stage", shown(h.graph.Path))
+	case name == "":
+		return nil, usagef("%s has several flows; choose with --flow: %s", shown(h.graph.Path), strings.Join(names, ", "))
+	}
+	return nil, usagef("no flow stage %q; there is %s%s", name, strings.Join(names, ", "), didYouMean(name, names))
+}
+
+// chosen turns names, numbers and all into class numbers.
+func chosen(classes, wanted []string) ([]int, error) {
+	var numbers []int
+	add := func(i int) {
+		for _, n := range numbers {
+			if n == i {
+				return
+			}
+		}
+		numbers = append(numbers, i)
+	}
+	for _, w := range wanted {
+		i := indexOf(classes, w)
+		if number, err := strconv.Atoi(w); i < 0 && err == nil && number >= 0 && number < len(classes) {
+			i = number
+		}
+		switch {
+		case i >= 0:
+			add(i)
+		case w == "all":
+			for i := range classes {
+				add(i)
+			}
+		default:
+			return nil, usagef("no class %q%s\nclasses: %s", w, didYouMean(w, classes), strings.Join(classes, ", "))
+		}
+	}
+	return numbers, nil
+}
+
+func indexOf(words []string, word string) int {
+	for i, w := range words {
+		if w == word {
+			return i
+		}
+	}
+	return -1
+}
+
+// folders is where the pictures go: a folder a class, or the one that --out names.
+type folders struct {
+	dirs  map[int]string // of each class
+	names []string       // of all classes
+	order []int          // of the classes asked for
+	rows  map[int]*picture.Row
+}
+
+// gridColumns is how many pictures of a class a grid shows at most.
+const gridColumns = 16
+
+func newFolders(h *here, out string, names []string, order []int) *folders {
+	f := &folders{dirs: map[int]string{}, names: names, order: order, rows: map[int]*picture.Row{}}
+	for _, c := range order {
+		f.rows[c] = &picture.Row{Label: names[c]}
+		f.dirs[c] = out
+		if out == "" {
+			f.dirs[c] = filepath.Join(h.graph.Dir, "out", decode.SafeName(names[c]))
+		}
+	}
+	return f
+}
+
+// write writes one picture.
+func (f *folders) write(class int, d decode.Drawn) error {
+	if row := f.rows[class]; len(row.Images) < gridColumns {
+		row.Images = append(row.Images, d.Image)
+	}
+	return writePNG(filepath.Join(f.dirs[class], fmt.Sprintf("%s-%04d.png", decode.SafeName(f.names[class]), d.Number)), d.Image, d.Text)
+}
+
+// finish writes a grid to each folder, of the classes that went there.
+func (f *folders) finish(a *app) error {
+	grids := map[string][]picture.Row{}
+	var dirs []string
+	for _, c := range f.order {
+		if grids[f.dirs[c]] == nil {
+			dirs = append(dirs, f.dirs[c])
+		}
+		grids[f.dirs[c]] = append(grids[f.dirs[c]], *f.rows[c])
+	}
+	for _, dir := range dirs {
+		path := filepath.Join(dir, decode.GridFile)
+		if err := writePNG(path, picture.Grid(grids[dir], ""), nil); err != nil {
+			return err
+		}
+		fmt.Fprintln(a.Out, shown(path))
+	}
+	return nil
+}
+
+func writePNG(path string, image *picture.Image, text []picture.Text) error {
+	var file bytes.Buffer
+	if err := picture.Encode(&file, image, text); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(path, file.Bytes(), 0o644)
+}

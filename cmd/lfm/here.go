@@ -1,0 +1,188 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"lfm/artifacts"
+	"lfm/pipeline"
+)
+
+// defaultFile is the pipeline of a folder.
+const defaultFile = "pipeline.yaml"
+
+// lastRun is what is remembered of the last run from a folder, so that resume, generate
+// and the read commands find its pipeline again from there. It lives in the user's cache
+// folder: losing it costs an -f.
+type lastRun struct {
+	Folder string `json:"folder"` // where lfm was called
+	File   string `json:"file"`   // the pipeline, absolute
+	Store  string `json:"store"`  // its store, absolute
+}
+
+// remember notes a run as the last one from the working folder, best effort.
+func remember(file, store string) {
+	folder, err := os.Getwd()
+	if err != nil {
+		return
+	}
+	data, err := json.Marshal(lastRun{Folder: folder, File: file, Store: store})
+	if err != nil {
+		return
+	}
+	path := lastRunPath(folder)
+	if os.MkdirAll(filepath.Dir(path), 0o755) != nil {
+		return
+	}
+	aside := fmt.Sprintf("%s.%d", path, os.Getpid())
+	if os.WriteFile(aside, data, 0o644) == nil {
+		os.Rename(aside, path)
+	}
+}
+
+// recall reads what remember noted for the working folder; false if there is nothing, or
+// its pipeline is gone.
+func recall() (lastRun, bool) {
+	var last lastRun
+	folder, err := os.Getwd()
+	if err != nil {
+		return last, false
+	}
+	data, err := os.ReadFile(lastRunPath(folder))
+	if err != nil || json.Unmarshal(data, &last) != nil || last.Folder != folder {
+		return last, false
+	}
+	_, err = os.Stat(last.File)
+	return last, err == nil
+}
+
+func lastRunPath(folder string) string {
+	base := os.Getenv("LFM_CACHE_DIR")
+	if base == "" {
+		user, err := os.UserCacheDir()
+		if err != nil {
+			user = os.TempDir()
+		}
+		base = filepath.Join(user, "lfm")
+	}
+	sum := sha256.Sum256([]byte(folder))
+	return filepath.Join(base, "last", hex.EncodeToString(sum[:8])+".json")
+}
+
+// here is the pipeline that a command works on, read, with its store open.
+type here struct {
+	graph *pipeline.Graph
+	store *artifacts.Store
+}
+
+// open finds the pipeline, its store, and reads it: the pipeline that is named, else -f, else
+// ./pipeline.yaml, else the one last run from this folder. With lastSets, the last run's
+// --set apply unless some are given now; that is said.
+func (a *app) open(named string, lastSets bool) (*here, error) {
+	last, ran := recall()
+	file, err := a.find(named, last, ran)
+	if err != nil {
+		return nil, err
+	}
+	dir := a.store
+	if dir == "" && ran && last.File == file {
+		dir = last.Store
+	}
+	if dir == "" {
+		dir = filepath.Join(filepath.Dir(file), ".lfm")
+	}
+	if dir, err = filepath.Abs(dir); err != nil {
+		return nil, err
+	}
+	sets := a.sets
+	if lastSets && len(sets) == 0 {
+		if sets, err = a.lastSets(dir, file); err != nil {
+			return nil, err
+		}
+	}
+	graph, err := pipeline.Load(shown(file), kinds(), sets)
+	if err != nil {
+		return nil, err
+	}
+	store, err := artifacts.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	return &here{graph: graph, store: store}, nil
+}
+
+// find gives the absolute path of the pipeline file.
+func (a *app) find(named string, last lastRun, ran bool) (string, error) {
+	file := named
+	if file == "" {
+		file = a.file
+	}
+	if file == "" {
+		if _, err := os.Stat(defaultFile); err == nil {
+			file = defaultFile
+		} else if ran {
+			file = last.File
+			fmt.Fprintf(a.Err, "lfm: %s, last run from here\n", shown(file))
+		} else {
+			return "", usagef("no %s here, and nothing was run from this folder yet; name one with -f FILE, or write one with: lfm init", defaultFile)
+		}
+	}
+	file, err := filepath.Abs(file)
+	if err != nil {
+		return "", err
+	}
+	if info, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+		return "", usagef("%s: no such file; write a starter with: lfm init", shown(file))
+	} else if err == nil && info.IsDir() {
+		return "", usagef("%s is a folder; name the pipeline.yaml in it", shown(file))
+	}
+	return file, nil
+}
+
+// lastSets are the --set of the last run of a pipeline, said on stderr.
+func (a *app) lastSets(dir, file string) ([]string, error) {
+	if _, err := os.Stat(dir); err != nil {
+		return nil, nil // no store, no runs
+	}
+	store, err := artifacts.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	record := pipeline.LastRecord(store, file)
+	if record == nil {
+		return nil, nil
+	}
+	for _, s := range record.Sets {
+		fmt.Fprintf(a.Err, "lfm: as in the last run: --set %s\n", s)
+	}
+	return record.Sets, nil
+}
+
+// shown is a path as a person would say it: relative to the working folder where that is
+// shorter.
+func shown(path string) string {
+	if folder, err := os.Getwd(); err == nil {
+		if rel, err := filepath.Rel(folder, path); err == nil && len(rel) < len(path) {
+			return rel
+		}
+	}
+	return path
+}
+
+// openStore opens the store alone: --store, else that of the pipeline here.
+func (a *app) openStore() (*artifacts.Store, error) {
+	if a.store != "" {
+		return artifacts.Open(a.store)
+	}
+	h, err := a.open("", true)
+	if err != nil {
+		return nil, err
+	}
+	return h.store, nil
+}

@@ -1,0 +1,220 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+
+	"lfm/pipeline"
+)
+
+// listener shows a run's events on stderr in the way that --log asks for.
+func (a *app) listener() (pipeline.Listener, error) {
+	switch a.log {
+	case "json":
+		return jsonLines(a.Err), nil
+	case "plain":
+		return (&plainLog{out: a.Err}).event, nil
+	case "bar":
+		return (&barLog{lines: plainLog{out: a.Err}}).event, nil
+	case "", "auto":
+		if a.Terminal {
+			return (&barLog{lines: plainLog{out: a.Err}}).event, nil
+		}
+		return (&plainLog{out: a.Err}).event, nil
+	}
+	return nil, usagef("--log %s: want auto, bar, plain or json%s", a.log, didYouMean(a.log, []string{"auto", "bar", "plain", "json"}))
+}
+
+// jsonLines prints each event as one JSON object a line.
+func jsonLines(out io.Writer) pipeline.Listener {
+	var mu sync.Mutex
+	encoder := json.NewEncoder(out)
+	return func(e pipeline.Event) {
+		mu.Lock()
+		defer mu.Unlock()
+		encoder.Encode(e)
+	}
+}
+
+// plainEvery is the least time between two progress lines of one stage.
+const plainEvery = 5 * time.Second
+
+// plainLog prints a line an event, progress at most every plainEvery.
+type plainLog struct {
+	mu    sync.Mutex
+	out   io.Writer
+	began map[string]started // when a stage began, for the time left
+}
+
+type started struct {
+	at, said time.Time
+	step     int // the first step seen: a resumed stage did not do those before
+}
+
+func (p *plainLog) event(e pipeline.Event) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if line := p.line(e); line != "" {
+		fmt.Fprintln(p.out, line)
+	}
+}
+
+// line is what an event reads like, "" for one that is not shown.
+func (p *plainLog) line(e pipeline.Event) string {
+	if p.began == nil {
+		p.began = map[string]started{}
+	}
+	name := fmt.Sprintf("%-12s", e.Stage)
+	switch e.Event {
+	case pipeline.StageStarted:
+		p.began[e.Stage] = started{at: time.Now(), step: -1}
+		return name + " started" + because(e.Reason)
+	case pipeline.StageResumed:
+		return fmt.Sprintf("%s goes on from step %d", name, e.Step)
+	case pipeline.StageProgress:
+		return p.progress(name, e)
+	case pipeline.StageWarning:
+		return strings.TrimSpace(name) + ": warning: " + e.Message
+	case pipeline.StageCached:
+		return fmt.Sprintf("%s cached    %s", name, short(e.OutputID))
+	case pipeline.StageFinished:
+		return fmt.Sprintf("%s finished  %s  in %s", name, short(e.OutputID), duration(e.Seconds))
+	case pipeline.StageFailed:
+		return name + " failed"
+	case pipeline.StageInterrupted:
+		return name + " interrupted" + because(e.Message)
+	case pipeline.StageWaiting:
+		return name + " waiting" + because(e.Message)
+	case pipeline.SourceStarted:
+		return name + " reading the images"
+	case pipeline.SourceFinished:
+		return fmt.Sprintf("%s indexed   %s  in %s", name, short(e.OutputID), duration(e.Seconds))
+	case pipeline.RunFinished:
+		return fmt.Sprintf("executed %d, cached %d", e.Executed, e.Cached)
+	}
+	return ""
+}
+
+func (p *plainLog) progress(name string, e pipeline.Event) string {
+	b, now := p.began[e.Stage], time.Now()
+	if b.at.IsZero() {
+		b.at = now
+	}
+	if b.step < 0 || e.Step < b.step {
+		b.at, b.step = now, e.Step
+	}
+	defer func() { p.began[e.Stage] = b }()
+	if now.Sub(b.said) < plainEvery && e.Step != e.Steps {
+		return ""
+	}
+	b.said = now
+	return fmt.Sprintf("%s %s", name, progressText(e, left(now.Sub(b.at), e.Step-b.step, e.Steps-e.Step)))
+}
+
+// progressText is "350/700  loss 0.9123  1034/s  1m20s left".
+func progressText(e pipeline.Event, left time.Duration) string {
+	text := fmt.Sprintf("%d/%d", e.Step, e.Steps)
+	if e.Loss != 0 {
+		text += fmt.Sprintf("  loss %.4f", e.Loss)
+	}
+	if e.ItemsPerS > 0 {
+		text += fmt.Sprintf("  %.0f/s", e.ItemsPerS)
+	}
+	if left > 0 {
+		text += fmt.Sprintf("  %s left", duration(left.Seconds()))
+	}
+	return text
+}
+
+// left extrapolates from the steps done so far; nought before there are any.
+func left(spent time.Duration, done, todo int) time.Duration {
+	if done <= 0 || todo <= 0 {
+		return 0
+	}
+	return spent / time.Duration(done) * time.Duration(todo)
+}
+
+// barLog draws a progress bar for the stage that reports, and prints the other events as
+// lines above it.
+type barLog struct {
+	lines plainLog
+	mu    sync.Mutex
+	stage string
+	bar   *progressbar.ProgressBar
+}
+
+func (b *barLog) event(e pipeline.Event) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if e.Event == pipeline.StageProgress {
+		b.draw(e)
+		return
+	}
+	if line := b.lines.line(e); line != "" {
+		b.clear()
+		fmt.Fprintln(b.lines.out, line)
+	}
+}
+
+func (b *barLog) draw(e pipeline.Event) {
+	if b.bar == nil || b.stage != e.Stage || b.bar.GetMax() != e.Steps {
+		b.clear()
+		b.stage = e.Stage
+		b.bar = progressbar.NewOptions(e.Steps,
+			progressbar.OptionSetWriter(b.lines.out),
+			progressbar.OptionSetDescription(fmt.Sprintf("%-12s", e.Stage)),
+			progressbar.OptionSetPredictTime(true),
+			progressbar.OptionShowCount(),
+			progressbar.OptionThrottle(100*time.Millisecond),
+			progressbar.OptionClearOnFinish(),
+			progressbar.OptionFullWidth(),
+			progressbar.OptionSetTheme(progressbar.Theme{Saucer: "━", SaucerPadding: "─", BarStart: " ", BarEnd: " "}),
+		)
+	}
+	description := fmt.Sprintf("%-12s", e.Stage)
+	if e.Loss != 0 {
+		description += fmt.Sprintf(" loss %.4f", e.Loss)
+	}
+	if e.ItemsPerS > 0 {
+		description += fmt.Sprintf(" %.0f/s", e.ItemsPerS)
+	}
+	b.bar.Describe(description)
+	b.bar.Set(e.Step)
+}
+
+// clear takes the bar off the terminal, so that a line can be printed in its place.
+func (b *barLog) clear() {
+	if b.bar != nil {
+		b.bar.Clear()
+		b.bar = nil
+	}
+}
+
+func because(reason string) string {
+	if reason == "" {
+		return ""
+	}
+	return "   " + reason
+}
+
+// short is the beginning of an ID, enough to tell it by.
+func short(id string) string {
+	if len(id) > 12 {
+		return id[:12]
+	}
+	return id
+}
+
+func duration(seconds float64) string {
+	d := time.Duration(seconds * float64(time.Second))
+	if d < 10*time.Second {
+		return d.Round(10 * time.Millisecond).String()
+	}
+	return d.Round(time.Second).String()
+}

@@ -1,0 +1,225 @@
+package encode
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"lfm/artifacts"
+	"lfm/internal/dataset"
+	"lfm/internal/engine"
+	"lfm/internal/latent"
+	"lfm/pipeline"
+	"lfm/stages/autoencoder"
+)
+
+// Kind is the stage's kind, computing on the back end that open gives.
+func Kind(open engine.Open) pipeline.Kind {
+	return pipeline.Kind{
+		Name: "encode", Version: 1,
+		Inputs: []pipeline.Port{{Name: "autoencoder", Artifact: autoencoder.Output}},
+		Data:   true,
+		Output: latent.Kind,
+		Config: func() any { return DefaultConfig() },
+		Open: func(cfg any, env pipeline.Env) (pipeline.Stage, error) {
+			return &stage{config: *cfg.(*Config), env: env, open: open}, nil
+		},
+	}
+}
+
+type stage struct {
+	config Config
+	env    pipeline.Env
+	open   engine.Open
+}
+
+// Run writes the shards that are not there yet, then latents.json.
+func (s *stage) Run(ctx context.Context, in pipeline.Inputs, work artifacts.Workspace, out *artifacts.Builder, l pipeline.Listener) error {
+	set, err := dataset.Load(in.Data, in.Source.(*dataset.Source))
+	if err != nil {
+		return err
+	}
+	model, err := autoencoder.Open(in.Artifacts["autoencoder"])
+	if err != nil {
+		return err
+	}
+	if model.Arch.Size != set.Size() {
+		return fmt.Errorf("encode: the autoencoder was trained on images of size %d, the data set's are %d: give both stages the same data set, or set its size", model.Arch.Size, set.Size())
+	}
+	backend, err := s.open(s.env.Device, s.env.Threads)
+	if err != nil {
+		return err
+	}
+	defer backend.Close()
+	out.Provenance("backend", backend.Name())
+	coder, err := model.NewImageEncoder(backend, s.config.Batch)
+	if err != nil {
+		return err
+	}
+	defer coder.Close()
+
+	side := model.Arch.LatentSize()
+	shape := latent.Shape{H: side, W: side, C: model.Arch.LatentChannels}
+	e := &encoding{set: set, coder: coder, rows: rowsOf(set, s.config.HFlip),
+		pixels: set.Size() * set.Size() * 3, size: shape.Size(), listen: l, began: time.Now()}
+	e.writer, err = latent.NewWriter(work.Dir, latent.Header{
+		Shape:       shape,
+		Classes:     set.Classes(),
+		Autoencoder: in.Artifacts["autoencoder"].ID.String(),
+		Dataset:     in.Data.ID.String(),
+	}, len(e.rows))
+	if err != nil {
+		return err
+	}
+	if err := e.shards(ctx); err != nil {
+		return err
+	}
+	if _, err := e.writer.Finish(); err != nil {
+		return err
+	}
+	for _, name := range e.writer.Files() {
+		if err := out.AddFile(name, work.Path(name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// row is an image of the data set, as it is or mirrored.
+type row struct {
+	item int
+	flip bool
+}
+
+// rowsOf lists the rows in order: each image, and behind a training image its mirror image.
+func rowsOf(set *dataset.Set, hflip bool) []row {
+	var rows []row
+	for i := range set.Len() {
+		rows = append(rows, row{item: i})
+		if hflip && set.Item(i).Split == dataset.Train {
+			rows = append(rows, row{item: i, flip: true})
+		}
+	}
+	return rows
+}
+
+// encoding is the work of one Run.
+type encoding struct {
+	set    *dataset.Set
+	coder  *autoencoder.Coder
+	writer *latent.Writer
+	rows   []row
+	pixels int // floats of an image
+	size   int // floats of a latent
+	listen pipeline.Listener
+	began  time.Time
+	done   int // rows encoded since then
+}
+
+// shards writes the shards that are missing.
+func (e *encoding) shards(ctx context.Context) error {
+	resumed := false
+	for shard := range e.writer.Shards() {
+		finished, why := e.writer.Finished(ctx, shard)
+		if why != nil {
+			e.listen.Warn("encode: %s is written again: %v", latent.ShardName(shard), why)
+		}
+		if finished {
+			_, to := e.writer.Rows(shard)
+			resumed = true
+			if shard == e.writer.Shards()-1 {
+				e.listen.Resumed(to)
+			}
+			continue
+		}
+		if resumed {
+			from, _ := e.writer.Rows(shard)
+			e.listen.Resumed(from)
+			resumed = false
+		}
+		if err := e.shard(ctx, shard); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// shard encodes one shard, reading images ahead of the encoder.
+func (e *encoding) shard(ctx context.Context, shard int) error {
+	from, to := e.writer.Rows(shard)
+	w, err := e.writer.Create(shard)
+	if err != nil {
+		return err
+	}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	size := e.size
+	latents := make([]float32, e.coder.Batch()*size)
+	at := from
+	for images := range e.read(ctx, from, to) {
+		if images.err != nil {
+			w.Abort()
+			return images.err
+		}
+		n := len(images.pixels) / e.pixels
+		if err := e.coder.Apply(latents[:n*size], images.pixels); err != nil {
+			w.Abort()
+			return err
+		}
+		for i := range n {
+			if err := w.Append(e.latentRow(at+i, latents[i*size:(i+1)*size])); err != nil {
+				w.Abort()
+				return err
+			}
+		}
+		at += n
+		e.done += n
+		e.listen.Progress(at, len(e.rows), 0, float64(e.done)/time.Since(e.began).Seconds())
+	}
+	if err := ctx.Err(); err != nil {
+		w.Abort()
+		return err
+	}
+	if err := w.Close(); err != nil {
+		return err
+	}
+	e.listen.Checkpoint(to)
+	return nil
+}
+
+func (e *encoding) latentRow(at int, values []float32) latent.Row {
+	r := e.rows[at]
+	item := e.set.Item(r.item)
+	return latent.Row{ID: item.ID, Split: item.Split, Flip: r.flip, Label: item.Label, Latent: values}
+}
+
+// images is a batch on its way to the encoder.
+type images struct {
+	pixels []float32 // (n, S, S, 3)
+	err    error
+}
+
+// readAhead is how many batches wait for the encoder at most.
+const readAhead = 2
+
+// read gives the images of rows from … to in batches.
+func (e *encoding) read(ctx context.Context, from, to int) <-chan images {
+	batches := make(chan images, readAhead)
+	go func() {
+		defer close(batches)
+		for ; from < to; from += e.coder.Batch() {
+			n := min(e.coder.Batch(), to-from)
+			b := images{pixels: make([]float32, n*e.pixels)}
+			for i := 0; i < n && b.err == nil; i++ {
+				r := e.rows[from+i]
+				b.err = e.set.Read(b.pixels[i*e.pixels:(i+1)*e.pixels], r.item, r.flip)
+			}
+			select {
+			case batches <- b:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return batches
+}

@@ -1,0 +1,107 @@
+package flow
+
+import (
+	"encoding/json"
+	"fmt"
+
+	"lfm/artifacts"
+	"lfm/internal/checkpoint"
+	"lfm/internal/engine"
+	"lfm/internal/latent"
+	"lfm/internal/nn"
+)
+
+// Output is the kind of the artifact that the stage makes.
+const Output = "flow"
+
+// The files of its payload.
+const (
+	specFile       = "flow.json"            // Spec
+	rawFile        = "flow.safetensors"     // the last weights, by PyTorch's names
+	averageFile    = "flow-ema.safetensors" // their moving average
+	metricsFile    = "metrics.jsonl"        // loss and gradient norm by step
+	evaluationFile = "evaluation.json"      // HeldOut
+)
+
+// format is the version of the payload's layout.
+const format = 1
+
+// pathName names the variant of the probability path, z_t = (1-t) x + (t + sigma_min) eps.
+// A model is only ever sampled along the path that it was trained on.
+const pathName = "straight"
+
+// Spec is what one must know of a trained flow beside its weights.
+type Spec struct {
+	Format      int          `json:"format"`
+	Arch        Arch         `json:"arch"`
+	Latent      latent.Shape `json:"latent"`
+	Stats       latent.Stats `json:"stats"` // of the latents that it was trained on: it knows them normalised
+	Classes     []string     `json:"classes"`
+	Path        string       `json:"path"`
+	SigmaMin    float64      `json:"sigma_min"`
+	Averaged    bool         `json:"averaged"`    // flow-ema.safetensors is there
+	Autoencoder string       `json:"autoencoder"` // output ID of the autoencoder that made the latents
+}
+
+// Conditional says whether there is more than one class to ask for.
+func (s *Spec) Conditional() bool { return len(s.Classes) > 1 }
+
+// Null is the label of no class.
+func (s *Spec) Null() int { return s.Arch.Classes }
+
+// Label is the label that asks for a class. With a single class there is nothing to ask
+// for: training and sampling know the null context alone.
+func (s *Spec) Label(class int) int {
+	if !s.Conditional() {
+		return s.Null()
+	}
+	return class
+}
+
+// Model is a trained flow.
+type Model struct {
+	Spec
+	ID      artifacts.ID // its output ID; zero if it was not read from a store
+	weights [2]*checkpoint.File
+}
+
+// Open reads a trained flow from its artifact.
+func Open(a *artifacts.Artifact) (*Model, error) {
+	data, err := a.ReadFile(specFile)
+	if err != nil {
+		return nil, err
+	}
+	m := &Model{ID: a.ID}
+	if err := json.Unmarshal(data, &m.Spec); err != nil {
+		return nil, fmt.Errorf("flow: %s: %w", a.Path(specFile), err)
+	}
+	if m.Format != format {
+		return nil, fmt.Errorf("flow: %s: format %d, this lfm reads %d: run the stage again", a.Path(specFile), m.Format, format)
+	}
+	if m.Path != pathName {
+		return nil, fmt.Errorf("flow: %s: trained on the path %q, this lfm samples %q", a.Path(specFile), m.Path, pathName)
+	}
+	if err := m.Arch.Validate(); err != nil {
+		return nil, fmt.Errorf("%s: %w", a.Path(specFile), err)
+	}
+	if m.weights[engine.Raw], err = checkpoint.ReadFile(a.Path(rawFile)); err != nil {
+		return nil, err
+	}
+	m.weights[engine.Average] = m.weights[engine.Raw]
+	if m.Averaged {
+		m.weights[engine.Average], err = checkpoint.ReadFile(a.Path(averageFile))
+	}
+	return m, err
+}
+
+// load gives each parameter its weights.
+func (m *Model) load(set func(p *nn.Param, v []float32), params *nn.Params, w engine.Weights) error {
+	for _, p := range params.All() {
+		t, ok := m.weights[w].Get(p.Name)
+		if !ok || len(t.Data) != p.Size() {
+			return fmt.Errorf("flow: weights of %s: want %s of shape %v", m.ID.Short(), p.Name, p.Shape())
+		}
+		set(p, t.Data)
+	}
+	return nil
+}

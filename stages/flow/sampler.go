@@ -1,0 +1,108 @@
+package flow
+
+import (
+	"lfm/internal/engine"
+	"lfm/internal/ode"
+	"lfm/internal/path"
+	"lfm/internal/rng"
+)
+
+// SampleOptions say how samples are drawn.
+type SampleOptions struct {
+	Guidance float64        // w: 0 without class, 1 conditional, more: guided
+	Steps    int            // from noise to data
+	Solver   string         // euler, heun, …: package ode
+	Weights  engine.Weights // the last weights or their average
+}
+
+// Sampler draws latents from a network: noise at t = 1, the velocity field with guidance
+// wrapped round it, a solver down to t = 0, and the finish that takes away what sigma_min
+// left. One sample is the same, bit for bit, whatever it shares a batch with.
+type Sampler struct {
+	field  *guided
+	spec   *Spec
+	path   path.Straight
+	solver *ode.Solver[float32]
+	grid   []float64
+	z, v   []float32
+	labels []int
+}
+
+// samplePurpose is the random stream of the noise that samples start from.
+const samplePurpose rng.Purpose = "sample noise"
+
+// NewSampler compiles the model's network for batch samples at a time.
+func (m *Model) NewSampler(b engine.Backend, batch int, o SampleOptions) (*Sampler, error) {
+	net, err := newField(b, m.Arch, batch*guidance(o.Guidance).halves(), engine.Options{})
+	if err != nil {
+		return nil, err
+	}
+	if err := m.load(net.set, net.params, o.Weights); err != nil {
+		net.Close()
+		return nil, err
+	}
+	return newSampler(net, &m.Spec, batch, o)
+}
+
+// newSampler wraps a network of the right number of rows whose weights are in place.
+func newSampler(net *field, spec *Spec, batch int, o SampleOptions) (*Sampler, error) {
+	method, err := ode.ByName(o.Solver)
+	if err != nil {
+		net.Close()
+		return nil, err
+	}
+	size := spec.Latent.Size()
+	return &Sampler{
+		field: newGuided(net, guidance(o.Guidance), batch, spec.Null()), spec: spec,
+		path: path.Straight{SigmaMin: float32(spec.SigmaMin)}, solver: ode.NewSolver[float32](method),
+		grid: ode.Uniform(1, 0, o.Steps),
+		z:    make([]float32, batch*size), v: make([]float32, batch*size), labels: make([]int, batch),
+	}, nil
+}
+
+// Batch is how many samples are drawn at a time.
+func (s *Sampler) Batch() int { return len(s.labels) }
+
+// Size is the length of one latent.
+func (s *Sampler) Size() int { return s.spec.Latent.Size() }
+
+// Close frees the network.
+func (s *Sampler) Close() error { return s.field.net.Close() }
+
+// Draw fills dst with as many latents as there are labels, (n, h, w, C) as the autoencoder
+// makes them. Sample i has the class labels[i] (Spec.Null for none) and starts from the
+// noise that (seed, labels[i], numbers[i]) draws. It returns the evaluations of the network
+// that one sample cost, guided ones counted twice.
+func (s *Sampler) Draw(dst []float32, labels, numbers []int, seed uint64) (nfe int, err error) {
+	size := s.Size()
+	if len(labels) != len(numbers) || len(dst) != len(labels)*size {
+		panic("flow: draw: want as many labels as numbers and latents")
+	}
+	noise := rng.New(seed, samplePurpose)
+	for from := 0; from < len(labels); from += s.Batch() {
+		n := min(s.Batch(), len(labels)-from)
+		for i := range s.labels {
+			j := from + min(i, n-1) // a batch that is not full repeats its last sample
+			s.labels[i] = labels[j]
+			noise.Normal(s.z[i*size:(i+1)*size], uint64(labels[j]), uint64(numbers[j]))
+		}
+		if nfe, err = s.integrate(); err != nil {
+			return nfe, err
+		}
+		s.spec.Stats.Denormalize(dst[from*size:(from+n)*size], s.z[:n*size])
+	}
+	return nfe, nil
+}
+
+// integrate takes s.z from noise to normalised latents.
+func (s *Sampler) integrate() (nfe int, err error) {
+	s.path.Start(s.z)
+	s.field.begin(s.labels)
+	evaluations := s.solver.Solve(s.field.velocity, s.z, s.grid)
+	if s.path.NeedsFinish() {
+		s.field.velocity(s.v, s.z, 0)
+		s.path.Finish(s.z, s.v)
+		evaluations++
+	}
+	return evaluations * s.field.w.halves(), s.field.err
+}

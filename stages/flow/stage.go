@@ -1,0 +1,133 @@
+package flow
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"gorgonia.org/gorgonia"
+
+	"lfm/artifacts"
+	"lfm/internal/checkpoint"
+	"lfm/internal/engine"
+	"lfm/internal/latent"
+	"lfm/internal/optim"
+	"lfm/internal/train"
+	"lfm/pipeline"
+	"lfm/stages/autoencoder"
+)
+
+// Kind is the stage's kind, computing on the back end that open gives. The autoencoder
+// behind the latents is there for preview pictures only.
+func Kind(open engine.Open) pipeline.Kind {
+	return pipeline.Kind{
+		Name: "flow", Version: 1,
+		Inputs: []pipeline.Port{
+			{Name: "encode", Artifact: latent.Kind},
+			{Name: "autoencoder", Artifact: autoencoder.Output, Via: "encode"},
+		},
+		Output: Output,
+		Config: func() any { return DefaultConfig() },
+		Open: func(cfg any, env pipeline.Env) (pipeline.Stage, error) {
+			return &stage{config: *cfg.(*Config), env: env, open: open}, nil
+		},
+	}
+}
+
+type stage struct {
+	config Config
+	env    pipeline.Env
+	open   engine.Open
+}
+
+// Run trains the flow on the latents of the training split.
+func (s *stage) Run(ctx context.Context, in pipeline.Inputs, work artifacts.Workspace, out *artifacts.Builder, l pipeline.Listener) error {
+	set, err := latent.Open(ctx, in.Artifacts["encode"].Path, latent.Options{Work: work.Dir})
+	if err != nil {
+		return err
+	}
+	defer set.Close()
+	spec := s.spec(set)
+	backend, err := s.open(s.env.Device, s.env.Threads)
+	if err != nil {
+		return err
+	}
+	defer backend.Close()
+	out.Provenance("backend", backend.Name())
+
+	graph, err := NewTraining(spec.Arch, s.config.Batch)
+	if err != nil {
+		return err
+	}
+	plan, err := engine.Compile(graph.Graph, gorgonia.Nodes{graph.Loss}, optim.Updates(graph.Params.Nodes(), graph.Grads, spec.Averaged))
+	if err != nil {
+		return err
+	}
+	machine, err := backend.Open(plan, engine.Options{})
+	if err != nil {
+		return err
+	}
+	defer machine.Close()
+
+	watch, err := s.newWatch(in, set, spec, backend, machine, l)
+	if err != nil {
+		return err
+	}
+	defer watch.close()
+	draw := newDraw(set, s.config, spec, s.env.Seed)
+	metrics, err := train.Run(ctx, train.Job{
+		Settings: s.config.Settings, Seed: s.env.Seed, Params: graph.Params, Machine: machine,
+		Inputs: gorgonia.Nodes{graph.Zt, graph.T, graph.Labels, graph.Target}, Draw: draw.step,
+		Series:   checkpoint.OpenSeries(work.Path("checkpoints")),
+		Computer: backend.Name(), AcceptInexact: s.env.AcceptInexact,
+		Evaluate:      func(done int) (train.Figures, error) { return watch.during(ctx, done) },
+		EvaluateEvery: max(1, s.config.Steps/evaluations),
+		Observe:       train.Observer{Resumed: l.Resumed, Progress: l.Progress, Checkpoint: l.Checkpoint, Warn: l.Warn},
+	})
+	if err != nil {
+		return err
+	}
+	evaluation, err := watch.final(ctx)
+	if err != nil {
+		return err
+	}
+	return publish(out, spec, machine, graph, metrics, evaluation)
+}
+
+// spec is what sampling must know of the model to come.
+func (s *stage) spec(set *latent.Set) *Spec {
+	shape := set.Shape()
+	return &Spec{
+		Format: format,
+		Arch: Arch{Tokens: shape.H * shape.W, Channels: shape.C, Width: s.config.Width, Depth: s.config.Depth,
+			Heads: s.config.Heads, Classes: len(set.Classes()), ContextTokens: s.config.ContextTokens},
+		Latent: shape, Stats: set.Stats(), Classes: set.Classes(),
+		Path: pathName, SigmaMin: s.config.SigmaMin, Averaged: s.config.EMA > 0,
+		Autoencoder: set.Summary().Autoencoder,
+	}
+}
+
+// publish writes the model and how it was learned.
+func publish(out *artifacts.Builder, spec *Spec, machine engine.Machine, graph *Training, metrics []byte, e *HeldOut) error {
+	specText, err := json.MarshalIndent(spec, "", "  ")
+	if err != nil {
+		return err
+	}
+	evaluation, err := json.MarshalIndent(e, "", "  ")
+	if err != nil {
+		return err
+	}
+	meta := map[string]string{"format": fmt.Sprint(format), "path": pathName}
+	raw, _ := train.EncodeWeights(machine, graph.Params, engine.StateWeights, meta)
+	err = errors.Join(
+		out.WriteFile(specFile, append(specText, '\n')),
+		out.WriteFile(evaluationFile, append(evaluation, '\n')),
+		out.WriteFile(metricsFile, metrics),
+		out.WriteFile(rawFile, raw),
+	)
+	if average, ok := train.EncodeWeights(machine, graph.Params, engine.StateAverage, meta); ok && spec.Averaged {
+		err = errors.Join(err, out.WriteFile(averageFile, average))
+	}
+	return err
+}

@@ -1,0 +1,254 @@
+package flow
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"lfm/internal/engine"
+	"lfm/internal/latent"
+	"lfm/internal/metrics"
+	"lfm/internal/path"
+	"lfm/internal/picture"
+	"lfm/internal/rng"
+	"lfm/internal/train"
+	"lfm/pipeline"
+	"lfm/stages/autoencoder"
+)
+
+// HeldOut is the loss on held-out latents, at fixed times with fixed noise. Losses of
+// models trained with other distributions of time can be compared by it.
+type HeldOut struct {
+	Rows  int       `json:"rows"`
+	Times []float64 `json:"times"`   // t of each bin
+	Raw   Loss      `json:"raw"`     // of the last weights
+	EMA   *Loss     `json:"ema"`     // of their average; null where there is none
+	Zero  float64   `json:"nothing"` // what predicting nought costs
+}
+
+// Loss is a mean squared error of the velocity, and the same at each time.
+type Loss struct {
+	Mean float64   `json:"mean"`
+	ByT  []float64 `json:"by_t"`
+}
+
+const (
+	evaluations = 10  // during training
+	timeBins    = 8   // t = (i+1/2)/8
+	watchedRows = 128 // during training
+	finalRows   = 512
+	evalBatch   = 64
+
+	previewColumns  = 4
+	previewClasses  = 12 // rows of a preview at most
+	previewSteps    = 10
+	previewGuidance = 2
+)
+
+// watch measures a network while it learns, and shows what it draws.
+type watch struct {
+	stage   *stage
+	set     *latent.Set
+	spec    *Spec
+	rows    []int // held out
+	fields  []*field
+	weights engine.Weights // that are watched during training
+	listen  pipeline.Listener
+
+	// For previews; nil where there are none.
+	sampler *Sampler
+	decoder *autoencoder.Coder
+	size    int // of a picture
+}
+
+func (s *stage) newWatch(in pipeline.Inputs, set *latent.Set, spec *Spec, b engine.Backend, trained engine.Machine, l pipeline.Listener) (*watch, error) {
+	w := &watch{stage: s, set: set, spec: spec, rows: set.Rows(latent.Test), listen: l}
+	if len(w.rows) == 0 {
+		w.rows = set.Rows(latent.Train)
+	}
+	kinds := []engine.Weights{engine.Raw}
+	if spec.Averaged {
+		kinds = append(kinds, engine.Average)
+	}
+	w.weights = kinds[len(kinds)-1]
+	for _, k := range kinds {
+		f, err := newField(b, spec.Arch, evalBatch, engine.Options{Share: trained, Weights: k})
+		if err != nil {
+			w.close()
+			return nil, err
+		}
+		w.fields = append(w.fields, f)
+	}
+	if !s.config.Previews || s.env.OutDir == "" {
+		return w, nil
+	}
+	if err := w.openPreview(in, b, trained); err != nil {
+		w.close()
+		return nil, err
+	}
+	return w, nil
+}
+
+// openPreview compiles what previews are drawn with.
+func (w *watch) openPreview(in pipeline.Inputs, b engine.Backend, trained engine.Machine) error {
+	ae, err := autoencoder.Open(in.Artifacts["autoencoder"])
+	if err != nil {
+		return err
+	}
+	w.size = ae.Arch.Size
+	batch := min(len(w.spec.Classes), previewClasses) * previewColumns
+	if w.decoder, err = ae.NewLatentDecoder(b, batch); err != nil {
+		return err
+	}
+	f, err := newField(b, w.spec.Arch, batch*guidance(previewGuidance).halves(), engine.Options{Share: trained, Weights: w.weights})
+	if err != nil {
+		return err
+	}
+	w.sampler, err = newSampler(f, w.spec, batch, SampleOptions{Guidance: previewGuidance, Steps: previewSteps, Solver: "euler"})
+	return err
+}
+
+func (w *watch) close() {
+	for _, f := range w.fields {
+		f.Close()
+	}
+	if w.decoder != nil {
+		w.decoder.Close()
+	}
+	if w.sampler != nil {
+		w.sampler.Close()
+	}
+}
+
+// during is the held-out loss of the weights that will be sampled, on a few rows. It also
+// draws the preview.
+func (w *watch) during(ctx context.Context, done int) (train.Figures, error) {
+	if w.sampler != nil {
+		if err := w.preview(done); err != nil {
+			return nil, err
+		}
+	}
+	loss, err := w.loss(ctx, w.fields[len(w.fields)-1], metrics.Spread(w.rows, watchedRows))
+	return train.Figures{{Name: "heldout_loss", Value: loss.Mean}}, err
+}
+
+// final is the whole evaluation.
+func (w *watch) final(ctx context.Context) (*HeldOut, error) {
+	rows := metrics.Spread(w.rows, finalRows)
+	e := &HeldOut{Rows: len(rows), Zero: w.zero(rows)}
+	for i := range timeBins {
+		e.Times = append(e.Times, binTime(i))
+	}
+	for i, f := range w.fields {
+		loss, err := w.loss(ctx, f, rows)
+		if err != nil {
+			return nil, err
+		}
+		if i == 0 {
+			e.Raw = loss
+		} else {
+			e.EMA = &loss
+		}
+	}
+	return e, nil
+}
+
+func binTime(i int) float64 { return (float64(i) + 0.5) / timeBins }
+
+// loss measures rows at every time.
+func (w *watch) loss(ctx context.Context, f *field, rows []int) (Loss, error) {
+	size := w.spec.Latent.Size()
+	straight := path.Straight{SigmaMin: float32(w.spec.SigmaMin)}
+	noise := rng.New(w.stage.env.Seed, rng.HeldOut)
+	zt, target, v := make([]float32, evalBatch*size), make([]float32, evalBatch*size), make([]float32, evalBatch*size)
+	x, labels := make([]float32, size), make([]float32, evalBatch)
+	total := Loss{ByT: make([]float64, timeBins)}
+	for bin := range timeBins {
+		t := binTime(bin)
+		for from := 0; from < len(rows); from += evalBatch {
+			if err := ctx.Err(); err != nil {
+				return total, err
+			}
+			n := min(evalBatch, len(rows)-from)
+			for i := range n {
+				row := rows[from+i]
+				w.spec.Stats.Normalize(x, w.set.Latent(row))
+				eps := zt[i*size : (i+1)*size]
+				noise.Normal(eps, 0, uint64(from+i))
+				straight.Interpolate(eps, target[i*size:(i+1)*size], x, eps, float32(t))
+				labels[i] = float32(w.spec.Label(w.set.Label(row)))
+			}
+			if err := f.velocity(v, zt, t, labels); err != nil {
+				return total, err
+			}
+			total.ByT[bin] += squares(v[:n*size], target[:n*size]) / float64(len(rows)*size)
+		}
+		total.Mean += total.ByT[bin] / timeBins
+	}
+	return total, nil
+}
+
+// zero is the loss of predicting nought: the mean square of x - eps.
+func (w *watch) zero(rows []int) float64 {
+	size := w.spec.Latent.Size()
+	noise := rng.New(w.stage.env.Seed, rng.HeldOut)
+	x, eps := make([]float32, size), make([]float32, size)
+	var sum float64
+	for i, row := range rows {
+		w.spec.Stats.Normalize(x, w.set.Latent(row))
+		noise.Normal(eps, 0, uint64(i))
+		sum += squares(x, eps)
+	}
+	return sum / float64(len(rows)*size)
+}
+
+// squares is the sum of (a-b)².
+func squares(a, b []float32) (sum float64) {
+	for i := range a {
+		d := float64(a[i]) - float64(b[i])
+		sum += d * d
+	}
+	return sum
+}
+
+// preview draws a few samples of each class and tells where they are.
+func (w *watch) preview(done int) error {
+	classes := min(len(w.spec.Classes), previewClasses)
+	var labels, numbers []int
+	for c := range classes {
+		for i := range previewColumns {
+			labels, numbers = append(labels, w.spec.Label(c)), append(numbers, i)
+		}
+	}
+	latents := make([]float32, len(labels)*w.sampler.Size())
+	if _, err := w.sampler.Draw(latents, labels, numbers, w.stage.env.Seed); err != nil {
+		return err
+	}
+	size := w.size
+	images := make([]float32, len(labels)*size*size*3)
+	if err := w.decoder.Apply(images, latents); err != nil {
+		return err
+	}
+	rows := make([]picture.Row, classes)
+	for i := range labels {
+		row := &rows[i/previewColumns]
+		row.Label = w.spec.Classes[i/previewColumns]
+		row.Images = append(row.Images, picture.FromFloats(images[i*size*size*3:(i+1)*size*size*3], size, size))
+	}
+	var file bytes.Buffer
+	if err := picture.Encode(&file, picture.Grid(rows, fmt.Sprintf("after %d steps", done)), nil); err != nil {
+		return err
+	}
+	dir := w.stage.env.OutDir
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	name := filepath.Join(dir, fmt.Sprintf("preview-%06d.png", done))
+	if err := os.WriteFile(name, file.Bytes(), 0o644); err != nil {
+		return err
+	}
+	w.listen.Picture("preview", name)
+	return nil
+}
