@@ -126,7 +126,16 @@ func needTwo(kernel string, e, a, b []float32, s SampleShape) {
 }
 
 // Mean is y[0] = Σ x/n by the rule of 16.
-func Mean(y, x []float32, n int) { ref.Mean(y, x, n) }
+func Mean(y, x []float32, n int) {
+	var part [ref.Parts]float64
+	for p := range part {
+		i0, i1 := ref.Part(p, n)
+		for _, v := range x[i0:i1] {
+			part[p] += float64(v)
+		}
+	}
+	y[0] = float32(ref.Tree(&part) / float64(n))
+}
 
 // MeanGrad is dx[i] = dy[0]/n for i < n.
 func MeanGrad(dx, dy []float32, n int) { ref.MeanGrad(dx, dy, n) }

@@ -31,3 +31,11 @@ func conv2dGradInput(c *call) {
 		kernels.Conv2dGradInput(dx, dy, packed, s, scratch, i0, i1)
 	})
 }
+
+func conv2dGradWeight(c *call) {
+	dw, db, dy, x := c.result(0), c.bias(), c.in[0].data, c.in[1].data
+	s := convShape(c.op.(*ops.Conv2dGradWeightOp).Shape(c.shapes()))
+	c.loop(kernels.Conv2dGradWeightItems(s), kernels.Conv2dGradWeightScratch(s), func(scratch []float32, i0, i1 int) {
+		kernels.Conv2dGradWeight(dw, db, dy, x, s, scratch, i0, i1)
+	})
+}

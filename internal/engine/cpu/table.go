@@ -11,12 +11,12 @@ import (
 // own hold the binders.
 var kernelTable = map[ops.Kind]func(c *call){
 	"linear":             linear,
-	"linear-grad-input":  reference,
-	"linear-grad-weight": reference,
+	"linear-grad-input":  linearGradInput,
+	"linear-grad-weight": linearGradWeight,
 
 	"conv2d":             conv2d,
 	"conv2d-grad-input":  conv2dGradInput,
-	"conv2d-grad-weight": reference,
+	"conv2d-grad-weight": conv2dGradWeight,
 	"upsample2":          upsample2,
 	"upsample2-grad":     upsample2Grad,
 
@@ -53,20 +53,6 @@ var kernelTable = map[ops.Kind]func(c *call){
 	"kl-grad":             klGrad,
 	"mean":                mean,
 	"mean-grad":           meanGrad,
-}
-
-// reference runs an operation's definition, on one thread.
-func reference(c *call) {
-	define := c.op.Reference().F32
-	var dst, src [][]float32
-	for i := range c.out {
-		dst = append(dst, c.result(i))
-	}
-	for _, in := range c.in {
-		src = append(src, in.data)
-	}
-	shapes := c.shapes()
-	c.loop(1, 0, func(_ []float32, _, _ int) { define(dst, src, shapes) })
 }
 
 // rows is the number of rows along the last dimension, width its length.
