@@ -284,29 +284,28 @@ func (w window) scratch() int {
 // run computes work items [i0, i1): a block of rows of places in one image by a panel of
 // channels; the panels of one block follow each other and share its halo.
 func (w *window) run(dst, src, packed, bias []float32, accumulate bool, scratch []float32, i0, i1 int) {
-	t := newTile()
-	t.b, t.c = packed, dst
-	t.aK, t.aRow, t.aStep1, t.bK = 1, w.step*w.k, w.haloW()*w.k, panelCols
-	if accumulate {
-		t.add = 1
-	}
+	var t tile
+	t.init()
+	t.aK, t.aRow, t.aStep1, t.bK, t.cRow = 1, w.step*w.k, w.haloW()*w.k, panelCols, w.spread()*w.n
+	t.add = accumulate
 	filled := -1
 	for i := i0; i < i1; i++ {
 		block, panel := i/panels(w.n), i%panels(w.n)
 		img, row := block/w.blocks(), block%w.blocks()*w.blockRows()
 		rows := min(w.blockRows(), w.gridH()-row)
 		image := src[img*w.srcH*w.srcW*w.k : (img+1)*w.srcH*w.srcW*w.k]
+		var halo []float32 // the source rows, from the first one
 		if !w.padded() {
-			t.a = image[row*w.step*w.srcW*w.k:]
+			halo = image[row*w.step*w.srcW*w.k:]
 		} else {
 			if block != filled {
 				w.fill(scratch, image, row, rows)
 				filled = block
 			}
-			t.a = scratch
+			halo = scratch
 		}
 		for p := range w.phase[:w.phases] {
-			w.runPhase(&t, &w.phase[p], bias, img, row, rows, panel)
+			w.runPhase(&t, &w.phase[p], dst, halo, packed, bias, img, row, rows, panel)
 		}
 	}
 }
@@ -329,7 +328,7 @@ func (w *window) fill(scratch, image []float32, row, rows int) {
 }
 
 // runPhase computes a phase's pixels under rows rows of places from row, for one panel.
-func (w *window) runPhase(t *tile, p *phase, bias []float32, img, row, rows, panel int) {
+func (w *window) runPhase(t *tile, p *phase, dst, halo, packed, bias []float32, img, row, rows, panel int) {
 	spread := w.spread()
 	// Places whose pixel is in the image: all but, perhaps, the last row and column.
 	rows = min(rows, (w.dstH-p.row+spread-1)/spread-row)
@@ -337,50 +336,67 @@ func (w *window) runPhase(t *tile, p *phase, bias []float32, img, row, rows, pan
 	if rows <= 0 || width <= 0 {
 		return
 	}
-	first := ((img*w.dstH+row*spread+p.row)*w.dstW + p.col) * w.n
+	dst = dst[((img*w.dstH+row*spread+p.row)*w.dstW+p.col)*w.n:]
 	if p.kRows*p.kCols == 0 {
-		if t.add == 0 {
-			w.clearPhase(t.c[first:], rows, width, panel)
+		if !t.add {
+			w.clearPhase(dst, rows, width, panel)
 		}
 		return
 	}
 	t.k, t.n1 = p.kCols*w.k, p.kRows
 	t.bStep1 = t.k * panelCols
-	t.cRow = spread * w.n
+	// Where groups of rows fit evenly into a line of places, a tile goes on in the next line, and
+	// all lines are laid out together; else a line at a time.
+	lines := 1
+	if width%t.g.group == 0 {
+		lines = max(1, t.g.maxRows()/width)
+	}
+	for i := 0; i < rows; i += lines {
+		for j := 0; j < width; j += t.g.maxRows() {
+			n := min(lines, rows-i) * min(t.g.maxRows(), width-j)
+			w.place(t, n, width)
+			w.runPanel(t, p, dst[i*w.cLine()+j*t.cRow:], halo[i*w.aLine()+j*t.aRow:], packed, bias, panel)
+		}
+	}
+}
+
+// runPanel computes the places that are laid out, for one panel.
+func (w *window) runPanel(t *tile, p *phase, dst, halo, packed, bias []float32, panel int) {
+	t.a = halo
 	wide := t.g.cols()
 	for j := panel * panelCols; j < min(w.n, (panel+1)*panelCols); j += wide {
 		t.cols = min(wide, w.n-j)
-		t.b0 = w.panel(p, panel) + j%panelCols
+		t.b, t.c = packed[w.panel(p, panel)+j%panelCols:], dst[j:]
 		t.bias = nil
 		if bias != nil {
 			t.bias = bias[j : j+t.cols]
 		}
-		w.tiles(t, first+j, rows, width)
+		t.run()
 	}
 }
 
-// tiles runs the tile kernel over rows × width places. Where groups of rows of a tile fit
-// evenly into a row of places, a tile goes on in the next row; else it ends with the row.
-func (w *window) tiles(t *tile, first, rows, width int) {
-	aLine, aCol := w.step*w.haloW()*w.k, w.step*w.k
-	cLine, cCol := w.spread()*w.dstW*w.n, w.spread()*w.n
-	g := t.g
-	if width%g.group == 0 {
-		i, j := 0, 0
-		for left := rows * width; left > 0; left -= g.rows {
-			for p := 0; p < 3 && p*g.group < left; p++ {
-				t.a0[p] = i*aLine + j*aCol
-				t.c0[p] = first + i*cLine + j*cCol
-				if j += g.group; j == width {
-					i, j = i+1, 0
-				}
-			}
-			t.run(min(left, g.rows))
-		}
+// aLine and cLine are the distances from one line of places to the next.
+func (w *window) aLine() int { return w.step * w.haloW() * w.k }
+func (w *window) cLine() int { return w.spread() * w.dstW * w.n }
+
+// place lays out n places, lines of width of them one after the other. A group of rows does not
+// go over the end of a line, unless there is one line only.
+func (w *window) place(t *tile, n, width int) {
+	if n <= width {
+		t.lay(n)
 		return
 	}
-	for i := range rows {
-		t.rows(width, i*aLine, first+i*cLine)
+	t.m = n
+	line, col := 0, 0
+	for i := 0; i < n; i += t.g.rows {
+		s := &t.spots[i/t.g.rows]
+		for p := 0; p < 3; p++ {
+			s.a[p] = line*w.aLine() + col*t.aRow
+			s.c[p] = line*w.cLine() + col*t.cRow
+			if col += t.g.group; col == width {
+				line, col = line+1, 0
+			}
+		}
 	}
 }
 

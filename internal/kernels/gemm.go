@@ -28,36 +28,42 @@ func Gemm(c, a, b []float32, s GemmShape, scratch []float32) {
 		}
 		return
 	}
-	t := newTile()
-	t.a, t.c = a, c
+	var t tile
+	t.init()
 	t.aRow, t.aK, t.cRow = s.LDA, 1, s.LDC
 	if s.TransA {
 		t.aRow, t.aK = 1, s.LDA
 	}
-	wide := t.g.cols()
-	for j := 0; j < s.N; j += panelCols {
-		cols := min(panelCols, s.N-j)
-		for k := 0; k < s.K; k += blockK {
-			t.k = min(blockK, s.K-k)
-			switch {
-			case s.TransB:
-				packColumns(scratch, b[j*s.LDB+k:], t.k, s.LDB, cols)
-				t.b, t.b0, t.bK = scratch, 0, panelCols
-			case cols%t.g.lanes != 0:
-				packRows(scratch, b[k*s.LDB:], t.k, s.LDB, j, cols)
-				t.b, t.b0, t.bK = scratch, 0, panelCols
-			default:
-				t.b, t.b0, t.bK = b, k*s.LDB+j, s.LDB
-			}
-			t.add = 1
-			if k == 0 && !s.Accumulate {
-				t.add = 0
-			}
-			for jj := 0; jj < cols; jj += wide {
-				t.cols = min(wide, cols-jj)
-				t.rows(s.M, k*t.aK, j+jj)
-				t.b0 += wide
-			}
+	for i := 0; i < s.M; i += t.g.maxRows() {
+		rows := min(t.g.maxRows(), s.M-i)
+		t.lay(rows)
+		for j := 0; j < s.N; j += panelCols {
+			gemmPanel(&t, c[i*s.LDC:], a[i*t.aRow:], b, s, j, scratch)
+		}
+	}
+}
+
+// gemmPanel computes the rows that are laid out for the columns of a panel from j.
+func gemmPanel(t *tile, c, a, b []float32, s GemmShape, j int, scratch []float32) {
+	cols := min(panelCols, s.N-j)
+	for k := 0; k < s.K; k += blockK {
+		t.k = min(blockK, s.K-k)
+		var from []float32
+		switch {
+		case s.TransB:
+			packColumns(scratch, b[j*s.LDB+k:], t.k, s.LDB, cols)
+			from, t.bK = scratch, panelCols
+		case cols%t.g.lanes != 0:
+			packRows(scratch, b[k*s.LDB:], t.k, s.LDB, j, cols)
+			from, t.bK = scratch, panelCols
+		default:
+			from, t.bK = b[k*s.LDB+j:], s.LDB
+		}
+		t.a, t.add = a[k*t.aK:], k > 0 || s.Accumulate
+		wide := t.g.cols()
+		for jj := 0; jj < cols; jj += wide {
+			t.b, t.c, t.cols = from[jj:], c[j+jj:], min(wide, cols-jj)
+			t.run()
 		}
 	}
 }

@@ -4,307 +4,303 @@
 
 #include "textflag.h"
 
-// func tile1x32AVX512(t *byte)
+// func tile1x32AVX512(c *byte)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·tile1x32AVX512(SB), NOSPLIT, $0-8
-	MOVQ t+0(FP), AX
+	MOVQ  c+0(FP), AX
+	MOVQ  136(AX), CX
+	MOVQ  $-1, DX
+	BZHIQ CX, DX, DX
+	KMOVW DX, K1
+	SHRQ  $0x10, DX
+	KMOVW DX, K2
+	MOVQ  32(AX), CX
+	MOVQ  40(AX), DX
+	LEAQ  152(AX)(CX*1), CX
+	MOVQ  56(AX), BX
+	MOVQ  64(AX), SI
 
-	// Addresses of A, one a group of rows, and of B; strides in bytes.
-	MOVQ   (AX), CX
-	MOVQ   96(AX), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   24(AX), CX
-	MOVQ   144(AX), DX
-	LEAQ   (CX)(DX*4), DX
-	MOVQ   152(AX), CX
-	SHLQ   $0x02, CX
-	MOVQ   160(AX), CX
-	SHLQ   $0x02, CX
-	MOVQ   168(AX), SI
-	SHLQ   $0x02, SI
+tile:
+	// Addresses of A, one a group of rows, and of B.
+	MOVQ   (AX), R8
+	MOVQ   (CX), DI
+	LEAQ   (R8)(DI*4), DI
+	MOVQ   48(AX), R8
+	MOVQ   8(AX), R8
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
-	MOVQ   200(AX), DI
+	MOVQ   96(AX), R9
 
 outer:
-	MOVQ 192(AX), R8
+	MOVQ 88(AX), R10
 
 middle:
-	MOVQ 184(AX), R9
+	MOVQ 80(AX), R11
 
 inner:
-	VMOVUPS      (DX), Z2
-	VMOVUPS      64(DX), Z3
-	VBROADCASTSS (BX), Z4
+	VMOVUPS      (R8), Z2
+	VMOVUPS      64(R8), Z3
+	VBROADCASTSS (DI), Z4
 	VFMADD231PS  Z2, Z4, Z0
 	VFMADD231PS  Z3, Z4, Z1
-	ADDQ         SI, DX
-	ADDQ         CX, BX
-	DECQ         R9
+	ADDQ         SI, R8
+	ADDQ         BX, DI
+	DECQ         R11
 	JNZ          inner
-	ADDQ         232(AX), DX
-	ADDQ         224(AX), BX
-	DECQ         R8
+	ADDQ         112(AX), R8
+	ADDQ         104(AX), DI
+	DECQ         R10
 	JNZ          middle
-	ADDQ         248(AX), DX
-	ADDQ         240(AX), BX
-	DECQ         DI
+	ADDQ         128(AX), R8
+	ADDQ         120(AX), DI
+	DECQ         R9
 	JNZ          outer
 
-	// Addresses of C; masks for its columns.
-	MOVQ      48(AX), CX
-	MOVQ      120(AX), BX
-	LEAQ      (CX)(BX*4), BX
-	MOVQ      176(AX), CX
-	SHLQ      $0x02, CX
-	MOVQ      208(AX), CX
-	MOVQ      $-1, DX
-	BZHIQ     CX, DX, DX
-	KMOVW     DX, K1
-	SHRQ      $0x10, DX
-	KMOVW     DX, K2
-	CMPQ      216(AX), $0x00
-	JEQ       bias
-	VMOVUPS.Z (BX), K1, Z2
-	VADDPS    Z2, Z0, Z0
-	VMOVUPS.Z 64(BX), K2, Z2
-	VADDPS    Z2, Z1, Z1
+	// Addresses of C.
+	MOVQ   16(AX), R8
+	MOVQ   24(CX), DI
+	LEAQ   (R8)(DI*4), DI
+	MOVQ   72(AX), R8
+	CMPQ   144(AX), $0x00
+	JEQ    bias
+	VADDPS (DI), Z0, K1, Z0
+	VADDPS 64(DI), Z1, K2, Z1
 
 bias:
-	MOVQ      72(AX), DX
-	TESTQ     DX, DX
+	MOVQ      24(AX), R8
+	TESTQ     R8, R8
 	JEQ       store
-	VMOVUPS.Z (DX), K1, Z2
+	VMOVUPS.Z (R8), K1, Z2
 	VADDPS    Z2, Z0, Z0
-	VMOVUPS.Z 64(DX), K2, Z2
+	VMOVUPS.Z 64(R8), K2, Z2
 	VADDPS    Z2, Z1, Z1
 
 store:
-	VMOVUPS Z0, K1, (BX)
-	VMOVUPS Z1, K2, 64(BX)
+	VMOVUPS Z0, K1, (DI)
+	VMOVUPS Z1, K2, 64(DI)
+	ADDQ    $0x30, CX
+	DECQ    DX
+	JNZ     tile
 	VZEROUPPER
 	RET
 
-// func tile2x32AVX512(t *byte)
+// func tile2x32AVX512(c *byte)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·tile2x32AVX512(SB), NOSPLIT, $0-8
-	MOVQ t+0(FP), AX
+	MOVQ  c+0(FP), AX
+	MOVQ  136(AX), CX
+	MOVQ  $-1, DX
+	BZHIQ CX, DX, DX
+	KMOVW DX, K1
+	SHRQ  $0x10, DX
+	KMOVW DX, K2
+	MOVQ  32(AX), CX
+	MOVQ  40(AX), DX
+	LEAQ  152(AX)(CX*1), CX
+	MOVQ  56(AX), BX
+	MOVQ  64(AX), SI
 
-	// Addresses of A, one a group of rows, and of B; strides in bytes.
-	MOVQ   (AX), CX
-	MOVQ   96(AX), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   24(AX), CX
-	MOVQ   144(AX), DX
-	LEAQ   (CX)(DX*4), DX
-	MOVQ   152(AX), CX
-	SHLQ   $0x02, CX
-	MOVQ   160(AX), SI
-	SHLQ   $0x02, SI
-	MOVQ   168(AX), DI
-	SHLQ   $0x02, DI
+tile:
+	// Addresses of A, one a group of rows, and of B.
+	MOVQ   (AX), R8
+	MOVQ   (CX), DI
+	LEAQ   (R8)(DI*4), DI
+	MOVQ   48(AX), R8
+	MOVQ   8(AX), R9
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
 	VPXORD Z3, Z3, Z3
-	MOVQ   200(AX), R8
+	MOVQ   96(AX), R10
 
 outer:
-	MOVQ 192(AX), R9
+	MOVQ 88(AX), R11
 
 middle:
-	MOVQ 184(AX), R10
+	MOVQ 80(AX), R12
 
 inner:
-	VMOVUPS      (DX), Z4
-	VMOVUPS      64(DX), Z5
-	VBROADCASTSS (BX), Z6
+	VMOVUPS      (R9), Z4
+	VMOVUPS      64(R9), Z5
+	VBROADCASTSS (DI), Z6
 	VFMADD231PS  Z4, Z6, Z0
 	VFMADD231PS  Z5, Z6, Z1
-	VBROADCASTSS (BX)(CX*1), Z6
+	VBROADCASTSS (DI)(R8*1), Z6
 	VFMADD231PS  Z4, Z6, Z2
 	VFMADD231PS  Z5, Z6, Z3
-	ADDQ         DI, DX
-	ADDQ         SI, BX
-	DECQ         R10
+	ADDQ         SI, R9
+	ADDQ         BX, DI
+	DECQ         R12
 	JNZ          inner
-	ADDQ         232(AX), DX
-	ADDQ         224(AX), BX
-	DECQ         R9
+	ADDQ         112(AX), R9
+	ADDQ         104(AX), DI
+	DECQ         R11
 	JNZ          middle
-	ADDQ         248(AX), DX
-	ADDQ         240(AX), BX
-	DECQ         R8
+	ADDQ         128(AX), R9
+	ADDQ         120(AX), DI
+	DECQ         R10
 	JNZ          outer
 
-	// Addresses of C; masks for its columns.
-	MOVQ      48(AX), CX
-	MOVQ      120(AX), BX
-	LEAQ      (CX)(BX*4), BX
-	MOVQ      176(AX), CX
-	SHLQ      $0x02, CX
-	MOVQ      208(AX), DX
-	MOVQ      $-1, SI
-	BZHIQ     DX, SI, SI
-	KMOVW     SI, K1
-	SHRQ      $0x10, SI
-	KMOVW     SI, K2
-	CMPQ      216(AX), $0x00
-	JEQ       bias
-	VMOVUPS.Z (BX), K1, Z4
-	VADDPS    Z4, Z0, Z0
-	VMOVUPS.Z 64(BX), K2, Z4
-	VADDPS    Z4, Z1, Z1
-	VMOVUPS.Z (BX)(CX*1), K1, Z4
-	VADDPS    Z4, Z2, Z2
-	VMOVUPS.Z 64(BX)(CX*1), K2, Z4
-	VADDPS    Z4, Z3, Z3
+	// Addresses of C.
+	MOVQ   16(AX), R8
+	MOVQ   24(CX), DI
+	LEAQ   (R8)(DI*4), DI
+	MOVQ   72(AX), R8
+	CMPQ   144(AX), $0x00
+	JEQ    bias
+	VADDPS (DI), Z0, K1, Z0
+	VADDPS 64(DI), Z1, K2, Z1
+	VADDPS (DI)(R8*1), Z2, K1, Z2
+	VADDPS 64(DI)(R8*1), Z3, K2, Z3
 
 bias:
-	MOVQ      72(AX), DX
-	TESTQ     DX, DX
+	MOVQ      24(AX), R9
+	TESTQ     R9, R9
 	JEQ       store
-	VMOVUPS.Z (DX), K1, Z4
+	VMOVUPS.Z (R9), K1, Z4
 	VADDPS    Z4, Z0, Z0
 	VADDPS    Z4, Z2, Z2
-	VMOVUPS.Z 64(DX), K2, Z4
+	VMOVUPS.Z 64(R9), K2, Z4
 	VADDPS    Z4, Z1, Z1
 	VADDPS    Z4, Z3, Z3
 
 store:
-	VMOVUPS Z0, K1, (BX)
-	VMOVUPS Z1, K2, 64(BX)
-	VMOVUPS Z2, K1, (BX)(CX*1)
-	VMOVUPS Z3, K2, 64(BX)(CX*1)
+	VMOVUPS Z0, K1, (DI)
+	VMOVUPS Z1, K2, 64(DI)
+	VMOVUPS Z2, K1, (DI)(R8*1)
+	VMOVUPS Z3, K2, 64(DI)(R8*1)
+	ADDQ    $0x30, CX
+	DECQ    DX
+	JNZ     tile
 	VZEROUPPER
 	RET
 
-// func tile3x32AVX512(t *byte)
+// func tile3x32AVX512(c *byte)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·tile3x32AVX512(SB), NOSPLIT, $0-8
-	MOVQ t+0(FP), AX
+	MOVQ  c+0(FP), AX
+	MOVQ  136(AX), CX
+	MOVQ  $-1, DX
+	BZHIQ CX, DX, DX
+	KMOVW DX, K1
+	SHRQ  $0x10, DX
+	KMOVW DX, K2
+	MOVQ  32(AX), CX
+	MOVQ  40(AX), DX
+	LEAQ  152(AX)(CX*1), CX
+	MOVQ  56(AX), BX
+	MOVQ  64(AX), SI
 
-	// Addresses of A, one a group of rows, and of B; strides in bytes.
-	MOVQ   (AX), CX
-	MOVQ   96(AX), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   24(AX), CX
-	MOVQ   144(AX), DX
-	LEAQ   (CX)(DX*4), DX
-	MOVQ   152(AX), CX
-	SHLQ   $0x02, CX
-	MOVQ   160(AX), SI
-	SHLQ   $0x02, SI
-	MOVQ   168(AX), DI
-	SHLQ   $0x02, DI
+tile:
+	// Addresses of A, one a group of rows, and of B.
+	MOVQ   (AX), R8
+	MOVQ   (CX), DI
+	LEAQ   (R8)(DI*4), DI
+	MOVQ   48(AX), R8
+	MOVQ   8(AX), R9
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
 	VPXORD Z3, Z3, Z3
 	VPXORD Z4, Z4, Z4
 	VPXORD Z5, Z5, Z5
-	MOVQ   200(AX), R8
+	MOVQ   96(AX), R10
 
 outer:
-	MOVQ 192(AX), R9
+	MOVQ 88(AX), R11
 
 middle:
-	MOVQ 184(AX), R10
+	MOVQ 80(AX), R12
 
 inner:
-	VMOVUPS      (DX), Z6
-	VMOVUPS      64(DX), Z7
-	VBROADCASTSS (BX), Z8
+	VMOVUPS      (R9), Z6
+	VMOVUPS      64(R9), Z7
+	VBROADCASTSS (DI), Z8
 	VFMADD231PS  Z6, Z8, Z0
 	VFMADD231PS  Z7, Z8, Z1
-	VBROADCASTSS (BX)(CX*1), Z8
+	VBROADCASTSS (DI)(R8*1), Z8
 	VFMADD231PS  Z6, Z8, Z2
 	VFMADD231PS  Z7, Z8, Z3
-	VBROADCASTSS (BX)(CX*2), Z8
+	VBROADCASTSS (DI)(R8*2), Z8
 	VFMADD231PS  Z6, Z8, Z4
 	VFMADD231PS  Z7, Z8, Z5
-	ADDQ         DI, DX
-	ADDQ         SI, BX
-	DECQ         R10
+	ADDQ         SI, R9
+	ADDQ         BX, DI
+	DECQ         R12
 	JNZ          inner
-	ADDQ         232(AX), DX
-	ADDQ         224(AX), BX
-	DECQ         R9
+	ADDQ         112(AX), R9
+	ADDQ         104(AX), DI
+	DECQ         R11
 	JNZ          middle
-	ADDQ         248(AX), DX
-	ADDQ         240(AX), BX
-	DECQ         R8
+	ADDQ         128(AX), R9
+	ADDQ         120(AX), DI
+	DECQ         R10
 	JNZ          outer
 
-	// Addresses of C; masks for its columns.
-	MOVQ      48(AX), CX
-	MOVQ      120(AX), BX
-	LEAQ      (CX)(BX*4), BX
-	MOVQ      176(AX), CX
-	SHLQ      $0x02, CX
-	MOVQ      208(AX), DX
-	MOVQ      $-1, SI
-	BZHIQ     DX, SI, SI
-	KMOVW     SI, K1
-	SHRQ      $0x10, SI
-	KMOVW     SI, K2
-	CMPQ      216(AX), $0x00
-	JEQ       bias
-	VMOVUPS.Z (BX), K1, Z6
-	VADDPS    Z6, Z0, Z0
-	VMOVUPS.Z 64(BX), K2, Z6
-	VADDPS    Z6, Z1, Z1
-	VMOVUPS.Z (BX)(CX*1), K1, Z6
-	VADDPS    Z6, Z2, Z2
-	VMOVUPS.Z 64(BX)(CX*1), K2, Z6
-	VADDPS    Z6, Z3, Z3
-	VMOVUPS.Z (BX)(CX*2), K1, Z6
-	VADDPS    Z6, Z4, Z4
-	VMOVUPS.Z 64(BX)(CX*2), K2, Z6
-	VADDPS    Z6, Z5, Z5
+	// Addresses of C.
+	MOVQ   16(AX), R8
+	MOVQ   24(CX), DI
+	LEAQ   (R8)(DI*4), DI
+	MOVQ   72(AX), R8
+	CMPQ   144(AX), $0x00
+	JEQ    bias
+	VADDPS (DI), Z0, K1, Z0
+	VADDPS 64(DI), Z1, K2, Z1
+	VADDPS (DI)(R8*1), Z2, K1, Z2
+	VADDPS 64(DI)(R8*1), Z3, K2, Z3
+	VADDPS (DI)(R8*2), Z4, K1, Z4
+	VADDPS 64(DI)(R8*2), Z5, K2, Z5
 
 bias:
-	MOVQ      72(AX), DX
-	TESTQ     DX, DX
+	MOVQ      24(AX), R9
+	TESTQ     R9, R9
 	JEQ       store
-	VMOVUPS.Z (DX), K1, Z6
+	VMOVUPS.Z (R9), K1, Z6
 	VADDPS    Z6, Z0, Z0
 	VADDPS    Z6, Z2, Z2
 	VADDPS    Z6, Z4, Z4
-	VMOVUPS.Z 64(DX), K2, Z6
+	VMOVUPS.Z 64(R9), K2, Z6
 	VADDPS    Z6, Z1, Z1
 	VADDPS    Z6, Z3, Z3
 	VADDPS    Z6, Z5, Z5
 
 store:
-	VMOVUPS Z0, K1, (BX)
-	VMOVUPS Z1, K2, 64(BX)
-	VMOVUPS Z2, K1, (BX)(CX*1)
-	VMOVUPS Z3, K2, 64(BX)(CX*1)
-	VMOVUPS Z4, K1, (BX)(CX*2)
-	VMOVUPS Z5, K2, 64(BX)(CX*2)
+	VMOVUPS Z0, K1, (DI)
+	VMOVUPS Z1, K2, 64(DI)
+	VMOVUPS Z2, K1, (DI)(R8*1)
+	VMOVUPS Z3, K2, 64(DI)(R8*1)
+	VMOVUPS Z4, K1, (DI)(R8*2)
+	VMOVUPS Z5, K2, 64(DI)(R8*2)
+	ADDQ    $0x30, CX
+	DECQ    DX
+	JNZ     tile
 	VZEROUPPER
 	RET
 
-// func tile4x32AVX512(t *byte)
+// func tile4x32AVX512(c *byte)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·tile4x32AVX512(SB), NOSPLIT, $0-8
-	MOVQ t+0(FP), AX
+	MOVQ  c+0(FP), AX
+	MOVQ  136(AX), CX
+	MOVQ  $-1, DX
+	BZHIQ CX, DX, DX
+	KMOVW DX, K1
+	SHRQ  $0x10, DX
+	KMOVW DX, K2
+	MOVQ  32(AX), CX
+	MOVQ  40(AX), DX
+	LEAQ  152(AX)(CX*1), CX
+	MOVQ  56(AX), BX
+	MOVQ  64(AX), SI
 
-	// Addresses of A, one a group of rows, and of B; strides in bytes.
-	MOVQ   (AX), CX
-	MOVQ   96(AX), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   24(AX), CX
-	MOVQ   144(AX), DX
-	LEAQ   (CX)(DX*4), DX
-	MOVQ   152(AX), CX
-	SHLQ   $0x02, CX
-	MOVQ   160(AX), SI
-	SHLQ   $0x02, SI
-	MOVQ   168(AX), DI
-	SHLQ   $0x02, DI
-	LEAQ   (CX)(CX*2), R8
+tile:
+	// Addresses of A, one a group of rows, and of B.
+	MOVQ   (AX), R8
+	MOVQ   (CX), DI
+	LEAQ   (R8)(DI*4), DI
+	MOVQ   48(AX), R8
+	LEAQ   (R8)(R8*2), R9
+	MOVQ   8(AX), R10
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -313,122 +309,115 @@ TEXT ·tile4x32AVX512(SB), NOSPLIT, $0-8
 	VPXORD Z5, Z5, Z5
 	VPXORD Z6, Z6, Z6
 	VPXORD Z7, Z7, Z7
-	MOVQ   200(AX), R9
+	MOVQ   96(AX), R11
 
 outer:
-	MOVQ 192(AX), R10
+	MOVQ 88(AX), R12
 
 middle:
-	MOVQ 184(AX), R11
+	MOVQ 80(AX), R13
 
 inner:
-	VMOVUPS      (DX), Z8
-	VMOVUPS      64(DX), Z9
-	VBROADCASTSS (BX), Z10
+	VMOVUPS      (R10), Z8
+	VMOVUPS      64(R10), Z9
+	VBROADCASTSS (DI), Z10
 	VFMADD231PS  Z8, Z10, Z0
 	VFMADD231PS  Z9, Z10, Z1
-	VBROADCASTSS (BX)(CX*1), Z10
+	VBROADCASTSS (DI)(R8*1), Z10
 	VFMADD231PS  Z8, Z10, Z2
 	VFMADD231PS  Z9, Z10, Z3
-	VBROADCASTSS (BX)(CX*2), Z10
+	VBROADCASTSS (DI)(R8*2), Z10
 	VFMADD231PS  Z8, Z10, Z4
 	VFMADD231PS  Z9, Z10, Z5
-	VBROADCASTSS (BX)(R8*1), Z10
+	VBROADCASTSS (DI)(R9*1), Z10
 	VFMADD231PS  Z8, Z10, Z6
 	VFMADD231PS  Z9, Z10, Z7
-	ADDQ         DI, DX
-	ADDQ         SI, BX
-	DECQ         R11
+	ADDQ         SI, R10
+	ADDQ         BX, DI
+	DECQ         R13
 	JNZ          inner
-	ADDQ         232(AX), DX
-	ADDQ         224(AX), BX
-	DECQ         R10
+	ADDQ         112(AX), R10
+	ADDQ         104(AX), DI
+	DECQ         R12
 	JNZ          middle
-	ADDQ         248(AX), DX
-	ADDQ         240(AX), BX
-	DECQ         R9
+	ADDQ         128(AX), R10
+	ADDQ         120(AX), DI
+	DECQ         R11
 	JNZ          outer
 
-	// Addresses of C; masks for its columns.
-	MOVQ      48(AX), CX
-	MOVQ      120(AX), BX
-	LEAQ      (CX)(BX*4), BX
-	MOVQ      176(AX), CX
-	SHLQ      $0x02, CX
-	LEAQ      (CX)(CX*2), R8
-	MOVQ      208(AX), DX
-	MOVQ      $-1, SI
-	BZHIQ     DX, SI, SI
-	KMOVW     SI, K1
-	SHRQ      $0x10, SI
-	KMOVW     SI, K2
-	CMPQ      216(AX), $0x00
-	JEQ       bias
-	VMOVUPS.Z (BX), K1, Z8
-	VADDPS    Z8, Z0, Z0
-	VMOVUPS.Z 64(BX), K2, Z8
-	VADDPS    Z8, Z1, Z1
-	VMOVUPS.Z (BX)(CX*1), K1, Z8
-	VADDPS    Z8, Z2, Z2
-	VMOVUPS.Z 64(BX)(CX*1), K2, Z8
-	VADDPS    Z8, Z3, Z3
-	VMOVUPS.Z (BX)(CX*2), K1, Z8
-	VADDPS    Z8, Z4, Z4
-	VMOVUPS.Z 64(BX)(CX*2), K2, Z8
-	VADDPS    Z8, Z5, Z5
-	VMOVUPS.Z (BX)(R8*1), K1, Z8
-	VADDPS    Z8, Z6, Z6
-	VMOVUPS.Z 64(BX)(R8*1), K2, Z8
-	VADDPS    Z8, Z7, Z7
+	// Addresses of C.
+	MOVQ   16(AX), R8
+	MOVQ   24(CX), DI
+	LEAQ   (R8)(DI*4), DI
+	MOVQ   72(AX), R8
+	LEAQ   (R8)(R8*2), R9
+	CMPQ   144(AX), $0x00
+	JEQ    bias
+	VADDPS (DI), Z0, K1, Z0
+	VADDPS 64(DI), Z1, K2, Z1
+	VADDPS (DI)(R8*1), Z2, K1, Z2
+	VADDPS 64(DI)(R8*1), Z3, K2, Z3
+	VADDPS (DI)(R8*2), Z4, K1, Z4
+	VADDPS 64(DI)(R8*2), Z5, K2, Z5
+	VADDPS (DI)(R9*1), Z6, K1, Z6
+	VADDPS 64(DI)(R9*1), Z7, K2, Z7
 
 bias:
-	MOVQ      72(AX), DX
-	TESTQ     DX, DX
+	MOVQ      24(AX), R10
+	TESTQ     R10, R10
 	JEQ       store
-	VMOVUPS.Z (DX), K1, Z8
+	VMOVUPS.Z (R10), K1, Z8
 	VADDPS    Z8, Z0, Z0
 	VADDPS    Z8, Z2, Z2
 	VADDPS    Z8, Z4, Z4
 	VADDPS    Z8, Z6, Z6
-	VMOVUPS.Z 64(DX), K2, Z8
+	VMOVUPS.Z 64(R10), K2, Z8
 	VADDPS    Z8, Z1, Z1
 	VADDPS    Z8, Z3, Z3
 	VADDPS    Z8, Z5, Z5
 	VADDPS    Z8, Z7, Z7
 
 store:
-	VMOVUPS Z0, K1, (BX)
-	VMOVUPS Z1, K2, 64(BX)
-	VMOVUPS Z2, K1, (BX)(CX*1)
-	VMOVUPS Z3, K2, 64(BX)(CX*1)
-	VMOVUPS Z4, K1, (BX)(CX*2)
-	VMOVUPS Z5, K2, 64(BX)(CX*2)
-	VMOVUPS Z6, K1, (BX)(R8*1)
-	VMOVUPS Z7, K2, 64(BX)(R8*1)
+	VMOVUPS Z0, K1, (DI)
+	VMOVUPS Z1, K2, 64(DI)
+	VMOVUPS Z2, K1, (DI)(R8*1)
+	VMOVUPS Z3, K2, 64(DI)(R8*1)
+	VMOVUPS Z4, K1, (DI)(R8*2)
+	VMOVUPS Z5, K2, 64(DI)(R8*2)
+	VMOVUPS Z6, K1, (DI)(R9*1)
+	VMOVUPS Z7, K2, 64(DI)(R9*1)
+	ADDQ    $0x30, CX
+	DECQ    DX
+	JNZ     tile
 	VZEROUPPER
 	RET
 
-// func tile5x32AVX512(t *byte)
+// func tile5x32AVX512(c *byte)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·tile5x32AVX512(SB), NOSPLIT, $0-8
-	MOVQ t+0(FP), AX
+	MOVQ  c+0(FP), AX
+	MOVQ  136(AX), CX
+	MOVQ  $-1, DX
+	BZHIQ CX, DX, DX
+	KMOVW DX, K1
+	SHRQ  $0x10, DX
+	KMOVW DX, K2
+	MOVQ  32(AX), CX
+	MOVQ  40(AX), DX
+	LEAQ  152(AX)(CX*1), CX
+	MOVQ  56(AX), BX
+	MOVQ  64(AX), SI
 
-	// Addresses of A, one a group of rows, and of B; strides in bytes.
-	MOVQ   (AX), CX
-	MOVQ   96(AX), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   104(AX), SI
-	LEAQ   (CX)(SI*4), SI
-	MOVQ   24(AX), CX
-	MOVQ   144(AX), DX
-	LEAQ   (CX)(DX*4), DX
-	MOVQ   152(AX), CX
-	SHLQ   $0x02, CX
-	MOVQ   160(AX), DI
-	SHLQ   $0x02, DI
-	MOVQ   168(AX), R8
-	SHLQ   $0x02, R8
-	LEAQ   (CX)(CX*2), R9
+tile:
+	// Addresses of A, one a group of rows, and of B.
+	MOVQ   (AX), R9
+	MOVQ   (CX), DI
+	LEAQ   (R9)(DI*4), DI
+	MOVQ   8(CX), R8
+	LEAQ   (R9)(R8*4), R8
+	MOVQ   48(AX), R9
+	LEAQ   (R9)(R9*2), R10
+	MOVQ   8(AX), R11
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -439,97 +428,80 @@ TEXT ·tile5x32AVX512(SB), NOSPLIT, $0-8
 	VPXORD Z7, Z7, Z7
 	VPXORD Z8, Z8, Z8
 	VPXORD Z9, Z9, Z9
-	MOVQ   200(AX), R10
+	MOVQ   96(AX), R12
 
 outer:
-	MOVQ 192(AX), R11
+	MOVQ 88(AX), R13
 
 middle:
-	MOVQ 184(AX), R12
+	MOVQ 80(AX), R14
 
 inner:
-	VMOVUPS      (DX), Z10
-	VMOVUPS      64(DX), Z11
-	VBROADCASTSS (BX), Z12
+	VMOVUPS      (R11), Z10
+	VMOVUPS      64(R11), Z11
+	VBROADCASTSS (DI), Z12
 	VFMADD231PS  Z10, Z12, Z0
 	VFMADD231PS  Z11, Z12, Z1
-	VBROADCASTSS (BX)(CX*1), Z12
+	VBROADCASTSS (DI)(R9*1), Z12
 	VFMADD231PS  Z10, Z12, Z2
 	VFMADD231PS  Z11, Z12, Z3
-	VBROADCASTSS (BX)(CX*2), Z12
+	VBROADCASTSS (DI)(R9*2), Z12
 	VFMADD231PS  Z10, Z12, Z4
 	VFMADD231PS  Z11, Z12, Z5
-	VBROADCASTSS (BX)(R9*1), Z12
+	VBROADCASTSS (DI)(R10*1), Z12
 	VFMADD231PS  Z10, Z12, Z6
 	VFMADD231PS  Z11, Z12, Z7
-	VBROADCASTSS (SI), Z12
+	VBROADCASTSS (R8), Z12
 	VFMADD231PS  Z10, Z12, Z8
 	VFMADD231PS  Z11, Z12, Z9
-	ADDQ         R8, DX
-	ADDQ         DI, BX
-	ADDQ         DI, SI
-	DECQ         R12
+	ADDQ         SI, R11
+	ADDQ         BX, DI
+	ADDQ         BX, R8
+	DECQ         R14
 	JNZ          inner
-	ADDQ         232(AX), DX
-	ADDQ         224(AX), BX
-	ADDQ         224(AX), SI
-	DECQ         R11
+	ADDQ         112(AX), R11
+	ADDQ         104(AX), DI
+	ADDQ         104(AX), R8
+	DECQ         R13
 	JNZ          middle
-	ADDQ         248(AX), DX
-	ADDQ         240(AX), BX
-	ADDQ         240(AX), SI
-	DECQ         R10
+	ADDQ         128(AX), R11
+	ADDQ         120(AX), DI
+	ADDQ         120(AX), R8
+	DECQ         R12
 	JNZ          outer
 
-	// Addresses of C; masks for its columns.
-	MOVQ      48(AX), CX
-	MOVQ      120(AX), BX
-	LEAQ      (CX)(BX*4), BX
-	MOVQ      128(AX), SI
-	LEAQ      (CX)(SI*4), SI
-	MOVQ      176(AX), CX
-	SHLQ      $0x02, CX
-	LEAQ      (CX)(CX*2), R9
-	MOVQ      208(AX), DX
-	MOVQ      $-1, DI
-	BZHIQ     DX, DI, DI
-	KMOVW     DI, K1
-	SHRQ      $0x10, DI
-	KMOVW     DI, K2
-	CMPQ      216(AX), $0x00
-	JEQ       bias
-	VMOVUPS.Z (BX), K1, Z10
-	VADDPS    Z10, Z0, Z0
-	VMOVUPS.Z 64(BX), K2, Z10
-	VADDPS    Z10, Z1, Z1
-	VMOVUPS.Z (BX)(CX*1), K1, Z10
-	VADDPS    Z10, Z2, Z2
-	VMOVUPS.Z 64(BX)(CX*1), K2, Z10
-	VADDPS    Z10, Z3, Z3
-	VMOVUPS.Z (BX)(CX*2), K1, Z10
-	VADDPS    Z10, Z4, Z4
-	VMOVUPS.Z 64(BX)(CX*2), K2, Z10
-	VADDPS    Z10, Z5, Z5
-	VMOVUPS.Z (BX)(R9*1), K1, Z10
-	VADDPS    Z10, Z6, Z6
-	VMOVUPS.Z 64(BX)(R9*1), K2, Z10
-	VADDPS    Z10, Z7, Z7
-	VMOVUPS.Z (SI), K1, Z10
-	VADDPS    Z10, Z8, Z8
-	VMOVUPS.Z 64(SI), K2, Z10
-	VADDPS    Z10, Z9, Z9
+	// Addresses of C.
+	MOVQ   16(AX), R9
+	MOVQ   24(CX), DI
+	LEAQ   (R9)(DI*4), DI
+	MOVQ   32(CX), R8
+	LEAQ   (R9)(R8*4), R8
+	MOVQ   72(AX), R9
+	LEAQ   (R9)(R9*2), R10
+	CMPQ   144(AX), $0x00
+	JEQ    bias
+	VADDPS (DI), Z0, K1, Z0
+	VADDPS 64(DI), Z1, K2, Z1
+	VADDPS (DI)(R9*1), Z2, K1, Z2
+	VADDPS 64(DI)(R9*1), Z3, K2, Z3
+	VADDPS (DI)(R9*2), Z4, K1, Z4
+	VADDPS 64(DI)(R9*2), Z5, K2, Z5
+	VADDPS (DI)(R10*1), Z6, K1, Z6
+	VADDPS 64(DI)(R10*1), Z7, K2, Z7
+	VADDPS (R8), Z8, K1, Z8
+	VADDPS 64(R8), Z9, K2, Z9
 
 bias:
-	MOVQ      72(AX), DX
-	TESTQ     DX, DX
+	MOVQ      24(AX), R11
+	TESTQ     R11, R11
 	JEQ       store
-	VMOVUPS.Z (DX), K1, Z10
+	VMOVUPS.Z (R11), K1, Z10
 	VADDPS    Z10, Z0, Z0
 	VADDPS    Z10, Z2, Z2
 	VADDPS    Z10, Z4, Z4
 	VADDPS    Z10, Z6, Z6
 	VADDPS    Z10, Z8, Z8
-	VMOVUPS.Z 64(DX), K2, Z10
+	VMOVUPS.Z 64(R11), K2, Z10
 	VADDPS    Z10, Z1, Z1
 	VADDPS    Z10, Z3, Z3
 	VADDPS    Z10, Z5, Z5
@@ -537,40 +509,48 @@ bias:
 	VADDPS    Z10, Z9, Z9
 
 store:
-	VMOVUPS Z0, K1, (BX)
-	VMOVUPS Z1, K2, 64(BX)
-	VMOVUPS Z2, K1, (BX)(CX*1)
-	VMOVUPS Z3, K2, 64(BX)(CX*1)
-	VMOVUPS Z4, K1, (BX)(CX*2)
-	VMOVUPS Z5, K2, 64(BX)(CX*2)
-	VMOVUPS Z6, K1, (BX)(R9*1)
-	VMOVUPS Z7, K2, 64(BX)(R9*1)
-	VMOVUPS Z8, K1, (SI)
-	VMOVUPS Z9, K2, 64(SI)
+	VMOVUPS Z0, K1, (DI)
+	VMOVUPS Z1, K2, 64(DI)
+	VMOVUPS Z2, K1, (DI)(R9*1)
+	VMOVUPS Z3, K2, 64(DI)(R9*1)
+	VMOVUPS Z4, K1, (DI)(R9*2)
+	VMOVUPS Z5, K2, 64(DI)(R9*2)
+	VMOVUPS Z6, K1, (DI)(R10*1)
+	VMOVUPS Z7, K2, 64(DI)(R10*1)
+	VMOVUPS Z8, K1, (R8)
+	VMOVUPS Z9, K2, 64(R8)
+	ADDQ    $0x30, CX
+	DECQ    DX
+	JNZ     tile
 	VZEROUPPER
 	RET
 
-// func tile6x32AVX512(t *byte)
+// func tile6x32AVX512(c *byte)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·tile6x32AVX512(SB), NOSPLIT, $0-8
-	MOVQ t+0(FP), AX
+	MOVQ  c+0(FP), AX
+	MOVQ  136(AX), CX
+	MOVQ  $-1, DX
+	BZHIQ CX, DX, DX
+	KMOVW DX, K1
+	SHRQ  $0x10, DX
+	KMOVW DX, K2
+	MOVQ  32(AX), CX
+	MOVQ  40(AX), DX
+	LEAQ  152(AX)(CX*1), CX
+	MOVQ  56(AX), BX
+	MOVQ  64(AX), SI
 
-	// Addresses of A, one a group of rows, and of B; strides in bytes.
-	MOVQ   (AX), CX
-	MOVQ   96(AX), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   104(AX), SI
-	LEAQ   (CX)(SI*4), SI
-	MOVQ   24(AX), CX
-	MOVQ   144(AX), DX
-	LEAQ   (CX)(DX*4), DX
-	MOVQ   152(AX), CX
-	SHLQ   $0x02, CX
-	MOVQ   160(AX), DI
-	SHLQ   $0x02, DI
-	MOVQ   168(AX), R8
-	SHLQ   $0x02, R8
-	LEAQ   (CX)(CX*2), R9
+tile:
+	// Addresses of A, one a group of rows, and of B.
+	MOVQ   (AX), R9
+	MOVQ   (CX), DI
+	LEAQ   (R9)(DI*4), DI
+	MOVQ   8(CX), R8
+	LEAQ   (R9)(R8*4), R8
+	MOVQ   48(AX), R9
+	LEAQ   (R9)(R9*2), R10
+	MOVQ   8(AX), R11
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -583,105 +563,86 @@ TEXT ·tile6x32AVX512(SB), NOSPLIT, $0-8
 	VPXORD Z9, Z9, Z9
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
-	MOVQ   200(AX), R10
+	MOVQ   96(AX), R12
 
 outer:
-	MOVQ 192(AX), R11
+	MOVQ 88(AX), R13
 
 middle:
-	MOVQ 184(AX), R12
+	MOVQ 80(AX), R14
 
 inner:
-	VMOVUPS      (DX), Z12
-	VMOVUPS      64(DX), Z13
-	VBROADCASTSS (BX), Z14
+	VMOVUPS      (R11), Z12
+	VMOVUPS      64(R11), Z13
+	VBROADCASTSS (DI), Z14
 	VFMADD231PS  Z12, Z14, Z0
 	VFMADD231PS  Z13, Z14, Z1
-	VBROADCASTSS (BX)(CX*1), Z14
+	VBROADCASTSS (DI)(R9*1), Z14
 	VFMADD231PS  Z12, Z14, Z2
 	VFMADD231PS  Z13, Z14, Z3
-	VBROADCASTSS (BX)(CX*2), Z14
+	VBROADCASTSS (DI)(R9*2), Z14
 	VFMADD231PS  Z12, Z14, Z4
 	VFMADD231PS  Z13, Z14, Z5
-	VBROADCASTSS (BX)(R9*1), Z14
+	VBROADCASTSS (DI)(R10*1), Z14
 	VFMADD231PS  Z12, Z14, Z6
 	VFMADD231PS  Z13, Z14, Z7
-	VBROADCASTSS (SI), Z14
+	VBROADCASTSS (R8), Z14
 	VFMADD231PS  Z12, Z14, Z8
 	VFMADD231PS  Z13, Z14, Z9
-	VBROADCASTSS (SI)(CX*1), Z14
+	VBROADCASTSS (R8)(R9*1), Z14
 	VFMADD231PS  Z12, Z14, Z10
 	VFMADD231PS  Z13, Z14, Z11
-	ADDQ         R8, DX
-	ADDQ         DI, BX
-	ADDQ         DI, SI
-	DECQ         R12
+	ADDQ         SI, R11
+	ADDQ         BX, DI
+	ADDQ         BX, R8
+	DECQ         R14
 	JNZ          inner
-	ADDQ         232(AX), DX
-	ADDQ         224(AX), BX
-	ADDQ         224(AX), SI
-	DECQ         R11
+	ADDQ         112(AX), R11
+	ADDQ         104(AX), DI
+	ADDQ         104(AX), R8
+	DECQ         R13
 	JNZ          middle
-	ADDQ         248(AX), DX
-	ADDQ         240(AX), BX
-	ADDQ         240(AX), SI
-	DECQ         R10
+	ADDQ         128(AX), R11
+	ADDQ         120(AX), DI
+	ADDQ         120(AX), R8
+	DECQ         R12
 	JNZ          outer
 
-	// Addresses of C; masks for its columns.
-	MOVQ      48(AX), CX
-	MOVQ      120(AX), BX
-	LEAQ      (CX)(BX*4), BX
-	MOVQ      128(AX), SI
-	LEAQ      (CX)(SI*4), SI
-	MOVQ      176(AX), CX
-	SHLQ      $0x02, CX
-	LEAQ      (CX)(CX*2), R9
-	MOVQ      208(AX), DX
-	MOVQ      $-1, DI
-	BZHIQ     DX, DI, DI
-	KMOVW     DI, K1
-	SHRQ      $0x10, DI
-	KMOVW     DI, K2
-	CMPQ      216(AX), $0x00
-	JEQ       bias
-	VMOVUPS.Z (BX), K1, Z12
-	VADDPS    Z12, Z0, Z0
-	VMOVUPS.Z 64(BX), K2, Z12
-	VADDPS    Z12, Z1, Z1
-	VMOVUPS.Z (BX)(CX*1), K1, Z12
-	VADDPS    Z12, Z2, Z2
-	VMOVUPS.Z 64(BX)(CX*1), K2, Z12
-	VADDPS    Z12, Z3, Z3
-	VMOVUPS.Z (BX)(CX*2), K1, Z12
-	VADDPS    Z12, Z4, Z4
-	VMOVUPS.Z 64(BX)(CX*2), K2, Z12
-	VADDPS    Z12, Z5, Z5
-	VMOVUPS.Z (BX)(R9*1), K1, Z12
-	VADDPS    Z12, Z6, Z6
-	VMOVUPS.Z 64(BX)(R9*1), K2, Z12
-	VADDPS    Z12, Z7, Z7
-	VMOVUPS.Z (SI), K1, Z12
-	VADDPS    Z12, Z8, Z8
-	VMOVUPS.Z 64(SI), K2, Z12
-	VADDPS    Z12, Z9, Z9
-	VMOVUPS.Z (SI)(CX*1), K1, Z12
-	VADDPS    Z12, Z10, Z10
-	VMOVUPS.Z 64(SI)(CX*1), K2, Z12
-	VADDPS    Z12, Z11, Z11
+	// Addresses of C.
+	MOVQ   16(AX), R9
+	MOVQ   24(CX), DI
+	LEAQ   (R9)(DI*4), DI
+	MOVQ   32(CX), R8
+	LEAQ   (R9)(R8*4), R8
+	MOVQ   72(AX), R9
+	LEAQ   (R9)(R9*2), R10
+	CMPQ   144(AX), $0x00
+	JEQ    bias
+	VADDPS (DI), Z0, K1, Z0
+	VADDPS 64(DI), Z1, K2, Z1
+	VADDPS (DI)(R9*1), Z2, K1, Z2
+	VADDPS 64(DI)(R9*1), Z3, K2, Z3
+	VADDPS (DI)(R9*2), Z4, K1, Z4
+	VADDPS 64(DI)(R9*2), Z5, K2, Z5
+	VADDPS (DI)(R10*1), Z6, K1, Z6
+	VADDPS 64(DI)(R10*1), Z7, K2, Z7
+	VADDPS (R8), Z8, K1, Z8
+	VADDPS 64(R8), Z9, K2, Z9
+	VADDPS (R8)(R9*1), Z10, K1, Z10
+	VADDPS 64(R8)(R9*1), Z11, K2, Z11
 
 bias:
-	MOVQ      72(AX), DX
-	TESTQ     DX, DX
+	MOVQ      24(AX), R11
+	TESTQ     R11, R11
 	JEQ       store
-	VMOVUPS.Z (DX), K1, Z12
+	VMOVUPS.Z (R11), K1, Z12
 	VADDPS    Z12, Z0, Z0
 	VADDPS    Z12, Z2, Z2
 	VADDPS    Z12, Z4, Z4
 	VADDPS    Z12, Z6, Z6
 	VADDPS    Z12, Z8, Z8
 	VADDPS    Z12, Z10, Z10
-	VMOVUPS.Z 64(DX), K2, Z12
+	VMOVUPS.Z 64(R11), K2, Z12
 	VADDPS    Z12, Z1, Z1
 	VADDPS    Z12, Z3, Z3
 	VADDPS    Z12, Z5, Z5
@@ -690,42 +651,50 @@ bias:
 	VADDPS    Z12, Z11, Z11
 
 store:
-	VMOVUPS Z0, K1, (BX)
-	VMOVUPS Z1, K2, 64(BX)
-	VMOVUPS Z2, K1, (BX)(CX*1)
-	VMOVUPS Z3, K2, 64(BX)(CX*1)
-	VMOVUPS Z4, K1, (BX)(CX*2)
-	VMOVUPS Z5, K2, 64(BX)(CX*2)
-	VMOVUPS Z6, K1, (BX)(R9*1)
-	VMOVUPS Z7, K2, 64(BX)(R9*1)
-	VMOVUPS Z8, K1, (SI)
-	VMOVUPS Z9, K2, 64(SI)
-	VMOVUPS Z10, K1, (SI)(CX*1)
-	VMOVUPS Z11, K2, 64(SI)(CX*1)
+	VMOVUPS Z0, K1, (DI)
+	VMOVUPS Z1, K2, 64(DI)
+	VMOVUPS Z2, K1, (DI)(R9*1)
+	VMOVUPS Z3, K2, 64(DI)(R9*1)
+	VMOVUPS Z4, K1, (DI)(R9*2)
+	VMOVUPS Z5, K2, 64(DI)(R9*2)
+	VMOVUPS Z6, K1, (DI)(R10*1)
+	VMOVUPS Z7, K2, 64(DI)(R10*1)
+	VMOVUPS Z8, K1, (R8)
+	VMOVUPS Z9, K2, 64(R8)
+	VMOVUPS Z10, K1, (R8)(R9*1)
+	VMOVUPS Z11, K2, 64(R8)(R9*1)
+	ADDQ    $0x30, CX
+	DECQ    DX
+	JNZ     tile
 	VZEROUPPER
 	RET
 
-// func tile7x32AVX512(t *byte)
+// func tile7x32AVX512(c *byte)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·tile7x32AVX512(SB), NOSPLIT, $0-8
-	MOVQ t+0(FP), AX
+	MOVQ  c+0(FP), AX
+	MOVQ  136(AX), CX
+	MOVQ  $-1, DX
+	BZHIQ CX, DX, DX
+	KMOVW DX, K1
+	SHRQ  $0x10, DX
+	KMOVW DX, K2
+	MOVQ  32(AX), CX
+	MOVQ  40(AX), DX
+	LEAQ  152(AX)(CX*1), CX
+	MOVQ  56(AX), BX
+	MOVQ  64(AX), SI
 
-	// Addresses of A, one a group of rows, and of B; strides in bytes.
-	MOVQ   (AX), CX
-	MOVQ   96(AX), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   104(AX), SI
-	LEAQ   (CX)(SI*4), SI
-	MOVQ   24(AX), CX
-	MOVQ   144(AX), DX
-	LEAQ   (CX)(DX*4), DX
-	MOVQ   152(AX), CX
-	SHLQ   $0x02, CX
-	MOVQ   160(AX), DI
-	SHLQ   $0x02, DI
-	MOVQ   168(AX), R8
-	SHLQ   $0x02, R8
-	LEAQ   (CX)(CX*2), R9
+tile:
+	// Addresses of A, one a group of rows, and of B.
+	MOVQ   (AX), R9
+	MOVQ   (CX), DI
+	LEAQ   (R9)(DI*4), DI
+	MOVQ   8(CX), R8
+	LEAQ   (R9)(R8*4), R8
+	MOVQ   48(AX), R9
+	LEAQ   (R9)(R9*2), R10
+	MOVQ   8(AX), R11
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -740,105 +709,84 @@ TEXT ·tile7x32AVX512(SB), NOSPLIT, $0-8
 	VPXORD Z11, Z11, Z11
 	VPXORD Z12, Z12, Z12
 	VPXORD Z13, Z13, Z13
-	MOVQ   200(AX), R10
+	MOVQ   96(AX), R12
 
 outer:
-	MOVQ 192(AX), R11
+	MOVQ 88(AX), R13
 
 middle:
-	MOVQ 184(AX), R12
+	MOVQ 80(AX), R14
 
 inner:
-	VMOVUPS      (DX), Z14
-	VMOVUPS      64(DX), Z15
-	VBROADCASTSS (BX), Z16
+	VMOVUPS      (R11), Z14
+	VMOVUPS      64(R11), Z15
+	VBROADCASTSS (DI), Z16
 	VFMADD231PS  Z14, Z16, Z0
 	VFMADD231PS  Z15, Z16, Z1
-	VBROADCASTSS (BX)(CX*1), Z16
+	VBROADCASTSS (DI)(R9*1), Z16
 	VFMADD231PS  Z14, Z16, Z2
 	VFMADD231PS  Z15, Z16, Z3
-	VBROADCASTSS (BX)(CX*2), Z16
+	VBROADCASTSS (DI)(R9*2), Z16
 	VFMADD231PS  Z14, Z16, Z4
 	VFMADD231PS  Z15, Z16, Z5
-	VBROADCASTSS (BX)(R9*1), Z16
+	VBROADCASTSS (DI)(R10*1), Z16
 	VFMADD231PS  Z14, Z16, Z6
 	VFMADD231PS  Z15, Z16, Z7
-	VBROADCASTSS (SI), Z16
+	VBROADCASTSS (R8), Z16
 	VFMADD231PS  Z14, Z16, Z8
 	VFMADD231PS  Z15, Z16, Z9
-	VBROADCASTSS (SI)(CX*1), Z16
+	VBROADCASTSS (R8)(R9*1), Z16
 	VFMADD231PS  Z14, Z16, Z10
 	VFMADD231PS  Z15, Z16, Z11
-	VBROADCASTSS (SI)(CX*2), Z16
+	VBROADCASTSS (R8)(R9*2), Z16
 	VFMADD231PS  Z14, Z16, Z12
 	VFMADD231PS  Z15, Z16, Z13
-	ADDQ         R8, DX
-	ADDQ         DI, BX
-	ADDQ         DI, SI
-	DECQ         R12
+	ADDQ         SI, R11
+	ADDQ         BX, DI
+	ADDQ         BX, R8
+	DECQ         R14
 	JNZ          inner
-	ADDQ         232(AX), DX
-	ADDQ         224(AX), BX
-	ADDQ         224(AX), SI
-	DECQ         R11
+	ADDQ         112(AX), R11
+	ADDQ         104(AX), DI
+	ADDQ         104(AX), R8
+	DECQ         R13
 	JNZ          middle
-	ADDQ         248(AX), DX
-	ADDQ         240(AX), BX
-	ADDQ         240(AX), SI
-	DECQ         R10
+	ADDQ         128(AX), R11
+	ADDQ         120(AX), DI
+	ADDQ         120(AX), R8
+	DECQ         R12
 	JNZ          outer
 
-	// Addresses of C; masks for its columns.
-	MOVQ      48(AX), CX
-	MOVQ      120(AX), BX
-	LEAQ      (CX)(BX*4), BX
-	MOVQ      128(AX), SI
-	LEAQ      (CX)(SI*4), SI
-	MOVQ      176(AX), CX
-	SHLQ      $0x02, CX
-	LEAQ      (CX)(CX*2), R9
-	MOVQ      208(AX), DX
-	MOVQ      $-1, DI
-	BZHIQ     DX, DI, DI
-	KMOVW     DI, K1
-	SHRQ      $0x10, DI
-	KMOVW     DI, K2
-	CMPQ      216(AX), $0x00
-	JEQ       bias
-	VMOVUPS.Z (BX), K1, Z14
-	VADDPS    Z14, Z0, Z0
-	VMOVUPS.Z 64(BX), K2, Z14
-	VADDPS    Z14, Z1, Z1
-	VMOVUPS.Z (BX)(CX*1), K1, Z14
-	VADDPS    Z14, Z2, Z2
-	VMOVUPS.Z 64(BX)(CX*1), K2, Z14
-	VADDPS    Z14, Z3, Z3
-	VMOVUPS.Z (BX)(CX*2), K1, Z14
-	VADDPS    Z14, Z4, Z4
-	VMOVUPS.Z 64(BX)(CX*2), K2, Z14
-	VADDPS    Z14, Z5, Z5
-	VMOVUPS.Z (BX)(R9*1), K1, Z14
-	VADDPS    Z14, Z6, Z6
-	VMOVUPS.Z 64(BX)(R9*1), K2, Z14
-	VADDPS    Z14, Z7, Z7
-	VMOVUPS.Z (SI), K1, Z14
-	VADDPS    Z14, Z8, Z8
-	VMOVUPS.Z 64(SI), K2, Z14
-	VADDPS    Z14, Z9, Z9
-	VMOVUPS.Z (SI)(CX*1), K1, Z14
-	VADDPS    Z14, Z10, Z10
-	VMOVUPS.Z 64(SI)(CX*1), K2, Z14
-	VADDPS    Z14, Z11, Z11
-	VMOVUPS.Z (SI)(CX*2), K1, Z14
-	VADDPS    Z14, Z12, Z12
-	VMOVUPS.Z 64(SI)(CX*2), K2, Z14
-	VADDPS    Z14, Z13, Z13
+	// Addresses of C.
+	MOVQ   16(AX), R9
+	MOVQ   24(CX), DI
+	LEAQ   (R9)(DI*4), DI
+	MOVQ   32(CX), R8
+	LEAQ   (R9)(R8*4), R8
+	MOVQ   72(AX), R9
+	LEAQ   (R9)(R9*2), R10
+	CMPQ   144(AX), $0x00
+	JEQ    bias
+	VADDPS (DI), Z0, K1, Z0
+	VADDPS 64(DI), Z1, K2, Z1
+	VADDPS (DI)(R9*1), Z2, K1, Z2
+	VADDPS 64(DI)(R9*1), Z3, K2, Z3
+	VADDPS (DI)(R9*2), Z4, K1, Z4
+	VADDPS 64(DI)(R9*2), Z5, K2, Z5
+	VADDPS (DI)(R10*1), Z6, K1, Z6
+	VADDPS 64(DI)(R10*1), Z7, K2, Z7
+	VADDPS (R8), Z8, K1, Z8
+	VADDPS 64(R8), Z9, K2, Z9
+	VADDPS (R8)(R9*1), Z10, K1, Z10
+	VADDPS 64(R8)(R9*1), Z11, K2, Z11
+	VADDPS (R8)(R9*2), Z12, K1, Z12
+	VADDPS 64(R8)(R9*2), Z13, K2, Z13
 
 bias:
-	MOVQ      72(AX), DX
-	TESTQ     DX, DX
+	MOVQ      24(AX), R11
+	TESTQ     R11, R11
 	JEQ       store
-	VMOVUPS.Z (DX), K1, Z14
+	VMOVUPS.Z (R11), K1, Z14
 	VADDPS    Z14, Z0, Z0
 	VADDPS    Z14, Z2, Z2
 	VADDPS    Z14, Z4, Z4
@@ -846,7 +794,7 @@ bias:
 	VADDPS    Z14, Z8, Z8
 	VADDPS    Z14, Z10, Z10
 	VADDPS    Z14, Z12, Z12
-	VMOVUPS.Z 64(DX), K2, Z14
+	VMOVUPS.Z 64(R11), K2, Z14
 	VADDPS    Z14, Z1, Z1
 	VADDPS    Z14, Z3, Z3
 	VADDPS    Z14, Z5, Z5
@@ -856,44 +804,52 @@ bias:
 	VADDPS    Z14, Z13, Z13
 
 store:
-	VMOVUPS Z0, K1, (BX)
-	VMOVUPS Z1, K2, 64(BX)
-	VMOVUPS Z2, K1, (BX)(CX*1)
-	VMOVUPS Z3, K2, 64(BX)(CX*1)
-	VMOVUPS Z4, K1, (BX)(CX*2)
-	VMOVUPS Z5, K2, 64(BX)(CX*2)
-	VMOVUPS Z6, K1, (BX)(R9*1)
-	VMOVUPS Z7, K2, 64(BX)(R9*1)
-	VMOVUPS Z8, K1, (SI)
-	VMOVUPS Z9, K2, 64(SI)
-	VMOVUPS Z10, K1, (SI)(CX*1)
-	VMOVUPS Z11, K2, 64(SI)(CX*1)
-	VMOVUPS Z12, K1, (SI)(CX*2)
-	VMOVUPS Z13, K2, 64(SI)(CX*2)
+	VMOVUPS Z0, K1, (DI)
+	VMOVUPS Z1, K2, 64(DI)
+	VMOVUPS Z2, K1, (DI)(R9*1)
+	VMOVUPS Z3, K2, 64(DI)(R9*1)
+	VMOVUPS Z4, K1, (DI)(R9*2)
+	VMOVUPS Z5, K2, 64(DI)(R9*2)
+	VMOVUPS Z6, K1, (DI)(R10*1)
+	VMOVUPS Z7, K2, 64(DI)(R10*1)
+	VMOVUPS Z8, K1, (R8)
+	VMOVUPS Z9, K2, 64(R8)
+	VMOVUPS Z10, K1, (R8)(R9*1)
+	VMOVUPS Z11, K2, 64(R8)(R9*1)
+	VMOVUPS Z12, K1, (R8)(R9*2)
+	VMOVUPS Z13, K2, 64(R8)(R9*2)
+	ADDQ    $0x30, CX
+	DECQ    DX
+	JNZ     tile
 	VZEROUPPER
 	RET
 
-// func tile8x32AVX512(t *byte)
+// func tile8x32AVX512(c *byte)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·tile8x32AVX512(SB), NOSPLIT, $0-8
-	MOVQ t+0(FP), AX
+	MOVQ  c+0(FP), AX
+	MOVQ  136(AX), CX
+	MOVQ  $-1, DX
+	BZHIQ CX, DX, DX
+	KMOVW DX, K1
+	SHRQ  $0x10, DX
+	KMOVW DX, K2
+	MOVQ  32(AX), CX
+	MOVQ  40(AX), DX
+	LEAQ  152(AX)(CX*1), CX
+	MOVQ  56(AX), BX
+	MOVQ  64(AX), SI
 
-	// Addresses of A, one a group of rows, and of B; strides in bytes.
-	MOVQ   (AX), CX
-	MOVQ   96(AX), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   104(AX), SI
-	LEAQ   (CX)(SI*4), SI
-	MOVQ   24(AX), CX
-	MOVQ   144(AX), DX
-	LEAQ   (CX)(DX*4), DX
-	MOVQ   152(AX), CX
-	SHLQ   $0x02, CX
-	MOVQ   160(AX), DI
-	SHLQ   $0x02, DI
-	MOVQ   168(AX), R8
-	SHLQ   $0x02, R8
-	LEAQ   (CX)(CX*2), R9
+tile:
+	// Addresses of A, one a group of rows, and of B.
+	MOVQ   (AX), R9
+	MOVQ   (CX), DI
+	LEAQ   (R9)(DI*4), DI
+	MOVQ   8(CX), R8
+	LEAQ   (R9)(R8*4), R8
+	MOVQ   48(AX), R9
+	LEAQ   (R9)(R9*2), R10
+	MOVQ   8(AX), R11
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -910,112 +866,89 @@ TEXT ·tile8x32AVX512(SB), NOSPLIT, $0-8
 	VPXORD Z13, Z13, Z13
 	VPXORD Z14, Z14, Z14
 	VPXORD Z15, Z15, Z15
-	MOVQ   200(AX), R10
+	MOVQ   96(AX), R12
 
 outer:
-	MOVQ 192(AX), R11
+	MOVQ 88(AX), R13
 
 middle:
-	MOVQ 184(AX), R12
+	MOVQ 80(AX), R14
 
 inner:
-	VMOVUPS      (DX), Z16
-	VMOVUPS      64(DX), Z17
-	VBROADCASTSS (BX), Z18
+	VMOVUPS      (R11), Z16
+	VMOVUPS      64(R11), Z17
+	VBROADCASTSS (DI), Z18
 	VFMADD231PS  Z16, Z18, Z0
 	VFMADD231PS  Z17, Z18, Z1
-	VBROADCASTSS (BX)(CX*1), Z18
+	VBROADCASTSS (DI)(R9*1), Z18
 	VFMADD231PS  Z16, Z18, Z2
 	VFMADD231PS  Z17, Z18, Z3
-	VBROADCASTSS (BX)(CX*2), Z18
+	VBROADCASTSS (DI)(R9*2), Z18
 	VFMADD231PS  Z16, Z18, Z4
 	VFMADD231PS  Z17, Z18, Z5
-	VBROADCASTSS (BX)(R9*1), Z18
+	VBROADCASTSS (DI)(R10*1), Z18
 	VFMADD231PS  Z16, Z18, Z6
 	VFMADD231PS  Z17, Z18, Z7
-	VBROADCASTSS (SI), Z18
+	VBROADCASTSS (R8), Z18
 	VFMADD231PS  Z16, Z18, Z8
 	VFMADD231PS  Z17, Z18, Z9
-	VBROADCASTSS (SI)(CX*1), Z18
+	VBROADCASTSS (R8)(R9*1), Z18
 	VFMADD231PS  Z16, Z18, Z10
 	VFMADD231PS  Z17, Z18, Z11
-	VBROADCASTSS (SI)(CX*2), Z18
+	VBROADCASTSS (R8)(R9*2), Z18
 	VFMADD231PS  Z16, Z18, Z12
 	VFMADD231PS  Z17, Z18, Z13
-	VBROADCASTSS (SI)(R9*1), Z18
+	VBROADCASTSS (R8)(R10*1), Z18
 	VFMADD231PS  Z16, Z18, Z14
 	VFMADD231PS  Z17, Z18, Z15
-	ADDQ         R8, DX
-	ADDQ         DI, BX
-	ADDQ         DI, SI
-	DECQ         R12
+	ADDQ         SI, R11
+	ADDQ         BX, DI
+	ADDQ         BX, R8
+	DECQ         R14
 	JNZ          inner
-	ADDQ         232(AX), DX
-	ADDQ         224(AX), BX
-	ADDQ         224(AX), SI
-	DECQ         R11
+	ADDQ         112(AX), R11
+	ADDQ         104(AX), DI
+	ADDQ         104(AX), R8
+	DECQ         R13
 	JNZ          middle
-	ADDQ         248(AX), DX
-	ADDQ         240(AX), BX
-	ADDQ         240(AX), SI
-	DECQ         R10
+	ADDQ         128(AX), R11
+	ADDQ         120(AX), DI
+	ADDQ         120(AX), R8
+	DECQ         R12
 	JNZ          outer
 
-	// Addresses of C; masks for its columns.
-	MOVQ      48(AX), CX
-	MOVQ      120(AX), BX
-	LEAQ      (CX)(BX*4), BX
-	MOVQ      128(AX), SI
-	LEAQ      (CX)(SI*4), SI
-	MOVQ      176(AX), CX
-	SHLQ      $0x02, CX
-	LEAQ      (CX)(CX*2), R9
-	MOVQ      208(AX), DX
-	MOVQ      $-1, DI
-	BZHIQ     DX, DI, DI
-	KMOVW     DI, K1
-	SHRQ      $0x10, DI
-	KMOVW     DI, K2
-	CMPQ      216(AX), $0x00
-	JEQ       bias
-	VMOVUPS.Z (BX), K1, Z16
-	VADDPS    Z16, Z0, Z0
-	VMOVUPS.Z 64(BX), K2, Z16
-	VADDPS    Z16, Z1, Z1
-	VMOVUPS.Z (BX)(CX*1), K1, Z16
-	VADDPS    Z16, Z2, Z2
-	VMOVUPS.Z 64(BX)(CX*1), K2, Z16
-	VADDPS    Z16, Z3, Z3
-	VMOVUPS.Z (BX)(CX*2), K1, Z16
-	VADDPS    Z16, Z4, Z4
-	VMOVUPS.Z 64(BX)(CX*2), K2, Z16
-	VADDPS    Z16, Z5, Z5
-	VMOVUPS.Z (BX)(R9*1), K1, Z16
-	VADDPS    Z16, Z6, Z6
-	VMOVUPS.Z 64(BX)(R9*1), K2, Z16
-	VADDPS    Z16, Z7, Z7
-	VMOVUPS.Z (SI), K1, Z16
-	VADDPS    Z16, Z8, Z8
-	VMOVUPS.Z 64(SI), K2, Z16
-	VADDPS    Z16, Z9, Z9
-	VMOVUPS.Z (SI)(CX*1), K1, Z16
-	VADDPS    Z16, Z10, Z10
-	VMOVUPS.Z 64(SI)(CX*1), K2, Z16
-	VADDPS    Z16, Z11, Z11
-	VMOVUPS.Z (SI)(CX*2), K1, Z16
-	VADDPS    Z16, Z12, Z12
-	VMOVUPS.Z 64(SI)(CX*2), K2, Z16
-	VADDPS    Z16, Z13, Z13
-	VMOVUPS.Z (SI)(R9*1), K1, Z16
-	VADDPS    Z16, Z14, Z14
-	VMOVUPS.Z 64(SI)(R9*1), K2, Z16
-	VADDPS    Z16, Z15, Z15
+	// Addresses of C.
+	MOVQ   16(AX), R9
+	MOVQ   24(CX), DI
+	LEAQ   (R9)(DI*4), DI
+	MOVQ   32(CX), R8
+	LEAQ   (R9)(R8*4), R8
+	MOVQ   72(AX), R9
+	LEAQ   (R9)(R9*2), R10
+	CMPQ   144(AX), $0x00
+	JEQ    bias
+	VADDPS (DI), Z0, K1, Z0
+	VADDPS 64(DI), Z1, K2, Z1
+	VADDPS (DI)(R9*1), Z2, K1, Z2
+	VADDPS 64(DI)(R9*1), Z3, K2, Z3
+	VADDPS (DI)(R9*2), Z4, K1, Z4
+	VADDPS 64(DI)(R9*2), Z5, K2, Z5
+	VADDPS (DI)(R10*1), Z6, K1, Z6
+	VADDPS 64(DI)(R10*1), Z7, K2, Z7
+	VADDPS (R8), Z8, K1, Z8
+	VADDPS 64(R8), Z9, K2, Z9
+	VADDPS (R8)(R9*1), Z10, K1, Z10
+	VADDPS 64(R8)(R9*1), Z11, K2, Z11
+	VADDPS (R8)(R9*2), Z12, K1, Z12
+	VADDPS 64(R8)(R9*2), Z13, K2, Z13
+	VADDPS (R8)(R10*1), Z14, K1, Z14
+	VADDPS 64(R8)(R10*1), Z15, K2, Z15
 
 bias:
-	MOVQ      72(AX), DX
-	TESTQ     DX, DX
+	MOVQ      24(AX), R11
+	TESTQ     R11, R11
 	JEQ       store
-	VMOVUPS.Z (DX), K1, Z16
+	VMOVUPS.Z (R11), K1, Z16
 	VADDPS    Z16, Z0, Z0
 	VADDPS    Z16, Z2, Z2
 	VADDPS    Z16, Z4, Z4
@@ -1024,7 +957,7 @@ bias:
 	VADDPS    Z16, Z10, Z10
 	VADDPS    Z16, Z12, Z12
 	VADDPS    Z16, Z14, Z14
-	VMOVUPS.Z 64(DX), K2, Z16
+	VMOVUPS.Z 64(R11), K2, Z16
 	VADDPS    Z16, Z1, Z1
 	VADDPS    Z16, Z3, Z3
 	VADDPS    Z16, Z5, Z5
@@ -1035,48 +968,56 @@ bias:
 	VADDPS    Z16, Z15, Z15
 
 store:
-	VMOVUPS Z0, K1, (BX)
-	VMOVUPS Z1, K2, 64(BX)
-	VMOVUPS Z2, K1, (BX)(CX*1)
-	VMOVUPS Z3, K2, 64(BX)(CX*1)
-	VMOVUPS Z4, K1, (BX)(CX*2)
-	VMOVUPS Z5, K2, 64(BX)(CX*2)
-	VMOVUPS Z6, K1, (BX)(R9*1)
-	VMOVUPS Z7, K2, 64(BX)(R9*1)
-	VMOVUPS Z8, K1, (SI)
-	VMOVUPS Z9, K2, 64(SI)
-	VMOVUPS Z10, K1, (SI)(CX*1)
-	VMOVUPS Z11, K2, 64(SI)(CX*1)
-	VMOVUPS Z12, K1, (SI)(CX*2)
-	VMOVUPS Z13, K2, 64(SI)(CX*2)
-	VMOVUPS Z14, K1, (SI)(R9*1)
-	VMOVUPS Z15, K2, 64(SI)(R9*1)
+	VMOVUPS Z0, K1, (DI)
+	VMOVUPS Z1, K2, 64(DI)
+	VMOVUPS Z2, K1, (DI)(R9*1)
+	VMOVUPS Z3, K2, 64(DI)(R9*1)
+	VMOVUPS Z4, K1, (DI)(R9*2)
+	VMOVUPS Z5, K2, 64(DI)(R9*2)
+	VMOVUPS Z6, K1, (DI)(R10*1)
+	VMOVUPS Z7, K2, 64(DI)(R10*1)
+	VMOVUPS Z8, K1, (R8)
+	VMOVUPS Z9, K2, 64(R8)
+	VMOVUPS Z10, K1, (R8)(R9*1)
+	VMOVUPS Z11, K2, 64(R8)(R9*1)
+	VMOVUPS Z12, K1, (R8)(R9*2)
+	VMOVUPS Z13, K2, 64(R8)(R9*2)
+	VMOVUPS Z14, K1, (R8)(R10*1)
+	VMOVUPS Z15, K2, 64(R8)(R10*1)
+	ADDQ    $0x30, CX
+	DECQ    DX
+	JNZ     tile
 	VZEROUPPER
 	RET
 
-// func tile9x32AVX512(t *byte)
+// func tile9x32AVX512(c *byte)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·tile9x32AVX512(SB), NOSPLIT, $0-8
-	MOVQ t+0(FP), AX
+	MOVQ  c+0(FP), AX
+	MOVQ  136(AX), CX
+	MOVQ  $-1, DX
+	BZHIQ CX, DX, DX
+	KMOVW DX, K1
+	SHRQ  $0x10, DX
+	KMOVW DX, K2
+	MOVQ  32(AX), CX
+	MOVQ  40(AX), DX
+	LEAQ  152(AX)(CX*1), CX
+	MOVQ  56(AX), BX
+	MOVQ  64(AX), SI
 
-	// Addresses of A, one a group of rows, and of B; strides in bytes.
-	MOVQ   (AX), CX
-	MOVQ   96(AX), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   104(AX), SI
-	LEAQ   (CX)(SI*4), SI
-	MOVQ   112(AX), DI
-	LEAQ   (CX)(DI*4), DI
-	MOVQ   24(AX), CX
-	MOVQ   144(AX), DX
-	LEAQ   (CX)(DX*4), DX
-	MOVQ   152(AX), CX
-	SHLQ   $0x02, CX
-	MOVQ   160(AX), R8
-	SHLQ   $0x02, R8
-	MOVQ   168(AX), R9
-	SHLQ   $0x02, R9
-	LEAQ   (CX)(CX*2), R10
+tile:
+	// Addresses of A, one a group of rows, and of B.
+	MOVQ   (AX), R10
+	MOVQ   (CX), DI
+	LEAQ   (R10)(DI*4), DI
+	MOVQ   8(CX), R8
+	LEAQ   (R10)(R8*4), R8
+	MOVQ   16(CX), R9
+	LEAQ   (R10)(R9*4), R9
+	MOVQ   48(AX), R10
+	LEAQ   (R10)(R10*2), R11
+	MOVQ   8(AX), R12
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -1095,124 +1036,99 @@ TEXT ·tile9x32AVX512(SB), NOSPLIT, $0-8
 	VPXORD Z15, Z15, Z15
 	VPXORD Z16, Z16, Z16
 	VPXORD Z17, Z17, Z17
-	MOVQ   200(AX), R11
+	MOVQ   96(AX), R13
 
 outer:
-	MOVQ 192(AX), R12
+	MOVQ 88(AX), R14
 
 middle:
-	MOVQ 184(AX), R13
+	MOVQ 80(AX), R15
 
 inner:
-	VMOVUPS      (DX), Z18
-	VMOVUPS      64(DX), Z19
-	VBROADCASTSS (BX), Z20
+	VMOVUPS      (R12), Z18
+	VMOVUPS      64(R12), Z19
+	VBROADCASTSS (DI), Z20
 	VFMADD231PS  Z18, Z20, Z0
 	VFMADD231PS  Z19, Z20, Z1
-	VBROADCASTSS (BX)(CX*1), Z20
+	VBROADCASTSS (DI)(R10*1), Z20
 	VFMADD231PS  Z18, Z20, Z2
 	VFMADD231PS  Z19, Z20, Z3
-	VBROADCASTSS (BX)(CX*2), Z20
+	VBROADCASTSS (DI)(R10*2), Z20
 	VFMADD231PS  Z18, Z20, Z4
 	VFMADD231PS  Z19, Z20, Z5
-	VBROADCASTSS (BX)(R10*1), Z20
+	VBROADCASTSS (DI)(R11*1), Z20
 	VFMADD231PS  Z18, Z20, Z6
 	VFMADD231PS  Z19, Z20, Z7
-	VBROADCASTSS (SI), Z20
+	VBROADCASTSS (R8), Z20
 	VFMADD231PS  Z18, Z20, Z8
 	VFMADD231PS  Z19, Z20, Z9
-	VBROADCASTSS (SI)(CX*1), Z20
+	VBROADCASTSS (R8)(R10*1), Z20
 	VFMADD231PS  Z18, Z20, Z10
 	VFMADD231PS  Z19, Z20, Z11
-	VBROADCASTSS (SI)(CX*2), Z20
+	VBROADCASTSS (R8)(R10*2), Z20
 	VFMADD231PS  Z18, Z20, Z12
 	VFMADD231PS  Z19, Z20, Z13
-	VBROADCASTSS (SI)(R10*1), Z20
+	VBROADCASTSS (R8)(R11*1), Z20
 	VFMADD231PS  Z18, Z20, Z14
 	VFMADD231PS  Z19, Z20, Z15
-	VBROADCASTSS (DI), Z20
+	VBROADCASTSS (R9), Z20
 	VFMADD231PS  Z18, Z20, Z16
 	VFMADD231PS  Z19, Z20, Z17
-	ADDQ         R9, DX
-	ADDQ         R8, BX
-	ADDQ         R8, SI
-	ADDQ         R8, DI
-	DECQ         R13
+	ADDQ         SI, R12
+	ADDQ         BX, DI
+	ADDQ         BX, R8
+	ADDQ         BX, R9
+	DECQ         R15
 	JNZ          inner
-	ADDQ         232(AX), DX
-	ADDQ         224(AX), BX
-	ADDQ         224(AX), SI
-	ADDQ         224(AX), DI
-	DECQ         R12
+	ADDQ         112(AX), R12
+	ADDQ         104(AX), DI
+	ADDQ         104(AX), R8
+	ADDQ         104(AX), R9
+	DECQ         R14
 	JNZ          middle
-	ADDQ         248(AX), DX
-	ADDQ         240(AX), BX
-	ADDQ         240(AX), SI
-	ADDQ         240(AX), DI
-	DECQ         R11
+	ADDQ         128(AX), R12
+	ADDQ         120(AX), DI
+	ADDQ         120(AX), R8
+	ADDQ         120(AX), R9
+	DECQ         R13
 	JNZ          outer
 
-	// Addresses of C; masks for its columns.
-	MOVQ      48(AX), CX
-	MOVQ      120(AX), BX
-	LEAQ      (CX)(BX*4), BX
-	MOVQ      128(AX), SI
-	LEAQ      (CX)(SI*4), SI
-	MOVQ      136(AX), DI
-	LEAQ      (CX)(DI*4), DI
-	MOVQ      176(AX), CX
-	SHLQ      $0x02, CX
-	LEAQ      (CX)(CX*2), R10
-	MOVQ      208(AX), DX
-	MOVQ      $-1, R8
-	BZHIQ     DX, R8, R8
-	KMOVW     R8, K1
-	SHRQ      $0x10, R8
-	KMOVW     R8, K2
-	CMPQ      216(AX), $0x00
-	JEQ       bias
-	VMOVUPS.Z (BX), K1, Z18
-	VADDPS    Z18, Z0, Z0
-	VMOVUPS.Z 64(BX), K2, Z18
-	VADDPS    Z18, Z1, Z1
-	VMOVUPS.Z (BX)(CX*1), K1, Z18
-	VADDPS    Z18, Z2, Z2
-	VMOVUPS.Z 64(BX)(CX*1), K2, Z18
-	VADDPS    Z18, Z3, Z3
-	VMOVUPS.Z (BX)(CX*2), K1, Z18
-	VADDPS    Z18, Z4, Z4
-	VMOVUPS.Z 64(BX)(CX*2), K2, Z18
-	VADDPS    Z18, Z5, Z5
-	VMOVUPS.Z (BX)(R10*1), K1, Z18
-	VADDPS    Z18, Z6, Z6
-	VMOVUPS.Z 64(BX)(R10*1), K2, Z18
-	VADDPS    Z18, Z7, Z7
-	VMOVUPS.Z (SI), K1, Z18
-	VADDPS    Z18, Z8, Z8
-	VMOVUPS.Z 64(SI), K2, Z18
-	VADDPS    Z18, Z9, Z9
-	VMOVUPS.Z (SI)(CX*1), K1, Z18
-	VADDPS    Z18, Z10, Z10
-	VMOVUPS.Z 64(SI)(CX*1), K2, Z18
-	VADDPS    Z18, Z11, Z11
-	VMOVUPS.Z (SI)(CX*2), K1, Z18
-	VADDPS    Z18, Z12, Z12
-	VMOVUPS.Z 64(SI)(CX*2), K2, Z18
-	VADDPS    Z18, Z13, Z13
-	VMOVUPS.Z (SI)(R10*1), K1, Z18
-	VADDPS    Z18, Z14, Z14
-	VMOVUPS.Z 64(SI)(R10*1), K2, Z18
-	VADDPS    Z18, Z15, Z15
-	VMOVUPS.Z (DI), K1, Z18
-	VADDPS    Z18, Z16, Z16
-	VMOVUPS.Z 64(DI), K2, Z18
-	VADDPS    Z18, Z17, Z17
+	// Addresses of C.
+	MOVQ   16(AX), R10
+	MOVQ   24(CX), DI
+	LEAQ   (R10)(DI*4), DI
+	MOVQ   32(CX), R8
+	LEAQ   (R10)(R8*4), R8
+	MOVQ   40(CX), R9
+	LEAQ   (R10)(R9*4), R9
+	MOVQ   72(AX), R10
+	LEAQ   (R10)(R10*2), R11
+	CMPQ   144(AX), $0x00
+	JEQ    bias
+	VADDPS (DI), Z0, K1, Z0
+	VADDPS 64(DI), Z1, K2, Z1
+	VADDPS (DI)(R10*1), Z2, K1, Z2
+	VADDPS 64(DI)(R10*1), Z3, K2, Z3
+	VADDPS (DI)(R10*2), Z4, K1, Z4
+	VADDPS 64(DI)(R10*2), Z5, K2, Z5
+	VADDPS (DI)(R11*1), Z6, K1, Z6
+	VADDPS 64(DI)(R11*1), Z7, K2, Z7
+	VADDPS (R8), Z8, K1, Z8
+	VADDPS 64(R8), Z9, K2, Z9
+	VADDPS (R8)(R10*1), Z10, K1, Z10
+	VADDPS 64(R8)(R10*1), Z11, K2, Z11
+	VADDPS (R8)(R10*2), Z12, K1, Z12
+	VADDPS 64(R8)(R10*2), Z13, K2, Z13
+	VADDPS (R8)(R11*1), Z14, K1, Z14
+	VADDPS 64(R8)(R11*1), Z15, K2, Z15
+	VADDPS (R9), Z16, K1, Z16
+	VADDPS 64(R9), Z17, K2, Z17
 
 bias:
-	MOVQ      72(AX), DX
-	TESTQ     DX, DX
+	MOVQ      24(AX), R12
+	TESTQ     R12, R12
 	JEQ       store
-	VMOVUPS.Z (DX), K1, Z18
+	VMOVUPS.Z (R12), K1, Z18
 	VADDPS    Z18, Z0, Z0
 	VADDPS    Z18, Z2, Z2
 	VADDPS    Z18, Z4, Z4
@@ -1222,7 +1138,7 @@ bias:
 	VADDPS    Z18, Z12, Z12
 	VADDPS    Z18, Z14, Z14
 	VADDPS    Z18, Z16, Z16
-	VMOVUPS.Z 64(DX), K2, Z18
+	VMOVUPS.Z 64(R12), K2, Z18
 	VADDPS    Z18, Z1, Z1
 	VADDPS    Z18, Z3, Z3
 	VADDPS    Z18, Z5, Z5
@@ -1234,50 +1150,58 @@ bias:
 	VADDPS    Z18, Z17, Z17
 
 store:
-	VMOVUPS Z0, K1, (BX)
-	VMOVUPS Z1, K2, 64(BX)
-	VMOVUPS Z2, K1, (BX)(CX*1)
-	VMOVUPS Z3, K2, 64(BX)(CX*1)
-	VMOVUPS Z4, K1, (BX)(CX*2)
-	VMOVUPS Z5, K2, 64(BX)(CX*2)
-	VMOVUPS Z6, K1, (BX)(R10*1)
-	VMOVUPS Z7, K2, 64(BX)(R10*1)
-	VMOVUPS Z8, K1, (SI)
-	VMOVUPS Z9, K2, 64(SI)
-	VMOVUPS Z10, K1, (SI)(CX*1)
-	VMOVUPS Z11, K2, 64(SI)(CX*1)
-	VMOVUPS Z12, K1, (SI)(CX*2)
-	VMOVUPS Z13, K2, 64(SI)(CX*2)
-	VMOVUPS Z14, K1, (SI)(R10*1)
-	VMOVUPS Z15, K2, 64(SI)(R10*1)
-	VMOVUPS Z16, K1, (DI)
-	VMOVUPS Z17, K2, 64(DI)
+	VMOVUPS Z0, K1, (DI)
+	VMOVUPS Z1, K2, 64(DI)
+	VMOVUPS Z2, K1, (DI)(R10*1)
+	VMOVUPS Z3, K2, 64(DI)(R10*1)
+	VMOVUPS Z4, K1, (DI)(R10*2)
+	VMOVUPS Z5, K2, 64(DI)(R10*2)
+	VMOVUPS Z6, K1, (DI)(R11*1)
+	VMOVUPS Z7, K2, 64(DI)(R11*1)
+	VMOVUPS Z8, K1, (R8)
+	VMOVUPS Z9, K2, 64(R8)
+	VMOVUPS Z10, K1, (R8)(R10*1)
+	VMOVUPS Z11, K2, 64(R8)(R10*1)
+	VMOVUPS Z12, K1, (R8)(R10*2)
+	VMOVUPS Z13, K2, 64(R8)(R10*2)
+	VMOVUPS Z14, K1, (R8)(R11*1)
+	VMOVUPS Z15, K2, 64(R8)(R11*1)
+	VMOVUPS Z16, K1, (R9)
+	VMOVUPS Z17, K2, 64(R9)
+	ADDQ    $0x30, CX
+	DECQ    DX
+	JNZ     tile
 	VZEROUPPER
 	RET
 
-// func tile10x32AVX512(t *byte)
+// func tile10x32AVX512(c *byte)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·tile10x32AVX512(SB), NOSPLIT, $0-8
-	MOVQ t+0(FP), AX
+	MOVQ  c+0(FP), AX
+	MOVQ  136(AX), CX
+	MOVQ  $-1, DX
+	BZHIQ CX, DX, DX
+	KMOVW DX, K1
+	SHRQ  $0x10, DX
+	KMOVW DX, K2
+	MOVQ  32(AX), CX
+	MOVQ  40(AX), DX
+	LEAQ  152(AX)(CX*1), CX
+	MOVQ  56(AX), BX
+	MOVQ  64(AX), SI
 
-	// Addresses of A, one a group of rows, and of B; strides in bytes.
-	MOVQ   (AX), CX
-	MOVQ   96(AX), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   104(AX), SI
-	LEAQ   (CX)(SI*4), SI
-	MOVQ   112(AX), DI
-	LEAQ   (CX)(DI*4), DI
-	MOVQ   24(AX), CX
-	MOVQ   144(AX), DX
-	LEAQ   (CX)(DX*4), DX
-	MOVQ   152(AX), CX
-	SHLQ   $0x02, CX
-	MOVQ   160(AX), R8
-	SHLQ   $0x02, R8
-	MOVQ   168(AX), R9
-	SHLQ   $0x02, R9
-	LEAQ   (CX)(CX*2), R10
+tile:
+	// Addresses of A, one a group of rows, and of B.
+	MOVQ   (AX), R10
+	MOVQ   (CX), DI
+	LEAQ   (R10)(DI*4), DI
+	MOVQ   8(CX), R8
+	LEAQ   (R10)(R8*4), R8
+	MOVQ   16(CX), R9
+	LEAQ   (R10)(R9*4), R9
+	MOVQ   48(AX), R10
+	LEAQ   (R10)(R10*2), R11
+	MOVQ   8(AX), R12
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -1298,131 +1222,104 @@ TEXT ·tile10x32AVX512(SB), NOSPLIT, $0-8
 	VPXORD Z17, Z17, Z17
 	VPXORD Z18, Z18, Z18
 	VPXORD Z19, Z19, Z19
-	MOVQ   200(AX), R11
+	MOVQ   96(AX), R13
 
 outer:
-	MOVQ 192(AX), R12
+	MOVQ 88(AX), R14
 
 middle:
-	MOVQ 184(AX), R13
+	MOVQ 80(AX), R15
 
 inner:
-	VMOVUPS      (DX), Z20
-	VMOVUPS      64(DX), Z21
-	VBROADCASTSS (BX), Z22
+	VMOVUPS      (R12), Z20
+	VMOVUPS      64(R12), Z21
+	VBROADCASTSS (DI), Z22
 	VFMADD231PS  Z20, Z22, Z0
 	VFMADD231PS  Z21, Z22, Z1
-	VBROADCASTSS (BX)(CX*1), Z22
+	VBROADCASTSS (DI)(R10*1), Z22
 	VFMADD231PS  Z20, Z22, Z2
 	VFMADD231PS  Z21, Z22, Z3
-	VBROADCASTSS (BX)(CX*2), Z22
+	VBROADCASTSS (DI)(R10*2), Z22
 	VFMADD231PS  Z20, Z22, Z4
 	VFMADD231PS  Z21, Z22, Z5
-	VBROADCASTSS (BX)(R10*1), Z22
+	VBROADCASTSS (DI)(R11*1), Z22
 	VFMADD231PS  Z20, Z22, Z6
 	VFMADD231PS  Z21, Z22, Z7
-	VBROADCASTSS (SI), Z22
+	VBROADCASTSS (R8), Z22
 	VFMADD231PS  Z20, Z22, Z8
 	VFMADD231PS  Z21, Z22, Z9
-	VBROADCASTSS (SI)(CX*1), Z22
+	VBROADCASTSS (R8)(R10*1), Z22
 	VFMADD231PS  Z20, Z22, Z10
 	VFMADD231PS  Z21, Z22, Z11
-	VBROADCASTSS (SI)(CX*2), Z22
+	VBROADCASTSS (R8)(R10*2), Z22
 	VFMADD231PS  Z20, Z22, Z12
 	VFMADD231PS  Z21, Z22, Z13
-	VBROADCASTSS (SI)(R10*1), Z22
+	VBROADCASTSS (R8)(R11*1), Z22
 	VFMADD231PS  Z20, Z22, Z14
 	VFMADD231PS  Z21, Z22, Z15
-	VBROADCASTSS (DI), Z22
+	VBROADCASTSS (R9), Z22
 	VFMADD231PS  Z20, Z22, Z16
 	VFMADD231PS  Z21, Z22, Z17
-	VBROADCASTSS (DI)(CX*1), Z22
+	VBROADCASTSS (R9)(R10*1), Z22
 	VFMADD231PS  Z20, Z22, Z18
 	VFMADD231PS  Z21, Z22, Z19
-	ADDQ         R9, DX
-	ADDQ         R8, BX
-	ADDQ         R8, SI
-	ADDQ         R8, DI
-	DECQ         R13
+	ADDQ         SI, R12
+	ADDQ         BX, DI
+	ADDQ         BX, R8
+	ADDQ         BX, R9
+	DECQ         R15
 	JNZ          inner
-	ADDQ         232(AX), DX
-	ADDQ         224(AX), BX
-	ADDQ         224(AX), SI
-	ADDQ         224(AX), DI
-	DECQ         R12
+	ADDQ         112(AX), R12
+	ADDQ         104(AX), DI
+	ADDQ         104(AX), R8
+	ADDQ         104(AX), R9
+	DECQ         R14
 	JNZ          middle
-	ADDQ         248(AX), DX
-	ADDQ         240(AX), BX
-	ADDQ         240(AX), SI
-	ADDQ         240(AX), DI
-	DECQ         R11
+	ADDQ         128(AX), R12
+	ADDQ         120(AX), DI
+	ADDQ         120(AX), R8
+	ADDQ         120(AX), R9
+	DECQ         R13
 	JNZ          outer
 
-	// Addresses of C; masks for its columns.
-	MOVQ      48(AX), CX
-	MOVQ      120(AX), BX
-	LEAQ      (CX)(BX*4), BX
-	MOVQ      128(AX), SI
-	LEAQ      (CX)(SI*4), SI
-	MOVQ      136(AX), DI
-	LEAQ      (CX)(DI*4), DI
-	MOVQ      176(AX), CX
-	SHLQ      $0x02, CX
-	LEAQ      (CX)(CX*2), R10
-	MOVQ      208(AX), DX
-	MOVQ      $-1, R8
-	BZHIQ     DX, R8, R8
-	KMOVW     R8, K1
-	SHRQ      $0x10, R8
-	KMOVW     R8, K2
-	CMPQ      216(AX), $0x00
-	JEQ       bias
-	VMOVUPS.Z (BX), K1, Z20
-	VADDPS    Z20, Z0, Z0
-	VMOVUPS.Z 64(BX), K2, Z20
-	VADDPS    Z20, Z1, Z1
-	VMOVUPS.Z (BX)(CX*1), K1, Z20
-	VADDPS    Z20, Z2, Z2
-	VMOVUPS.Z 64(BX)(CX*1), K2, Z20
-	VADDPS    Z20, Z3, Z3
-	VMOVUPS.Z (BX)(CX*2), K1, Z20
-	VADDPS    Z20, Z4, Z4
-	VMOVUPS.Z 64(BX)(CX*2), K2, Z20
-	VADDPS    Z20, Z5, Z5
-	VMOVUPS.Z (BX)(R10*1), K1, Z20
-	VADDPS    Z20, Z6, Z6
-	VMOVUPS.Z 64(BX)(R10*1), K2, Z20
-	VADDPS    Z20, Z7, Z7
-	VMOVUPS.Z (SI), K1, Z20
-	VADDPS    Z20, Z8, Z8
-	VMOVUPS.Z 64(SI), K2, Z20
-	VADDPS    Z20, Z9, Z9
-	VMOVUPS.Z (SI)(CX*1), K1, Z20
-	VADDPS    Z20, Z10, Z10
-	VMOVUPS.Z 64(SI)(CX*1), K2, Z20
-	VADDPS    Z20, Z11, Z11
-	VMOVUPS.Z (SI)(CX*2), K1, Z20
-	VADDPS    Z20, Z12, Z12
-	VMOVUPS.Z 64(SI)(CX*2), K2, Z20
-	VADDPS    Z20, Z13, Z13
-	VMOVUPS.Z (SI)(R10*1), K1, Z20
-	VADDPS    Z20, Z14, Z14
-	VMOVUPS.Z 64(SI)(R10*1), K2, Z20
-	VADDPS    Z20, Z15, Z15
-	VMOVUPS.Z (DI), K1, Z20
-	VADDPS    Z20, Z16, Z16
-	VMOVUPS.Z 64(DI), K2, Z20
-	VADDPS    Z20, Z17, Z17
-	VMOVUPS.Z (DI)(CX*1), K1, Z20
-	VADDPS    Z20, Z18, Z18
-	VMOVUPS.Z 64(DI)(CX*1), K2, Z20
-	VADDPS    Z20, Z19, Z19
+	// Addresses of C.
+	MOVQ   16(AX), R10
+	MOVQ   24(CX), DI
+	LEAQ   (R10)(DI*4), DI
+	MOVQ   32(CX), R8
+	LEAQ   (R10)(R8*4), R8
+	MOVQ   40(CX), R9
+	LEAQ   (R10)(R9*4), R9
+	MOVQ   72(AX), R10
+	LEAQ   (R10)(R10*2), R11
+	CMPQ   144(AX), $0x00
+	JEQ    bias
+	VADDPS (DI), Z0, K1, Z0
+	VADDPS 64(DI), Z1, K2, Z1
+	VADDPS (DI)(R10*1), Z2, K1, Z2
+	VADDPS 64(DI)(R10*1), Z3, K2, Z3
+	VADDPS (DI)(R10*2), Z4, K1, Z4
+	VADDPS 64(DI)(R10*2), Z5, K2, Z5
+	VADDPS (DI)(R11*1), Z6, K1, Z6
+	VADDPS 64(DI)(R11*1), Z7, K2, Z7
+	VADDPS (R8), Z8, K1, Z8
+	VADDPS 64(R8), Z9, K2, Z9
+	VADDPS (R8)(R10*1), Z10, K1, Z10
+	VADDPS 64(R8)(R10*1), Z11, K2, Z11
+	VADDPS (R8)(R10*2), Z12, K1, Z12
+	VADDPS 64(R8)(R10*2), Z13, K2, Z13
+	VADDPS (R8)(R11*1), Z14, K1, Z14
+	VADDPS 64(R8)(R11*1), Z15, K2, Z15
+	VADDPS (R9), Z16, K1, Z16
+	VADDPS 64(R9), Z17, K2, Z17
+	VADDPS (R9)(R10*1), Z18, K1, Z18
+	VADDPS 64(R9)(R10*1), Z19, K2, Z19
 
 bias:
-	MOVQ      72(AX), DX
-	TESTQ     DX, DX
+	MOVQ      24(AX), R12
+	TESTQ     R12, R12
 	JEQ       store
-	VMOVUPS.Z (DX), K1, Z20
+	VMOVUPS.Z (R12), K1, Z20
 	VADDPS    Z20, Z0, Z0
 	VADDPS    Z20, Z2, Z2
 	VADDPS    Z20, Z4, Z4
@@ -1433,7 +1330,7 @@ bias:
 	VADDPS    Z20, Z14, Z14
 	VADDPS    Z20, Z16, Z16
 	VADDPS    Z20, Z18, Z18
-	VMOVUPS.Z 64(DX), K2, Z20
+	VMOVUPS.Z 64(R12), K2, Z20
 	VADDPS    Z20, Z1, Z1
 	VADDPS    Z20, Z3, Z3
 	VADDPS    Z20, Z5, Z5
@@ -1446,52 +1343,60 @@ bias:
 	VADDPS    Z20, Z19, Z19
 
 store:
-	VMOVUPS Z0, K1, (BX)
-	VMOVUPS Z1, K2, 64(BX)
-	VMOVUPS Z2, K1, (BX)(CX*1)
-	VMOVUPS Z3, K2, 64(BX)(CX*1)
-	VMOVUPS Z4, K1, (BX)(CX*2)
-	VMOVUPS Z5, K2, 64(BX)(CX*2)
-	VMOVUPS Z6, K1, (BX)(R10*1)
-	VMOVUPS Z7, K2, 64(BX)(R10*1)
-	VMOVUPS Z8, K1, (SI)
-	VMOVUPS Z9, K2, 64(SI)
-	VMOVUPS Z10, K1, (SI)(CX*1)
-	VMOVUPS Z11, K2, 64(SI)(CX*1)
-	VMOVUPS Z12, K1, (SI)(CX*2)
-	VMOVUPS Z13, K2, 64(SI)(CX*2)
-	VMOVUPS Z14, K1, (SI)(R10*1)
-	VMOVUPS Z15, K2, 64(SI)(R10*1)
-	VMOVUPS Z16, K1, (DI)
-	VMOVUPS Z17, K2, 64(DI)
-	VMOVUPS Z18, K1, (DI)(CX*1)
-	VMOVUPS Z19, K2, 64(DI)(CX*1)
+	VMOVUPS Z0, K1, (DI)
+	VMOVUPS Z1, K2, 64(DI)
+	VMOVUPS Z2, K1, (DI)(R10*1)
+	VMOVUPS Z3, K2, 64(DI)(R10*1)
+	VMOVUPS Z4, K1, (DI)(R10*2)
+	VMOVUPS Z5, K2, 64(DI)(R10*2)
+	VMOVUPS Z6, K1, (DI)(R11*1)
+	VMOVUPS Z7, K2, 64(DI)(R11*1)
+	VMOVUPS Z8, K1, (R8)
+	VMOVUPS Z9, K2, 64(R8)
+	VMOVUPS Z10, K1, (R8)(R10*1)
+	VMOVUPS Z11, K2, 64(R8)(R10*1)
+	VMOVUPS Z12, K1, (R8)(R10*2)
+	VMOVUPS Z13, K2, 64(R8)(R10*2)
+	VMOVUPS Z14, K1, (R8)(R11*1)
+	VMOVUPS Z15, K2, 64(R8)(R11*1)
+	VMOVUPS Z16, K1, (R9)
+	VMOVUPS Z17, K2, 64(R9)
+	VMOVUPS Z18, K1, (R9)(R10*1)
+	VMOVUPS Z19, K2, 64(R9)(R10*1)
+	ADDQ    $0x30, CX
+	DECQ    DX
+	JNZ     tile
 	VZEROUPPER
 	RET
 
-// func tile11x32AVX512(t *byte)
+// func tile11x32AVX512(c *byte)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·tile11x32AVX512(SB), NOSPLIT, $0-8
-	MOVQ t+0(FP), AX
+	MOVQ  c+0(FP), AX
+	MOVQ  136(AX), CX
+	MOVQ  $-1, DX
+	BZHIQ CX, DX, DX
+	KMOVW DX, K1
+	SHRQ  $0x10, DX
+	KMOVW DX, K2
+	MOVQ  32(AX), CX
+	MOVQ  40(AX), DX
+	LEAQ  152(AX)(CX*1), CX
+	MOVQ  56(AX), BX
+	MOVQ  64(AX), SI
 
-	// Addresses of A, one a group of rows, and of B; strides in bytes.
-	MOVQ   (AX), CX
-	MOVQ   96(AX), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   104(AX), SI
-	LEAQ   (CX)(SI*4), SI
-	MOVQ   112(AX), DI
-	LEAQ   (CX)(DI*4), DI
-	MOVQ   24(AX), CX
-	MOVQ   144(AX), DX
-	LEAQ   (CX)(DX*4), DX
-	MOVQ   152(AX), CX
-	SHLQ   $0x02, CX
-	MOVQ   160(AX), R8
-	SHLQ   $0x02, R8
-	MOVQ   168(AX), R9
-	SHLQ   $0x02, R9
-	LEAQ   (CX)(CX*2), R10
+tile:
+	// Addresses of A, one a group of rows, and of B.
+	MOVQ   (AX), R10
+	MOVQ   (CX), DI
+	LEAQ   (R10)(DI*4), DI
+	MOVQ   8(CX), R8
+	LEAQ   (R10)(R8*4), R8
+	MOVQ   16(CX), R9
+	LEAQ   (R10)(R9*4), R9
+	MOVQ   48(AX), R10
+	LEAQ   (R10)(R10*2), R11
+	MOVQ   8(AX), R12
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -1514,138 +1419,109 @@ TEXT ·tile11x32AVX512(SB), NOSPLIT, $0-8
 	VPXORD Z19, Z19, Z19
 	VPXORD Z20, Z20, Z20
 	VPXORD Z21, Z21, Z21
-	MOVQ   200(AX), R11
+	MOVQ   96(AX), R13
 
 outer:
-	MOVQ 192(AX), R12
+	MOVQ 88(AX), R14
 
 middle:
-	MOVQ 184(AX), R13
+	MOVQ 80(AX), R15
 
 inner:
-	VMOVUPS      (DX), Z22
-	VMOVUPS      64(DX), Z23
-	VBROADCASTSS (BX), Z24
+	VMOVUPS      (R12), Z22
+	VMOVUPS      64(R12), Z23
+	VBROADCASTSS (DI), Z24
 	VFMADD231PS  Z22, Z24, Z0
 	VFMADD231PS  Z23, Z24, Z1
-	VBROADCASTSS (BX)(CX*1), Z24
+	VBROADCASTSS (DI)(R10*1), Z24
 	VFMADD231PS  Z22, Z24, Z2
 	VFMADD231PS  Z23, Z24, Z3
-	VBROADCASTSS (BX)(CX*2), Z24
+	VBROADCASTSS (DI)(R10*2), Z24
 	VFMADD231PS  Z22, Z24, Z4
 	VFMADD231PS  Z23, Z24, Z5
-	VBROADCASTSS (BX)(R10*1), Z24
+	VBROADCASTSS (DI)(R11*1), Z24
 	VFMADD231PS  Z22, Z24, Z6
 	VFMADD231PS  Z23, Z24, Z7
-	VBROADCASTSS (SI), Z24
+	VBROADCASTSS (R8), Z24
 	VFMADD231PS  Z22, Z24, Z8
 	VFMADD231PS  Z23, Z24, Z9
-	VBROADCASTSS (SI)(CX*1), Z24
+	VBROADCASTSS (R8)(R10*1), Z24
 	VFMADD231PS  Z22, Z24, Z10
 	VFMADD231PS  Z23, Z24, Z11
-	VBROADCASTSS (SI)(CX*2), Z24
+	VBROADCASTSS (R8)(R10*2), Z24
 	VFMADD231PS  Z22, Z24, Z12
 	VFMADD231PS  Z23, Z24, Z13
-	VBROADCASTSS (SI)(R10*1), Z24
+	VBROADCASTSS (R8)(R11*1), Z24
 	VFMADD231PS  Z22, Z24, Z14
 	VFMADD231PS  Z23, Z24, Z15
-	VBROADCASTSS (DI), Z24
+	VBROADCASTSS (R9), Z24
 	VFMADD231PS  Z22, Z24, Z16
 	VFMADD231PS  Z23, Z24, Z17
-	VBROADCASTSS (DI)(CX*1), Z24
+	VBROADCASTSS (R9)(R10*1), Z24
 	VFMADD231PS  Z22, Z24, Z18
 	VFMADD231PS  Z23, Z24, Z19
-	VBROADCASTSS (DI)(CX*2), Z24
+	VBROADCASTSS (R9)(R10*2), Z24
 	VFMADD231PS  Z22, Z24, Z20
 	VFMADD231PS  Z23, Z24, Z21
-	ADDQ         R9, DX
-	ADDQ         R8, BX
-	ADDQ         R8, SI
-	ADDQ         R8, DI
-	DECQ         R13
+	ADDQ         SI, R12
+	ADDQ         BX, DI
+	ADDQ         BX, R8
+	ADDQ         BX, R9
+	DECQ         R15
 	JNZ          inner
-	ADDQ         232(AX), DX
-	ADDQ         224(AX), BX
-	ADDQ         224(AX), SI
-	ADDQ         224(AX), DI
-	DECQ         R12
+	ADDQ         112(AX), R12
+	ADDQ         104(AX), DI
+	ADDQ         104(AX), R8
+	ADDQ         104(AX), R9
+	DECQ         R14
 	JNZ          middle
-	ADDQ         248(AX), DX
-	ADDQ         240(AX), BX
-	ADDQ         240(AX), SI
-	ADDQ         240(AX), DI
-	DECQ         R11
+	ADDQ         128(AX), R12
+	ADDQ         120(AX), DI
+	ADDQ         120(AX), R8
+	ADDQ         120(AX), R9
+	DECQ         R13
 	JNZ          outer
 
-	// Addresses of C; masks for its columns.
-	MOVQ      48(AX), CX
-	MOVQ      120(AX), BX
-	LEAQ      (CX)(BX*4), BX
-	MOVQ      128(AX), SI
-	LEAQ      (CX)(SI*4), SI
-	MOVQ      136(AX), DI
-	LEAQ      (CX)(DI*4), DI
-	MOVQ      176(AX), CX
-	SHLQ      $0x02, CX
-	LEAQ      (CX)(CX*2), R10
-	MOVQ      208(AX), DX
-	MOVQ      $-1, R8
-	BZHIQ     DX, R8, R8
-	KMOVW     R8, K1
-	SHRQ      $0x10, R8
-	KMOVW     R8, K2
-	CMPQ      216(AX), $0x00
-	JEQ       bias
-	VMOVUPS.Z (BX), K1, Z22
-	VADDPS    Z22, Z0, Z0
-	VMOVUPS.Z 64(BX), K2, Z22
-	VADDPS    Z22, Z1, Z1
-	VMOVUPS.Z (BX)(CX*1), K1, Z22
-	VADDPS    Z22, Z2, Z2
-	VMOVUPS.Z 64(BX)(CX*1), K2, Z22
-	VADDPS    Z22, Z3, Z3
-	VMOVUPS.Z (BX)(CX*2), K1, Z22
-	VADDPS    Z22, Z4, Z4
-	VMOVUPS.Z 64(BX)(CX*2), K2, Z22
-	VADDPS    Z22, Z5, Z5
-	VMOVUPS.Z (BX)(R10*1), K1, Z22
-	VADDPS    Z22, Z6, Z6
-	VMOVUPS.Z 64(BX)(R10*1), K2, Z22
-	VADDPS    Z22, Z7, Z7
-	VMOVUPS.Z (SI), K1, Z22
-	VADDPS    Z22, Z8, Z8
-	VMOVUPS.Z 64(SI), K2, Z22
-	VADDPS    Z22, Z9, Z9
-	VMOVUPS.Z (SI)(CX*1), K1, Z22
-	VADDPS    Z22, Z10, Z10
-	VMOVUPS.Z 64(SI)(CX*1), K2, Z22
-	VADDPS    Z22, Z11, Z11
-	VMOVUPS.Z (SI)(CX*2), K1, Z22
-	VADDPS    Z22, Z12, Z12
-	VMOVUPS.Z 64(SI)(CX*2), K2, Z22
-	VADDPS    Z22, Z13, Z13
-	VMOVUPS.Z (SI)(R10*1), K1, Z22
-	VADDPS    Z22, Z14, Z14
-	VMOVUPS.Z 64(SI)(R10*1), K2, Z22
-	VADDPS    Z22, Z15, Z15
-	VMOVUPS.Z (DI), K1, Z22
-	VADDPS    Z22, Z16, Z16
-	VMOVUPS.Z 64(DI), K2, Z22
-	VADDPS    Z22, Z17, Z17
-	VMOVUPS.Z (DI)(CX*1), K1, Z22
-	VADDPS    Z22, Z18, Z18
-	VMOVUPS.Z 64(DI)(CX*1), K2, Z22
-	VADDPS    Z22, Z19, Z19
-	VMOVUPS.Z (DI)(CX*2), K1, Z22
-	VADDPS    Z22, Z20, Z20
-	VMOVUPS.Z 64(DI)(CX*2), K2, Z22
-	VADDPS    Z22, Z21, Z21
+	// Addresses of C.
+	MOVQ   16(AX), R10
+	MOVQ   24(CX), DI
+	LEAQ   (R10)(DI*4), DI
+	MOVQ   32(CX), R8
+	LEAQ   (R10)(R8*4), R8
+	MOVQ   40(CX), R9
+	LEAQ   (R10)(R9*4), R9
+	MOVQ   72(AX), R10
+	LEAQ   (R10)(R10*2), R11
+	CMPQ   144(AX), $0x00
+	JEQ    bias
+	VADDPS (DI), Z0, K1, Z0
+	VADDPS 64(DI), Z1, K2, Z1
+	VADDPS (DI)(R10*1), Z2, K1, Z2
+	VADDPS 64(DI)(R10*1), Z3, K2, Z3
+	VADDPS (DI)(R10*2), Z4, K1, Z4
+	VADDPS 64(DI)(R10*2), Z5, K2, Z5
+	VADDPS (DI)(R11*1), Z6, K1, Z6
+	VADDPS 64(DI)(R11*1), Z7, K2, Z7
+	VADDPS (R8), Z8, K1, Z8
+	VADDPS 64(R8), Z9, K2, Z9
+	VADDPS (R8)(R10*1), Z10, K1, Z10
+	VADDPS 64(R8)(R10*1), Z11, K2, Z11
+	VADDPS (R8)(R10*2), Z12, K1, Z12
+	VADDPS 64(R8)(R10*2), Z13, K2, Z13
+	VADDPS (R8)(R11*1), Z14, K1, Z14
+	VADDPS 64(R8)(R11*1), Z15, K2, Z15
+	VADDPS (R9), Z16, K1, Z16
+	VADDPS 64(R9), Z17, K2, Z17
+	VADDPS (R9)(R10*1), Z18, K1, Z18
+	VADDPS 64(R9)(R10*1), Z19, K2, Z19
+	VADDPS (R9)(R10*2), Z20, K1, Z20
+	VADDPS 64(R9)(R10*2), Z21, K2, Z21
 
 bias:
-	MOVQ      72(AX), DX
-	TESTQ     DX, DX
+	MOVQ      24(AX), R12
+	TESTQ     R12, R12
 	JEQ       store
-	VMOVUPS.Z (DX), K1, Z22
+	VMOVUPS.Z (R12), K1, Z22
 	VADDPS    Z22, Z0, Z0
 	VADDPS    Z22, Z2, Z2
 	VADDPS    Z22, Z4, Z4
@@ -1657,7 +1533,7 @@ bias:
 	VADDPS    Z22, Z16, Z16
 	VADDPS    Z22, Z18, Z18
 	VADDPS    Z22, Z20, Z20
-	VMOVUPS.Z 64(DX), K2, Z22
+	VMOVUPS.Z 64(R12), K2, Z22
 	VADDPS    Z22, Z1, Z1
 	VADDPS    Z22, Z3, Z3
 	VADDPS    Z22, Z5, Z5
@@ -1671,54 +1547,62 @@ bias:
 	VADDPS    Z22, Z21, Z21
 
 store:
-	VMOVUPS Z0, K1, (BX)
-	VMOVUPS Z1, K2, 64(BX)
-	VMOVUPS Z2, K1, (BX)(CX*1)
-	VMOVUPS Z3, K2, 64(BX)(CX*1)
-	VMOVUPS Z4, K1, (BX)(CX*2)
-	VMOVUPS Z5, K2, 64(BX)(CX*2)
-	VMOVUPS Z6, K1, (BX)(R10*1)
-	VMOVUPS Z7, K2, 64(BX)(R10*1)
-	VMOVUPS Z8, K1, (SI)
-	VMOVUPS Z9, K2, 64(SI)
-	VMOVUPS Z10, K1, (SI)(CX*1)
-	VMOVUPS Z11, K2, 64(SI)(CX*1)
-	VMOVUPS Z12, K1, (SI)(CX*2)
-	VMOVUPS Z13, K2, 64(SI)(CX*2)
-	VMOVUPS Z14, K1, (SI)(R10*1)
-	VMOVUPS Z15, K2, 64(SI)(R10*1)
-	VMOVUPS Z16, K1, (DI)
-	VMOVUPS Z17, K2, 64(DI)
-	VMOVUPS Z18, K1, (DI)(CX*1)
-	VMOVUPS Z19, K2, 64(DI)(CX*1)
-	VMOVUPS Z20, K1, (DI)(CX*2)
-	VMOVUPS Z21, K2, 64(DI)(CX*2)
+	VMOVUPS Z0, K1, (DI)
+	VMOVUPS Z1, K2, 64(DI)
+	VMOVUPS Z2, K1, (DI)(R10*1)
+	VMOVUPS Z3, K2, 64(DI)(R10*1)
+	VMOVUPS Z4, K1, (DI)(R10*2)
+	VMOVUPS Z5, K2, 64(DI)(R10*2)
+	VMOVUPS Z6, K1, (DI)(R11*1)
+	VMOVUPS Z7, K2, 64(DI)(R11*1)
+	VMOVUPS Z8, K1, (R8)
+	VMOVUPS Z9, K2, 64(R8)
+	VMOVUPS Z10, K1, (R8)(R10*1)
+	VMOVUPS Z11, K2, 64(R8)(R10*1)
+	VMOVUPS Z12, K1, (R8)(R10*2)
+	VMOVUPS Z13, K2, 64(R8)(R10*2)
+	VMOVUPS Z14, K1, (R8)(R11*1)
+	VMOVUPS Z15, K2, 64(R8)(R11*1)
+	VMOVUPS Z16, K1, (R9)
+	VMOVUPS Z17, K2, 64(R9)
+	VMOVUPS Z18, K1, (R9)(R10*1)
+	VMOVUPS Z19, K2, 64(R9)(R10*1)
+	VMOVUPS Z20, K1, (R9)(R10*2)
+	VMOVUPS Z21, K2, 64(R9)(R10*2)
+	ADDQ    $0x30, CX
+	DECQ    DX
+	JNZ     tile
 	VZEROUPPER
 	RET
 
-// func tile12x32AVX512(t *byte)
+// func tile12x32AVX512(c *byte)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·tile12x32AVX512(SB), NOSPLIT, $0-8
-	MOVQ t+0(FP), AX
+	MOVQ  c+0(FP), AX
+	MOVQ  136(AX), CX
+	MOVQ  $-1, DX
+	BZHIQ CX, DX, DX
+	KMOVW DX, K1
+	SHRQ  $0x10, DX
+	KMOVW DX, K2
+	MOVQ  32(AX), CX
+	MOVQ  40(AX), DX
+	LEAQ  152(AX)(CX*1), CX
+	MOVQ  56(AX), BX
+	MOVQ  64(AX), SI
 
-	// Addresses of A, one a group of rows, and of B; strides in bytes.
-	MOVQ   (AX), CX
-	MOVQ   96(AX), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   104(AX), SI
-	LEAQ   (CX)(SI*4), SI
-	MOVQ   112(AX), DI
-	LEAQ   (CX)(DI*4), DI
-	MOVQ   24(AX), CX
-	MOVQ   144(AX), DX
-	LEAQ   (CX)(DX*4), DX
-	MOVQ   152(AX), CX
-	SHLQ   $0x02, CX
-	MOVQ   160(AX), R8
-	SHLQ   $0x02, R8
-	MOVQ   168(AX), R9
-	SHLQ   $0x02, R9
-	LEAQ   (CX)(CX*2), R10
+tile:
+	// Addresses of A, one a group of rows, and of B.
+	MOVQ   (AX), R10
+	MOVQ   (CX), DI
+	LEAQ   (R10)(DI*4), DI
+	MOVQ   8(CX), R8
+	LEAQ   (R10)(R8*4), R8
+	MOVQ   16(CX), R9
+	LEAQ   (R10)(R9*4), R9
+	MOVQ   48(AX), R10
+	LEAQ   (R10)(R10*2), R11
+	MOVQ   8(AX), R12
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -1743,145 +1627,114 @@ TEXT ·tile12x32AVX512(SB), NOSPLIT, $0-8
 	VPXORD Z21, Z21, Z21
 	VPXORD Z22, Z22, Z22
 	VPXORD Z23, Z23, Z23
-	MOVQ   200(AX), R11
+	MOVQ   96(AX), R13
 
 outer:
-	MOVQ 192(AX), R12
+	MOVQ 88(AX), R14
 
 middle:
-	MOVQ 184(AX), R13
+	MOVQ 80(AX), R15
 
 inner:
-	VMOVUPS      (DX), Z24
-	VMOVUPS      64(DX), Z25
-	VBROADCASTSS (BX), Z26
+	VMOVUPS      (R12), Z24
+	VMOVUPS      64(R12), Z25
+	VBROADCASTSS (DI), Z26
 	VFMADD231PS  Z24, Z26, Z0
 	VFMADD231PS  Z25, Z26, Z1
-	VBROADCASTSS (BX)(CX*1), Z26
+	VBROADCASTSS (DI)(R10*1), Z26
 	VFMADD231PS  Z24, Z26, Z2
 	VFMADD231PS  Z25, Z26, Z3
-	VBROADCASTSS (BX)(CX*2), Z26
+	VBROADCASTSS (DI)(R10*2), Z26
 	VFMADD231PS  Z24, Z26, Z4
 	VFMADD231PS  Z25, Z26, Z5
-	VBROADCASTSS (BX)(R10*1), Z26
+	VBROADCASTSS (DI)(R11*1), Z26
 	VFMADD231PS  Z24, Z26, Z6
 	VFMADD231PS  Z25, Z26, Z7
-	VBROADCASTSS (SI), Z26
+	VBROADCASTSS (R8), Z26
 	VFMADD231PS  Z24, Z26, Z8
 	VFMADD231PS  Z25, Z26, Z9
-	VBROADCASTSS (SI)(CX*1), Z26
+	VBROADCASTSS (R8)(R10*1), Z26
 	VFMADD231PS  Z24, Z26, Z10
 	VFMADD231PS  Z25, Z26, Z11
-	VBROADCASTSS (SI)(CX*2), Z26
+	VBROADCASTSS (R8)(R10*2), Z26
 	VFMADD231PS  Z24, Z26, Z12
 	VFMADD231PS  Z25, Z26, Z13
-	VBROADCASTSS (SI)(R10*1), Z26
+	VBROADCASTSS (R8)(R11*1), Z26
 	VFMADD231PS  Z24, Z26, Z14
 	VFMADD231PS  Z25, Z26, Z15
-	VBROADCASTSS (DI), Z26
+	VBROADCASTSS (R9), Z26
 	VFMADD231PS  Z24, Z26, Z16
 	VFMADD231PS  Z25, Z26, Z17
-	VBROADCASTSS (DI)(CX*1), Z26
+	VBROADCASTSS (R9)(R10*1), Z26
 	VFMADD231PS  Z24, Z26, Z18
 	VFMADD231PS  Z25, Z26, Z19
-	VBROADCASTSS (DI)(CX*2), Z26
+	VBROADCASTSS (R9)(R10*2), Z26
 	VFMADD231PS  Z24, Z26, Z20
 	VFMADD231PS  Z25, Z26, Z21
-	VBROADCASTSS (DI)(R10*1), Z26
+	VBROADCASTSS (R9)(R11*1), Z26
 	VFMADD231PS  Z24, Z26, Z22
 	VFMADD231PS  Z25, Z26, Z23
-	ADDQ         R9, DX
-	ADDQ         R8, BX
-	ADDQ         R8, SI
-	ADDQ         R8, DI
-	DECQ         R13
+	ADDQ         SI, R12
+	ADDQ         BX, DI
+	ADDQ         BX, R8
+	ADDQ         BX, R9
+	DECQ         R15
 	JNZ          inner
-	ADDQ         232(AX), DX
-	ADDQ         224(AX), BX
-	ADDQ         224(AX), SI
-	ADDQ         224(AX), DI
-	DECQ         R12
+	ADDQ         112(AX), R12
+	ADDQ         104(AX), DI
+	ADDQ         104(AX), R8
+	ADDQ         104(AX), R9
+	DECQ         R14
 	JNZ          middle
-	ADDQ         248(AX), DX
-	ADDQ         240(AX), BX
-	ADDQ         240(AX), SI
-	ADDQ         240(AX), DI
-	DECQ         R11
+	ADDQ         128(AX), R12
+	ADDQ         120(AX), DI
+	ADDQ         120(AX), R8
+	ADDQ         120(AX), R9
+	DECQ         R13
 	JNZ          outer
 
-	// Addresses of C; masks for its columns.
-	MOVQ      48(AX), CX
-	MOVQ      120(AX), BX
-	LEAQ      (CX)(BX*4), BX
-	MOVQ      128(AX), SI
-	LEAQ      (CX)(SI*4), SI
-	MOVQ      136(AX), DI
-	LEAQ      (CX)(DI*4), DI
-	MOVQ      176(AX), CX
-	SHLQ      $0x02, CX
-	LEAQ      (CX)(CX*2), R10
-	MOVQ      208(AX), DX
-	MOVQ      $-1, R8
-	BZHIQ     DX, R8, R8
-	KMOVW     R8, K1
-	SHRQ      $0x10, R8
-	KMOVW     R8, K2
-	CMPQ      216(AX), $0x00
-	JEQ       bias
-	VMOVUPS.Z (BX), K1, Z24
-	VADDPS    Z24, Z0, Z0
-	VMOVUPS.Z 64(BX), K2, Z24
-	VADDPS    Z24, Z1, Z1
-	VMOVUPS.Z (BX)(CX*1), K1, Z24
-	VADDPS    Z24, Z2, Z2
-	VMOVUPS.Z 64(BX)(CX*1), K2, Z24
-	VADDPS    Z24, Z3, Z3
-	VMOVUPS.Z (BX)(CX*2), K1, Z24
-	VADDPS    Z24, Z4, Z4
-	VMOVUPS.Z 64(BX)(CX*2), K2, Z24
-	VADDPS    Z24, Z5, Z5
-	VMOVUPS.Z (BX)(R10*1), K1, Z24
-	VADDPS    Z24, Z6, Z6
-	VMOVUPS.Z 64(BX)(R10*1), K2, Z24
-	VADDPS    Z24, Z7, Z7
-	VMOVUPS.Z (SI), K1, Z24
-	VADDPS    Z24, Z8, Z8
-	VMOVUPS.Z 64(SI), K2, Z24
-	VADDPS    Z24, Z9, Z9
-	VMOVUPS.Z (SI)(CX*1), K1, Z24
-	VADDPS    Z24, Z10, Z10
-	VMOVUPS.Z 64(SI)(CX*1), K2, Z24
-	VADDPS    Z24, Z11, Z11
-	VMOVUPS.Z (SI)(CX*2), K1, Z24
-	VADDPS    Z24, Z12, Z12
-	VMOVUPS.Z 64(SI)(CX*2), K2, Z24
-	VADDPS    Z24, Z13, Z13
-	VMOVUPS.Z (SI)(R10*1), K1, Z24
-	VADDPS    Z24, Z14, Z14
-	VMOVUPS.Z 64(SI)(R10*1), K2, Z24
-	VADDPS    Z24, Z15, Z15
-	VMOVUPS.Z (DI), K1, Z24
-	VADDPS    Z24, Z16, Z16
-	VMOVUPS.Z 64(DI), K2, Z24
-	VADDPS    Z24, Z17, Z17
-	VMOVUPS.Z (DI)(CX*1), K1, Z24
-	VADDPS    Z24, Z18, Z18
-	VMOVUPS.Z 64(DI)(CX*1), K2, Z24
-	VADDPS    Z24, Z19, Z19
-	VMOVUPS.Z (DI)(CX*2), K1, Z24
-	VADDPS    Z24, Z20, Z20
-	VMOVUPS.Z 64(DI)(CX*2), K2, Z24
-	VADDPS    Z24, Z21, Z21
-	VMOVUPS.Z (DI)(R10*1), K1, Z24
-	VADDPS    Z24, Z22, Z22
-	VMOVUPS.Z 64(DI)(R10*1), K2, Z24
-	VADDPS    Z24, Z23, Z23
+	// Addresses of C.
+	MOVQ   16(AX), R10
+	MOVQ   24(CX), DI
+	LEAQ   (R10)(DI*4), DI
+	MOVQ   32(CX), R8
+	LEAQ   (R10)(R8*4), R8
+	MOVQ   40(CX), R9
+	LEAQ   (R10)(R9*4), R9
+	MOVQ   72(AX), R10
+	LEAQ   (R10)(R10*2), R11
+	CMPQ   144(AX), $0x00
+	JEQ    bias
+	VADDPS (DI), Z0, K1, Z0
+	VADDPS 64(DI), Z1, K2, Z1
+	VADDPS (DI)(R10*1), Z2, K1, Z2
+	VADDPS 64(DI)(R10*1), Z3, K2, Z3
+	VADDPS (DI)(R10*2), Z4, K1, Z4
+	VADDPS 64(DI)(R10*2), Z5, K2, Z5
+	VADDPS (DI)(R11*1), Z6, K1, Z6
+	VADDPS 64(DI)(R11*1), Z7, K2, Z7
+	VADDPS (R8), Z8, K1, Z8
+	VADDPS 64(R8), Z9, K2, Z9
+	VADDPS (R8)(R10*1), Z10, K1, Z10
+	VADDPS 64(R8)(R10*1), Z11, K2, Z11
+	VADDPS (R8)(R10*2), Z12, K1, Z12
+	VADDPS 64(R8)(R10*2), Z13, K2, Z13
+	VADDPS (R8)(R11*1), Z14, K1, Z14
+	VADDPS 64(R8)(R11*1), Z15, K2, Z15
+	VADDPS (R9), Z16, K1, Z16
+	VADDPS 64(R9), Z17, K2, Z17
+	VADDPS (R9)(R10*1), Z18, K1, Z18
+	VADDPS 64(R9)(R10*1), Z19, K2, Z19
+	VADDPS (R9)(R10*2), Z20, K1, Z20
+	VADDPS 64(R9)(R10*2), Z21, K2, Z21
+	VADDPS (R9)(R11*1), Z22, K1, Z22
+	VADDPS 64(R9)(R11*1), Z23, K2, Z23
 
 bias:
-	MOVQ      72(AX), DX
-	TESTQ     DX, DX
+	MOVQ      24(AX), R12
+	TESTQ     R12, R12
 	JEQ       store
-	VMOVUPS.Z (DX), K1, Z24
+	VMOVUPS.Z (R12), K1, Z24
 	VADDPS    Z24, Z0, Z0
 	VADDPS    Z24, Z2, Z2
 	VADDPS    Z24, Z4, Z4
@@ -1894,7 +1747,7 @@ bias:
 	VADDPS    Z24, Z18, Z18
 	VADDPS    Z24, Z20, Z20
 	VADDPS    Z24, Z22, Z22
-	VMOVUPS.Z 64(DX), K2, Z24
+	VMOVUPS.Z 64(R12), K2, Z24
 	VADDPS    Z24, Z1, Z1
 	VADDPS    Z24, Z3, Z3
 	VADDPS    Z24, Z5, Z5
@@ -1909,454 +1762,444 @@ bias:
 	VADDPS    Z24, Z23, Z23
 
 store:
-	VMOVUPS Z0, K1, (BX)
-	VMOVUPS Z1, K2, 64(BX)
-	VMOVUPS Z2, K1, (BX)(CX*1)
-	VMOVUPS Z3, K2, 64(BX)(CX*1)
-	VMOVUPS Z4, K1, (BX)(CX*2)
-	VMOVUPS Z5, K2, 64(BX)(CX*2)
-	VMOVUPS Z6, K1, (BX)(R10*1)
-	VMOVUPS Z7, K2, 64(BX)(R10*1)
-	VMOVUPS Z8, K1, (SI)
-	VMOVUPS Z9, K2, 64(SI)
-	VMOVUPS Z10, K1, (SI)(CX*1)
-	VMOVUPS Z11, K2, 64(SI)(CX*1)
-	VMOVUPS Z12, K1, (SI)(CX*2)
-	VMOVUPS Z13, K2, 64(SI)(CX*2)
-	VMOVUPS Z14, K1, (SI)(R10*1)
-	VMOVUPS Z15, K2, 64(SI)(R10*1)
-	VMOVUPS Z16, K1, (DI)
-	VMOVUPS Z17, K2, 64(DI)
-	VMOVUPS Z18, K1, (DI)(CX*1)
-	VMOVUPS Z19, K2, 64(DI)(CX*1)
-	VMOVUPS Z20, K1, (DI)(CX*2)
-	VMOVUPS Z21, K2, 64(DI)(CX*2)
-	VMOVUPS Z22, K1, (DI)(R10*1)
-	VMOVUPS Z23, K2, 64(DI)(R10*1)
+	VMOVUPS Z0, K1, (DI)
+	VMOVUPS Z1, K2, 64(DI)
+	VMOVUPS Z2, K1, (DI)(R10*1)
+	VMOVUPS Z3, K2, 64(DI)(R10*1)
+	VMOVUPS Z4, K1, (DI)(R10*2)
+	VMOVUPS Z5, K2, 64(DI)(R10*2)
+	VMOVUPS Z6, K1, (DI)(R11*1)
+	VMOVUPS Z7, K2, 64(DI)(R11*1)
+	VMOVUPS Z8, K1, (R8)
+	VMOVUPS Z9, K2, 64(R8)
+	VMOVUPS Z10, K1, (R8)(R10*1)
+	VMOVUPS Z11, K2, 64(R8)(R10*1)
+	VMOVUPS Z12, K1, (R8)(R10*2)
+	VMOVUPS Z13, K2, 64(R8)(R10*2)
+	VMOVUPS Z14, K1, (R8)(R11*1)
+	VMOVUPS Z15, K2, 64(R8)(R11*1)
+	VMOVUPS Z16, K1, (R9)
+	VMOVUPS Z17, K2, 64(R9)
+	VMOVUPS Z18, K1, (R9)(R10*1)
+	VMOVUPS Z19, K2, 64(R9)(R10*1)
+	VMOVUPS Z20, K1, (R9)(R10*2)
+	VMOVUPS Z21, K2, 64(R9)(R10*2)
+	VMOVUPS Z22, K1, (R9)(R11*1)
+	VMOVUPS Z23, K2, 64(R9)(R11*1)
+	ADDQ    $0x30, CX
+	DECQ    DX
+	JNZ     tile
 	VZEROUPPER
 	RET
 
-// func tile1x16AVX512(t *byte)
+// func tile1x16AVX512(c *byte)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·tile1x16AVX512(SB), NOSPLIT, $0-8
-	MOVQ t+0(FP), AX
+	MOVQ  c+0(FP), AX
+	MOVQ  136(AX), CX
+	MOVQ  $-1, DX
+	BZHIQ CX, DX, DX
+	KMOVW DX, K1
+	MOVQ  32(AX), CX
+	MOVQ  40(AX), DX
+	LEAQ  152(AX)(CX*1), CX
+	MOVQ  56(AX), BX
+	MOVQ  64(AX), SI
 
-	// Addresses of A, one a group of rows, and of B; strides in bytes.
-	MOVQ   (AX), CX
-	MOVQ   96(AX), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   24(AX), CX
-	MOVQ   144(AX), DX
-	LEAQ   (CX)(DX*4), DX
-	MOVQ   152(AX), CX
-	SHLQ   $0x02, CX
-	MOVQ   160(AX), CX
-	SHLQ   $0x02, CX
-	MOVQ   168(AX), SI
-	SHLQ   $0x02, SI
+tile:
+	// Addresses of A, one a group of rows, and of B.
+	MOVQ   (AX), R8
+	MOVQ   (CX), DI
+	LEAQ   (R8)(DI*4), DI
+	MOVQ   48(AX), R8
+	MOVQ   8(AX), R8
 	VPXORD Z0, Z0, Z0
-	MOVQ   200(AX), DI
+	MOVQ   96(AX), R9
 
 outer:
-	MOVQ 192(AX), R8
+	MOVQ 88(AX), R10
 
 middle:
-	MOVQ 184(AX), R9
+	MOVQ 80(AX), R11
 
 inner:
-	VMOVUPS      (DX), Z1
-	VBROADCASTSS (BX), Z2
+	VMOVUPS      (R8), Z1
+	VBROADCASTSS (DI), Z2
 	VFMADD231PS  Z1, Z2, Z0
-	ADDQ         SI, DX
-	ADDQ         CX, BX
-	DECQ         R9
+	ADDQ         SI, R8
+	ADDQ         BX, DI
+	DECQ         R11
 	JNZ          inner
-	ADDQ         232(AX), DX
-	ADDQ         224(AX), BX
-	DECQ         R8
+	ADDQ         112(AX), R8
+	ADDQ         104(AX), DI
+	DECQ         R10
 	JNZ          middle
-	ADDQ         248(AX), DX
-	ADDQ         240(AX), BX
-	DECQ         DI
+	ADDQ         128(AX), R8
+	ADDQ         120(AX), DI
+	DECQ         R9
 	JNZ          outer
 
-	// Addresses of C; masks for its columns.
-	MOVQ      48(AX), CX
-	MOVQ      120(AX), BX
-	LEAQ      (CX)(BX*4), BX
-	MOVQ      176(AX), CX
-	SHLQ      $0x02, CX
-	MOVQ      208(AX), CX
-	MOVQ      $-1, DX
-	BZHIQ     CX, DX, DX
-	KMOVW     DX, K1
-	CMPQ      216(AX), $0x00
-	JEQ       bias
-	VMOVUPS.Z (BX), K1, Z1
-	VADDPS    Z1, Z0, Z0
+	// Addresses of C.
+	MOVQ   16(AX), R8
+	MOVQ   24(CX), DI
+	LEAQ   (R8)(DI*4), DI
+	MOVQ   72(AX), R8
+	CMPQ   144(AX), $0x00
+	JEQ    bias
+	VADDPS (DI), Z0, K1, Z0
 
 bias:
-	MOVQ      72(AX), DX
-	TESTQ     DX, DX
+	MOVQ      24(AX), R8
+	TESTQ     R8, R8
 	JEQ       store
-	VMOVUPS.Z (DX), K1, Z1
+	VMOVUPS.Z (R8), K1, Z1
 	VADDPS    Z1, Z0, Z0
 
 store:
-	VMOVUPS Z0, K1, (BX)
+	VMOVUPS Z0, K1, (DI)
+	ADDQ    $0x30, CX
+	DECQ    DX
+	JNZ     tile
 	VZEROUPPER
 	RET
 
-// func tile2x16AVX512(t *byte)
+// func tile2x16AVX512(c *byte)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·tile2x16AVX512(SB), NOSPLIT, $0-8
-	MOVQ t+0(FP), AX
+	MOVQ  c+0(FP), AX
+	MOVQ  136(AX), CX
+	MOVQ  $-1, DX
+	BZHIQ CX, DX, DX
+	KMOVW DX, K1
+	MOVQ  32(AX), CX
+	MOVQ  40(AX), DX
+	LEAQ  152(AX)(CX*1), CX
+	MOVQ  56(AX), BX
+	MOVQ  64(AX), SI
 
-	// Addresses of A, one a group of rows, and of B; strides in bytes.
-	MOVQ   (AX), CX
-	MOVQ   96(AX), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   24(AX), CX
-	MOVQ   144(AX), DX
-	LEAQ   (CX)(DX*4), DX
-	MOVQ   152(AX), CX
-	SHLQ   $0x02, CX
-	MOVQ   160(AX), SI
-	SHLQ   $0x02, SI
-	MOVQ   168(AX), DI
-	SHLQ   $0x02, DI
+tile:
+	// Addresses of A, one a group of rows, and of B.
+	MOVQ   (AX), R8
+	MOVQ   (CX), DI
+	LEAQ   (R8)(DI*4), DI
+	MOVQ   48(AX), R8
+	MOVQ   8(AX), R9
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
-	MOVQ   200(AX), R8
+	MOVQ   96(AX), R10
 
 outer:
-	MOVQ 192(AX), R9
+	MOVQ 88(AX), R11
 
 middle:
-	MOVQ 184(AX), R10
+	MOVQ 80(AX), R12
 
 inner:
-	VMOVUPS      (DX), Z2
-	VBROADCASTSS (BX), Z3
+	VMOVUPS      (R9), Z2
+	VBROADCASTSS (DI), Z3
 	VFMADD231PS  Z2, Z3, Z0
-	VBROADCASTSS (BX)(CX*1), Z3
+	VBROADCASTSS (DI)(R8*1), Z3
 	VFMADD231PS  Z2, Z3, Z1
-	ADDQ         DI, DX
-	ADDQ         SI, BX
-	DECQ         R10
+	ADDQ         SI, R9
+	ADDQ         BX, DI
+	DECQ         R12
 	JNZ          inner
-	ADDQ         232(AX), DX
-	ADDQ         224(AX), BX
-	DECQ         R9
+	ADDQ         112(AX), R9
+	ADDQ         104(AX), DI
+	DECQ         R11
 	JNZ          middle
-	ADDQ         248(AX), DX
-	ADDQ         240(AX), BX
-	DECQ         R8
+	ADDQ         128(AX), R9
+	ADDQ         120(AX), DI
+	DECQ         R10
 	JNZ          outer
 
-	// Addresses of C; masks for its columns.
-	MOVQ      48(AX), CX
-	MOVQ      120(AX), BX
-	LEAQ      (CX)(BX*4), BX
-	MOVQ      176(AX), CX
-	SHLQ      $0x02, CX
-	MOVQ      208(AX), DX
-	MOVQ      $-1, SI
-	BZHIQ     DX, SI, SI
-	KMOVW     SI, K1
-	CMPQ      216(AX), $0x00
-	JEQ       bias
-	VMOVUPS.Z (BX), K1, Z2
-	VADDPS    Z2, Z0, Z0
-	VMOVUPS.Z (BX)(CX*1), K1, Z2
-	VADDPS    Z2, Z1, Z1
+	// Addresses of C.
+	MOVQ   16(AX), R8
+	MOVQ   24(CX), DI
+	LEAQ   (R8)(DI*4), DI
+	MOVQ   72(AX), R8
+	CMPQ   144(AX), $0x00
+	JEQ    bias
+	VADDPS (DI), Z0, K1, Z0
+	VADDPS (DI)(R8*1), Z1, K1, Z1
 
 bias:
-	MOVQ      72(AX), DX
-	TESTQ     DX, DX
+	MOVQ      24(AX), R9
+	TESTQ     R9, R9
 	JEQ       store
-	VMOVUPS.Z (DX), K1, Z2
+	VMOVUPS.Z (R9), K1, Z2
 	VADDPS    Z2, Z0, Z0
 	VADDPS    Z2, Z1, Z1
 
 store:
-	VMOVUPS Z0, K1, (BX)
-	VMOVUPS Z1, K1, (BX)(CX*1)
+	VMOVUPS Z0, K1, (DI)
+	VMOVUPS Z1, K1, (DI)(R8*1)
+	ADDQ    $0x30, CX
+	DECQ    DX
+	JNZ     tile
 	VZEROUPPER
 	RET
 
-// func tile3x16AVX512(t *byte)
+// func tile3x16AVX512(c *byte)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·tile3x16AVX512(SB), NOSPLIT, $0-8
-	MOVQ t+0(FP), AX
+	MOVQ  c+0(FP), AX
+	MOVQ  136(AX), CX
+	MOVQ  $-1, DX
+	BZHIQ CX, DX, DX
+	KMOVW DX, K1
+	MOVQ  32(AX), CX
+	MOVQ  40(AX), DX
+	LEAQ  152(AX)(CX*1), CX
+	MOVQ  56(AX), BX
+	MOVQ  64(AX), SI
 
-	// Addresses of A, one a group of rows, and of B; strides in bytes.
-	MOVQ   (AX), CX
-	MOVQ   96(AX), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   24(AX), CX
-	MOVQ   144(AX), DX
-	LEAQ   (CX)(DX*4), DX
-	MOVQ   152(AX), CX
-	SHLQ   $0x02, CX
-	MOVQ   160(AX), SI
-	SHLQ   $0x02, SI
-	MOVQ   168(AX), DI
-	SHLQ   $0x02, DI
+tile:
+	// Addresses of A, one a group of rows, and of B.
+	MOVQ   (AX), R8
+	MOVQ   (CX), DI
+	LEAQ   (R8)(DI*4), DI
+	MOVQ   48(AX), R8
+	MOVQ   8(AX), R9
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
-	MOVQ   200(AX), R8
+	MOVQ   96(AX), R10
 
 outer:
-	MOVQ 192(AX), R9
+	MOVQ 88(AX), R11
 
 middle:
-	MOVQ 184(AX), R10
+	MOVQ 80(AX), R12
 
 inner:
-	VMOVUPS      (DX), Z3
-	VBROADCASTSS (BX), Z4
+	VMOVUPS      (R9), Z3
+	VBROADCASTSS (DI), Z4
 	VFMADD231PS  Z3, Z4, Z0
-	VBROADCASTSS (BX)(CX*1), Z4
+	VBROADCASTSS (DI)(R8*1), Z4
 	VFMADD231PS  Z3, Z4, Z1
-	VBROADCASTSS (BX)(CX*2), Z4
+	VBROADCASTSS (DI)(R8*2), Z4
 	VFMADD231PS  Z3, Z4, Z2
-	ADDQ         DI, DX
-	ADDQ         SI, BX
-	DECQ         R10
+	ADDQ         SI, R9
+	ADDQ         BX, DI
+	DECQ         R12
 	JNZ          inner
-	ADDQ         232(AX), DX
-	ADDQ         224(AX), BX
-	DECQ         R9
+	ADDQ         112(AX), R9
+	ADDQ         104(AX), DI
+	DECQ         R11
 	JNZ          middle
-	ADDQ         248(AX), DX
-	ADDQ         240(AX), BX
-	DECQ         R8
+	ADDQ         128(AX), R9
+	ADDQ         120(AX), DI
+	DECQ         R10
 	JNZ          outer
 
-	// Addresses of C; masks for its columns.
-	MOVQ      48(AX), CX
-	MOVQ      120(AX), BX
-	LEAQ      (CX)(BX*4), BX
-	MOVQ      176(AX), CX
-	SHLQ      $0x02, CX
-	MOVQ      208(AX), DX
-	MOVQ      $-1, SI
-	BZHIQ     DX, SI, SI
-	KMOVW     SI, K1
-	CMPQ      216(AX), $0x00
-	JEQ       bias
-	VMOVUPS.Z (BX), K1, Z3
-	VADDPS    Z3, Z0, Z0
-	VMOVUPS.Z (BX)(CX*1), K1, Z3
-	VADDPS    Z3, Z1, Z1
-	VMOVUPS.Z (BX)(CX*2), K1, Z3
-	VADDPS    Z3, Z2, Z2
+	// Addresses of C.
+	MOVQ   16(AX), R8
+	MOVQ   24(CX), DI
+	LEAQ   (R8)(DI*4), DI
+	MOVQ   72(AX), R8
+	CMPQ   144(AX), $0x00
+	JEQ    bias
+	VADDPS (DI), Z0, K1, Z0
+	VADDPS (DI)(R8*1), Z1, K1, Z1
+	VADDPS (DI)(R8*2), Z2, K1, Z2
 
 bias:
-	MOVQ      72(AX), DX
-	TESTQ     DX, DX
+	MOVQ      24(AX), R9
+	TESTQ     R9, R9
 	JEQ       store
-	VMOVUPS.Z (DX), K1, Z3
+	VMOVUPS.Z (R9), K1, Z3
 	VADDPS    Z3, Z0, Z0
 	VADDPS    Z3, Z1, Z1
 	VADDPS    Z3, Z2, Z2
 
 store:
-	VMOVUPS Z0, K1, (BX)
-	VMOVUPS Z1, K1, (BX)(CX*1)
-	VMOVUPS Z2, K1, (BX)(CX*2)
+	VMOVUPS Z0, K1, (DI)
+	VMOVUPS Z1, K1, (DI)(R8*1)
+	VMOVUPS Z2, K1, (DI)(R8*2)
+	ADDQ    $0x30, CX
+	DECQ    DX
+	JNZ     tile
 	VZEROUPPER
 	RET
 
-// func tile4x16AVX512(t *byte)
+// func tile4x16AVX512(c *byte)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·tile4x16AVX512(SB), NOSPLIT, $0-8
-	MOVQ t+0(FP), AX
+	MOVQ  c+0(FP), AX
+	MOVQ  136(AX), CX
+	MOVQ  $-1, DX
+	BZHIQ CX, DX, DX
+	KMOVW DX, K1
+	MOVQ  32(AX), CX
+	MOVQ  40(AX), DX
+	LEAQ  152(AX)(CX*1), CX
+	MOVQ  56(AX), BX
+	MOVQ  64(AX), SI
 
-	// Addresses of A, one a group of rows, and of B; strides in bytes.
-	MOVQ   (AX), CX
-	MOVQ   96(AX), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   24(AX), CX
-	MOVQ   144(AX), DX
-	LEAQ   (CX)(DX*4), DX
-	MOVQ   152(AX), CX
-	SHLQ   $0x02, CX
-	MOVQ   160(AX), SI
-	SHLQ   $0x02, SI
-	MOVQ   168(AX), DI
-	SHLQ   $0x02, DI
-	LEAQ   (CX)(CX*2), R8
+tile:
+	// Addresses of A, one a group of rows, and of B.
+	MOVQ   (AX), R8
+	MOVQ   (CX), DI
+	LEAQ   (R8)(DI*4), DI
+	MOVQ   48(AX), R8
+	LEAQ   (R8)(R8*2), R9
+	MOVQ   8(AX), R10
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
 	VPXORD Z3, Z3, Z3
-	MOVQ   200(AX), R9
+	MOVQ   96(AX), R11
 
 outer:
-	MOVQ 192(AX), R10
+	MOVQ 88(AX), R12
 
 middle:
-	MOVQ 184(AX), R11
+	MOVQ 80(AX), R13
 
 inner:
-	VMOVUPS      (DX), Z4
-	VBROADCASTSS (BX), Z5
+	VMOVUPS      (R10), Z4
+	VBROADCASTSS (DI), Z5
 	VFMADD231PS  Z4, Z5, Z0
-	VBROADCASTSS (BX)(CX*1), Z5
+	VBROADCASTSS (DI)(R8*1), Z5
 	VFMADD231PS  Z4, Z5, Z1
-	VBROADCASTSS (BX)(CX*2), Z5
+	VBROADCASTSS (DI)(R8*2), Z5
 	VFMADD231PS  Z4, Z5, Z2
-	VBROADCASTSS (BX)(R8*1), Z5
+	VBROADCASTSS (DI)(R9*1), Z5
 	VFMADD231PS  Z4, Z5, Z3
-	ADDQ         DI, DX
-	ADDQ         SI, BX
-	DECQ         R11
+	ADDQ         SI, R10
+	ADDQ         BX, DI
+	DECQ         R13
 	JNZ          inner
-	ADDQ         232(AX), DX
-	ADDQ         224(AX), BX
-	DECQ         R10
+	ADDQ         112(AX), R10
+	ADDQ         104(AX), DI
+	DECQ         R12
 	JNZ          middle
-	ADDQ         248(AX), DX
-	ADDQ         240(AX), BX
-	DECQ         R9
+	ADDQ         128(AX), R10
+	ADDQ         120(AX), DI
+	DECQ         R11
 	JNZ          outer
 
-	// Addresses of C; masks for its columns.
-	MOVQ      48(AX), CX
-	MOVQ      120(AX), BX
-	LEAQ      (CX)(BX*4), BX
-	MOVQ      176(AX), CX
-	SHLQ      $0x02, CX
-	LEAQ      (CX)(CX*2), R8
-	MOVQ      208(AX), DX
-	MOVQ      $-1, SI
-	BZHIQ     DX, SI, SI
-	KMOVW     SI, K1
-	CMPQ      216(AX), $0x00
-	JEQ       bias
-	VMOVUPS.Z (BX), K1, Z4
-	VADDPS    Z4, Z0, Z0
-	VMOVUPS.Z (BX)(CX*1), K1, Z4
-	VADDPS    Z4, Z1, Z1
-	VMOVUPS.Z (BX)(CX*2), K1, Z4
-	VADDPS    Z4, Z2, Z2
-	VMOVUPS.Z (BX)(R8*1), K1, Z4
-	VADDPS    Z4, Z3, Z3
+	// Addresses of C.
+	MOVQ   16(AX), R8
+	MOVQ   24(CX), DI
+	LEAQ   (R8)(DI*4), DI
+	MOVQ   72(AX), R8
+	LEAQ   (R8)(R8*2), R9
+	CMPQ   144(AX), $0x00
+	JEQ    bias
+	VADDPS (DI), Z0, K1, Z0
+	VADDPS (DI)(R8*1), Z1, K1, Z1
+	VADDPS (DI)(R8*2), Z2, K1, Z2
+	VADDPS (DI)(R9*1), Z3, K1, Z3
 
 bias:
-	MOVQ      72(AX), DX
-	TESTQ     DX, DX
+	MOVQ      24(AX), R10
+	TESTQ     R10, R10
 	JEQ       store
-	VMOVUPS.Z (DX), K1, Z4
+	VMOVUPS.Z (R10), K1, Z4
 	VADDPS    Z4, Z0, Z0
 	VADDPS    Z4, Z1, Z1
 	VADDPS    Z4, Z2, Z2
 	VADDPS    Z4, Z3, Z3
 
 store:
-	VMOVUPS Z0, K1, (BX)
-	VMOVUPS Z1, K1, (BX)(CX*1)
-	VMOVUPS Z2, K1, (BX)(CX*2)
-	VMOVUPS Z3, K1, (BX)(R8*1)
+	VMOVUPS Z0, K1, (DI)
+	VMOVUPS Z1, K1, (DI)(R8*1)
+	VMOVUPS Z2, K1, (DI)(R8*2)
+	VMOVUPS Z3, K1, (DI)(R9*1)
+	ADDQ    $0x30, CX
+	DECQ    DX
+	JNZ     tile
 	VZEROUPPER
 	RET
 
-// func tile5x16AVX512(t *byte)
+// func tile5x16AVX512(c *byte)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·tile5x16AVX512(SB), NOSPLIT, $0-8
-	MOVQ t+0(FP), AX
+	MOVQ  c+0(FP), AX
+	MOVQ  136(AX), CX
+	MOVQ  $-1, DX
+	BZHIQ CX, DX, DX
+	KMOVW DX, K1
+	MOVQ  32(AX), CX
+	MOVQ  40(AX), DX
+	LEAQ  152(AX)(CX*1), CX
+	MOVQ  56(AX), BX
+	MOVQ  64(AX), SI
 
-	// Addresses of A, one a group of rows, and of B; strides in bytes.
-	MOVQ   (AX), CX
-	MOVQ   96(AX), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   104(AX), SI
-	LEAQ   (CX)(SI*4), SI
-	MOVQ   24(AX), CX
-	MOVQ   144(AX), DX
-	LEAQ   (CX)(DX*4), DX
-	MOVQ   152(AX), CX
-	SHLQ   $0x02, CX
-	MOVQ   160(AX), DI
-	SHLQ   $0x02, DI
-	MOVQ   168(AX), R8
-	SHLQ   $0x02, R8
-	LEAQ   (CX)(CX*2), R9
+tile:
+	// Addresses of A, one a group of rows, and of B.
+	MOVQ   (AX), R9
+	MOVQ   (CX), DI
+	LEAQ   (R9)(DI*4), DI
+	MOVQ   8(CX), R8
+	LEAQ   (R9)(R8*4), R8
+	MOVQ   48(AX), R9
+	LEAQ   (R9)(R9*2), R10
+	MOVQ   8(AX), R11
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
 	VPXORD Z3, Z3, Z3
 	VPXORD Z4, Z4, Z4
-	MOVQ   200(AX), R10
+	MOVQ   96(AX), R12
 
 outer:
-	MOVQ 192(AX), R11
+	MOVQ 88(AX), R13
 
 middle:
-	MOVQ 184(AX), R12
+	MOVQ 80(AX), R14
 
 inner:
-	VMOVUPS      (DX), Z5
-	VBROADCASTSS (BX), Z6
+	VMOVUPS      (R11), Z5
+	VBROADCASTSS (DI), Z6
 	VFMADD231PS  Z5, Z6, Z0
-	VBROADCASTSS (BX)(CX*1), Z6
+	VBROADCASTSS (DI)(R9*1), Z6
 	VFMADD231PS  Z5, Z6, Z1
-	VBROADCASTSS (BX)(CX*2), Z6
+	VBROADCASTSS (DI)(R9*2), Z6
 	VFMADD231PS  Z5, Z6, Z2
-	VBROADCASTSS (BX)(R9*1), Z6
+	VBROADCASTSS (DI)(R10*1), Z6
 	VFMADD231PS  Z5, Z6, Z3
-	VBROADCASTSS (SI), Z6
+	VBROADCASTSS (R8), Z6
 	VFMADD231PS  Z5, Z6, Z4
-	ADDQ         R8, DX
-	ADDQ         DI, BX
-	ADDQ         DI, SI
-	DECQ         R12
+	ADDQ         SI, R11
+	ADDQ         BX, DI
+	ADDQ         BX, R8
+	DECQ         R14
 	JNZ          inner
-	ADDQ         232(AX), DX
-	ADDQ         224(AX), BX
-	ADDQ         224(AX), SI
-	DECQ         R11
+	ADDQ         112(AX), R11
+	ADDQ         104(AX), DI
+	ADDQ         104(AX), R8
+	DECQ         R13
 	JNZ          middle
-	ADDQ         248(AX), DX
-	ADDQ         240(AX), BX
-	ADDQ         240(AX), SI
-	DECQ         R10
+	ADDQ         128(AX), R11
+	ADDQ         120(AX), DI
+	ADDQ         120(AX), R8
+	DECQ         R12
 	JNZ          outer
 
-	// Addresses of C; masks for its columns.
-	MOVQ      48(AX), CX
-	MOVQ      120(AX), BX
-	LEAQ      (CX)(BX*4), BX
-	MOVQ      128(AX), SI
-	LEAQ      (CX)(SI*4), SI
-	MOVQ      176(AX), CX
-	SHLQ      $0x02, CX
-	LEAQ      (CX)(CX*2), R9
-	MOVQ      208(AX), DX
-	MOVQ      $-1, DI
-	BZHIQ     DX, DI, DI
-	KMOVW     DI, K1
-	CMPQ      216(AX), $0x00
-	JEQ       bias
-	VMOVUPS.Z (BX), K1, Z5
-	VADDPS    Z5, Z0, Z0
-	VMOVUPS.Z (BX)(CX*1), K1, Z5
-	VADDPS    Z5, Z1, Z1
-	VMOVUPS.Z (BX)(CX*2), K1, Z5
-	VADDPS    Z5, Z2, Z2
-	VMOVUPS.Z (BX)(R9*1), K1, Z5
-	VADDPS    Z5, Z3, Z3
-	VMOVUPS.Z (SI), K1, Z5
-	VADDPS    Z5, Z4, Z4
+	// Addresses of C.
+	MOVQ   16(AX), R9
+	MOVQ   24(CX), DI
+	LEAQ   (R9)(DI*4), DI
+	MOVQ   32(CX), R8
+	LEAQ   (R9)(R8*4), R8
+	MOVQ   72(AX), R9
+	LEAQ   (R9)(R9*2), R10
+	CMPQ   144(AX), $0x00
+	JEQ    bias
+	VADDPS (DI), Z0, K1, Z0
+	VADDPS (DI)(R9*1), Z1, K1, Z1
+	VADDPS (DI)(R9*2), Z2, K1, Z2
+	VADDPS (DI)(R10*1), Z3, K1, Z3
+	VADDPS (R8), Z4, K1, Z4
 
 bias:
-	MOVQ      72(AX), DX
-	TESTQ     DX, DX
+	MOVQ      24(AX), R11
+	TESTQ     R11, R11
 	JEQ       store
-	VMOVUPS.Z (DX), K1, Z5
+	VMOVUPS.Z (R11), K1, Z5
 	VADDPS    Z5, Z0, Z0
 	VADDPS    Z5, Z1, Z1
 	VADDPS    Z5, Z2, Z2
@@ -2364,112 +2207,107 @@ bias:
 	VADDPS    Z5, Z4, Z4
 
 store:
-	VMOVUPS Z0, K1, (BX)
-	VMOVUPS Z1, K1, (BX)(CX*1)
-	VMOVUPS Z2, K1, (BX)(CX*2)
-	VMOVUPS Z3, K1, (BX)(R9*1)
-	VMOVUPS Z4, K1, (SI)
+	VMOVUPS Z0, K1, (DI)
+	VMOVUPS Z1, K1, (DI)(R9*1)
+	VMOVUPS Z2, K1, (DI)(R9*2)
+	VMOVUPS Z3, K1, (DI)(R10*1)
+	VMOVUPS Z4, K1, (R8)
+	ADDQ    $0x30, CX
+	DECQ    DX
+	JNZ     tile
 	VZEROUPPER
 	RET
 
-// func tile6x16AVX512(t *byte)
+// func tile6x16AVX512(c *byte)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·tile6x16AVX512(SB), NOSPLIT, $0-8
-	MOVQ t+0(FP), AX
+	MOVQ  c+0(FP), AX
+	MOVQ  136(AX), CX
+	MOVQ  $-1, DX
+	BZHIQ CX, DX, DX
+	KMOVW DX, K1
+	MOVQ  32(AX), CX
+	MOVQ  40(AX), DX
+	LEAQ  152(AX)(CX*1), CX
+	MOVQ  56(AX), BX
+	MOVQ  64(AX), SI
 
-	// Addresses of A, one a group of rows, and of B; strides in bytes.
-	MOVQ   (AX), CX
-	MOVQ   96(AX), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   104(AX), SI
-	LEAQ   (CX)(SI*4), SI
-	MOVQ   24(AX), CX
-	MOVQ   144(AX), DX
-	LEAQ   (CX)(DX*4), DX
-	MOVQ   152(AX), CX
-	SHLQ   $0x02, CX
-	MOVQ   160(AX), DI
-	SHLQ   $0x02, DI
-	MOVQ   168(AX), R8
-	SHLQ   $0x02, R8
-	LEAQ   (CX)(CX*2), R9
+tile:
+	// Addresses of A, one a group of rows, and of B.
+	MOVQ   (AX), R9
+	MOVQ   (CX), DI
+	LEAQ   (R9)(DI*4), DI
+	MOVQ   8(CX), R8
+	LEAQ   (R9)(R8*4), R8
+	MOVQ   48(AX), R9
+	LEAQ   (R9)(R9*2), R10
+	MOVQ   8(AX), R11
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
 	VPXORD Z3, Z3, Z3
 	VPXORD Z4, Z4, Z4
 	VPXORD Z5, Z5, Z5
-	MOVQ   200(AX), R10
+	MOVQ   96(AX), R12
 
 outer:
-	MOVQ 192(AX), R11
+	MOVQ 88(AX), R13
 
 middle:
-	MOVQ 184(AX), R12
+	MOVQ 80(AX), R14
 
 inner:
-	VMOVUPS      (DX), Z6
-	VBROADCASTSS (BX), Z7
+	VMOVUPS      (R11), Z6
+	VBROADCASTSS (DI), Z7
 	VFMADD231PS  Z6, Z7, Z0
-	VBROADCASTSS (BX)(CX*1), Z7
+	VBROADCASTSS (DI)(R9*1), Z7
 	VFMADD231PS  Z6, Z7, Z1
-	VBROADCASTSS (BX)(CX*2), Z7
+	VBROADCASTSS (DI)(R9*2), Z7
 	VFMADD231PS  Z6, Z7, Z2
-	VBROADCASTSS (BX)(R9*1), Z7
+	VBROADCASTSS (DI)(R10*1), Z7
 	VFMADD231PS  Z6, Z7, Z3
-	VBROADCASTSS (SI), Z7
+	VBROADCASTSS (R8), Z7
 	VFMADD231PS  Z6, Z7, Z4
-	VBROADCASTSS (SI)(CX*1), Z7
+	VBROADCASTSS (R8)(R9*1), Z7
 	VFMADD231PS  Z6, Z7, Z5
-	ADDQ         R8, DX
-	ADDQ         DI, BX
-	ADDQ         DI, SI
-	DECQ         R12
+	ADDQ         SI, R11
+	ADDQ         BX, DI
+	ADDQ         BX, R8
+	DECQ         R14
 	JNZ          inner
-	ADDQ         232(AX), DX
-	ADDQ         224(AX), BX
-	ADDQ         224(AX), SI
-	DECQ         R11
+	ADDQ         112(AX), R11
+	ADDQ         104(AX), DI
+	ADDQ         104(AX), R8
+	DECQ         R13
 	JNZ          middle
-	ADDQ         248(AX), DX
-	ADDQ         240(AX), BX
-	ADDQ         240(AX), SI
-	DECQ         R10
+	ADDQ         128(AX), R11
+	ADDQ         120(AX), DI
+	ADDQ         120(AX), R8
+	DECQ         R12
 	JNZ          outer
 
-	// Addresses of C; masks for its columns.
-	MOVQ      48(AX), CX
-	MOVQ      120(AX), BX
-	LEAQ      (CX)(BX*4), BX
-	MOVQ      128(AX), SI
-	LEAQ      (CX)(SI*4), SI
-	MOVQ      176(AX), CX
-	SHLQ      $0x02, CX
-	LEAQ      (CX)(CX*2), R9
-	MOVQ      208(AX), DX
-	MOVQ      $-1, DI
-	BZHIQ     DX, DI, DI
-	KMOVW     DI, K1
-	CMPQ      216(AX), $0x00
-	JEQ       bias
-	VMOVUPS.Z (BX), K1, Z6
-	VADDPS    Z6, Z0, Z0
-	VMOVUPS.Z (BX)(CX*1), K1, Z6
-	VADDPS    Z6, Z1, Z1
-	VMOVUPS.Z (BX)(CX*2), K1, Z6
-	VADDPS    Z6, Z2, Z2
-	VMOVUPS.Z (BX)(R9*1), K1, Z6
-	VADDPS    Z6, Z3, Z3
-	VMOVUPS.Z (SI), K1, Z6
-	VADDPS    Z6, Z4, Z4
-	VMOVUPS.Z (SI)(CX*1), K1, Z6
-	VADDPS    Z6, Z5, Z5
+	// Addresses of C.
+	MOVQ   16(AX), R9
+	MOVQ   24(CX), DI
+	LEAQ   (R9)(DI*4), DI
+	MOVQ   32(CX), R8
+	LEAQ   (R9)(R8*4), R8
+	MOVQ   72(AX), R9
+	LEAQ   (R9)(R9*2), R10
+	CMPQ   144(AX), $0x00
+	JEQ    bias
+	VADDPS (DI), Z0, K1, Z0
+	VADDPS (DI)(R9*1), Z1, K1, Z1
+	VADDPS (DI)(R9*2), Z2, K1, Z2
+	VADDPS (DI)(R10*1), Z3, K1, Z3
+	VADDPS (R8), Z4, K1, Z4
+	VADDPS (R8)(R9*1), Z5, K1, Z5
 
 bias:
-	MOVQ      72(AX), DX
-	TESTQ     DX, DX
+	MOVQ      24(AX), R11
+	TESTQ     R11, R11
 	JEQ       store
-	VMOVUPS.Z (DX), K1, Z6
+	VMOVUPS.Z (R11), K1, Z6
 	VADDPS    Z6, Z0, Z0
 	VADDPS    Z6, Z1, Z1
 	VADDPS    Z6, Z2, Z2
@@ -2478,36 +2316,42 @@ bias:
 	VADDPS    Z6, Z5, Z5
 
 store:
-	VMOVUPS Z0, K1, (BX)
-	VMOVUPS Z1, K1, (BX)(CX*1)
-	VMOVUPS Z2, K1, (BX)(CX*2)
-	VMOVUPS Z3, K1, (BX)(R9*1)
-	VMOVUPS Z4, K1, (SI)
-	VMOVUPS Z5, K1, (SI)(CX*1)
+	VMOVUPS Z0, K1, (DI)
+	VMOVUPS Z1, K1, (DI)(R9*1)
+	VMOVUPS Z2, K1, (DI)(R9*2)
+	VMOVUPS Z3, K1, (DI)(R10*1)
+	VMOVUPS Z4, K1, (R8)
+	VMOVUPS Z5, K1, (R8)(R9*1)
+	ADDQ    $0x30, CX
+	DECQ    DX
+	JNZ     tile
 	VZEROUPPER
 	RET
 
-// func tile7x16AVX512(t *byte)
+// func tile7x16AVX512(c *byte)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·tile7x16AVX512(SB), NOSPLIT, $0-8
-	MOVQ t+0(FP), AX
+	MOVQ  c+0(FP), AX
+	MOVQ  136(AX), CX
+	MOVQ  $-1, DX
+	BZHIQ CX, DX, DX
+	KMOVW DX, K1
+	MOVQ  32(AX), CX
+	MOVQ  40(AX), DX
+	LEAQ  152(AX)(CX*1), CX
+	MOVQ  56(AX), BX
+	MOVQ  64(AX), SI
 
-	// Addresses of A, one a group of rows, and of B; strides in bytes.
-	MOVQ   (AX), CX
-	MOVQ   96(AX), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   104(AX), SI
-	LEAQ   (CX)(SI*4), SI
-	MOVQ   24(AX), CX
-	MOVQ   144(AX), DX
-	LEAQ   (CX)(DX*4), DX
-	MOVQ   152(AX), CX
-	SHLQ   $0x02, CX
-	MOVQ   160(AX), DI
-	SHLQ   $0x02, DI
-	MOVQ   168(AX), R8
-	SHLQ   $0x02, R8
-	LEAQ   (CX)(CX*2), R9
+tile:
+	// Addresses of A, one a group of rows, and of B.
+	MOVQ   (AX), R9
+	MOVQ   (CX), DI
+	LEAQ   (R9)(DI*4), DI
+	MOVQ   8(CX), R8
+	LEAQ   (R9)(R8*4), R8
+	MOVQ   48(AX), R9
+	LEAQ   (R9)(R9*2), R10
+	MOVQ   8(AX), R11
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -2515,81 +2359,69 @@ TEXT ·tile7x16AVX512(SB), NOSPLIT, $0-8
 	VPXORD Z4, Z4, Z4
 	VPXORD Z5, Z5, Z5
 	VPXORD Z6, Z6, Z6
-	MOVQ   200(AX), R10
+	MOVQ   96(AX), R12
 
 outer:
-	MOVQ 192(AX), R11
+	MOVQ 88(AX), R13
 
 middle:
-	MOVQ 184(AX), R12
+	MOVQ 80(AX), R14
 
 inner:
-	VMOVUPS      (DX), Z7
-	VBROADCASTSS (BX), Z8
+	VMOVUPS      (R11), Z7
+	VBROADCASTSS (DI), Z8
 	VFMADD231PS  Z7, Z8, Z0
-	VBROADCASTSS (BX)(CX*1), Z8
+	VBROADCASTSS (DI)(R9*1), Z8
 	VFMADD231PS  Z7, Z8, Z1
-	VBROADCASTSS (BX)(CX*2), Z8
+	VBROADCASTSS (DI)(R9*2), Z8
 	VFMADD231PS  Z7, Z8, Z2
-	VBROADCASTSS (BX)(R9*1), Z8
+	VBROADCASTSS (DI)(R10*1), Z8
 	VFMADD231PS  Z7, Z8, Z3
-	VBROADCASTSS (SI), Z8
+	VBROADCASTSS (R8), Z8
 	VFMADD231PS  Z7, Z8, Z4
-	VBROADCASTSS (SI)(CX*1), Z8
+	VBROADCASTSS (R8)(R9*1), Z8
 	VFMADD231PS  Z7, Z8, Z5
-	VBROADCASTSS (SI)(CX*2), Z8
+	VBROADCASTSS (R8)(R9*2), Z8
 	VFMADD231PS  Z7, Z8, Z6
-	ADDQ         R8, DX
-	ADDQ         DI, BX
-	ADDQ         DI, SI
-	DECQ         R12
+	ADDQ         SI, R11
+	ADDQ         BX, DI
+	ADDQ         BX, R8
+	DECQ         R14
 	JNZ          inner
-	ADDQ         232(AX), DX
-	ADDQ         224(AX), BX
-	ADDQ         224(AX), SI
-	DECQ         R11
+	ADDQ         112(AX), R11
+	ADDQ         104(AX), DI
+	ADDQ         104(AX), R8
+	DECQ         R13
 	JNZ          middle
-	ADDQ         248(AX), DX
-	ADDQ         240(AX), BX
-	ADDQ         240(AX), SI
-	DECQ         R10
+	ADDQ         128(AX), R11
+	ADDQ         120(AX), DI
+	ADDQ         120(AX), R8
+	DECQ         R12
 	JNZ          outer
 
-	// Addresses of C; masks for its columns.
-	MOVQ      48(AX), CX
-	MOVQ      120(AX), BX
-	LEAQ      (CX)(BX*4), BX
-	MOVQ      128(AX), SI
-	LEAQ      (CX)(SI*4), SI
-	MOVQ      176(AX), CX
-	SHLQ      $0x02, CX
-	LEAQ      (CX)(CX*2), R9
-	MOVQ      208(AX), DX
-	MOVQ      $-1, DI
-	BZHIQ     DX, DI, DI
-	KMOVW     DI, K1
-	CMPQ      216(AX), $0x00
-	JEQ       bias
-	VMOVUPS.Z (BX), K1, Z7
-	VADDPS    Z7, Z0, Z0
-	VMOVUPS.Z (BX)(CX*1), K1, Z7
-	VADDPS    Z7, Z1, Z1
-	VMOVUPS.Z (BX)(CX*2), K1, Z7
-	VADDPS    Z7, Z2, Z2
-	VMOVUPS.Z (BX)(R9*1), K1, Z7
-	VADDPS    Z7, Z3, Z3
-	VMOVUPS.Z (SI), K1, Z7
-	VADDPS    Z7, Z4, Z4
-	VMOVUPS.Z (SI)(CX*1), K1, Z7
-	VADDPS    Z7, Z5, Z5
-	VMOVUPS.Z (SI)(CX*2), K1, Z7
-	VADDPS    Z7, Z6, Z6
+	// Addresses of C.
+	MOVQ   16(AX), R9
+	MOVQ   24(CX), DI
+	LEAQ   (R9)(DI*4), DI
+	MOVQ   32(CX), R8
+	LEAQ   (R9)(R8*4), R8
+	MOVQ   72(AX), R9
+	LEAQ   (R9)(R9*2), R10
+	CMPQ   144(AX), $0x00
+	JEQ    bias
+	VADDPS (DI), Z0, K1, Z0
+	VADDPS (DI)(R9*1), Z1, K1, Z1
+	VADDPS (DI)(R9*2), Z2, K1, Z2
+	VADDPS (DI)(R10*1), Z3, K1, Z3
+	VADDPS (R8), Z4, K1, Z4
+	VADDPS (R8)(R9*1), Z5, K1, Z5
+	VADDPS (R8)(R9*2), Z6, K1, Z6
 
 bias:
-	MOVQ      72(AX), DX
-	TESTQ     DX, DX
+	MOVQ      24(AX), R11
+	TESTQ     R11, R11
 	JEQ       store
-	VMOVUPS.Z (DX), K1, Z7
+	VMOVUPS.Z (R11), K1, Z7
 	VADDPS    Z7, Z0, Z0
 	VADDPS    Z7, Z1, Z1
 	VADDPS    Z7, Z2, Z2
@@ -2599,37 +2431,43 @@ bias:
 	VADDPS    Z7, Z6, Z6
 
 store:
-	VMOVUPS Z0, K1, (BX)
-	VMOVUPS Z1, K1, (BX)(CX*1)
-	VMOVUPS Z2, K1, (BX)(CX*2)
-	VMOVUPS Z3, K1, (BX)(R9*1)
-	VMOVUPS Z4, K1, (SI)
-	VMOVUPS Z5, K1, (SI)(CX*1)
-	VMOVUPS Z6, K1, (SI)(CX*2)
+	VMOVUPS Z0, K1, (DI)
+	VMOVUPS Z1, K1, (DI)(R9*1)
+	VMOVUPS Z2, K1, (DI)(R9*2)
+	VMOVUPS Z3, K1, (DI)(R10*1)
+	VMOVUPS Z4, K1, (R8)
+	VMOVUPS Z5, K1, (R8)(R9*1)
+	VMOVUPS Z6, K1, (R8)(R9*2)
+	ADDQ    $0x30, CX
+	DECQ    DX
+	JNZ     tile
 	VZEROUPPER
 	RET
 
-// func tile8x16AVX512(t *byte)
+// func tile8x16AVX512(c *byte)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·tile8x16AVX512(SB), NOSPLIT, $0-8
-	MOVQ t+0(FP), AX
+	MOVQ  c+0(FP), AX
+	MOVQ  136(AX), CX
+	MOVQ  $-1, DX
+	BZHIQ CX, DX, DX
+	KMOVW DX, K1
+	MOVQ  32(AX), CX
+	MOVQ  40(AX), DX
+	LEAQ  152(AX)(CX*1), CX
+	MOVQ  56(AX), BX
+	MOVQ  64(AX), SI
 
-	// Addresses of A, one a group of rows, and of B; strides in bytes.
-	MOVQ   (AX), CX
-	MOVQ   96(AX), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   104(AX), SI
-	LEAQ   (CX)(SI*4), SI
-	MOVQ   24(AX), CX
-	MOVQ   144(AX), DX
-	LEAQ   (CX)(DX*4), DX
-	MOVQ   152(AX), CX
-	SHLQ   $0x02, CX
-	MOVQ   160(AX), DI
-	SHLQ   $0x02, DI
-	MOVQ   168(AX), R8
-	SHLQ   $0x02, R8
-	LEAQ   (CX)(CX*2), R9
+tile:
+	// Addresses of A, one a group of rows, and of B.
+	MOVQ   (AX), R9
+	MOVQ   (CX), DI
+	LEAQ   (R9)(DI*4), DI
+	MOVQ   8(CX), R8
+	LEAQ   (R9)(R8*4), R8
+	MOVQ   48(AX), R9
+	LEAQ   (R9)(R9*2), R10
+	MOVQ   8(AX), R11
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -2638,85 +2476,72 @@ TEXT ·tile8x16AVX512(SB), NOSPLIT, $0-8
 	VPXORD Z5, Z5, Z5
 	VPXORD Z6, Z6, Z6
 	VPXORD Z7, Z7, Z7
-	MOVQ   200(AX), R10
+	MOVQ   96(AX), R12
 
 outer:
-	MOVQ 192(AX), R11
+	MOVQ 88(AX), R13
 
 middle:
-	MOVQ 184(AX), R12
+	MOVQ 80(AX), R14
 
 inner:
-	VMOVUPS      (DX), Z8
-	VBROADCASTSS (BX), Z9
+	VMOVUPS      (R11), Z8
+	VBROADCASTSS (DI), Z9
 	VFMADD231PS  Z8, Z9, Z0
-	VBROADCASTSS (BX)(CX*1), Z9
+	VBROADCASTSS (DI)(R9*1), Z9
 	VFMADD231PS  Z8, Z9, Z1
-	VBROADCASTSS (BX)(CX*2), Z9
+	VBROADCASTSS (DI)(R9*2), Z9
 	VFMADD231PS  Z8, Z9, Z2
-	VBROADCASTSS (BX)(R9*1), Z9
+	VBROADCASTSS (DI)(R10*1), Z9
 	VFMADD231PS  Z8, Z9, Z3
-	VBROADCASTSS (SI), Z9
+	VBROADCASTSS (R8), Z9
 	VFMADD231PS  Z8, Z9, Z4
-	VBROADCASTSS (SI)(CX*1), Z9
+	VBROADCASTSS (R8)(R9*1), Z9
 	VFMADD231PS  Z8, Z9, Z5
-	VBROADCASTSS (SI)(CX*2), Z9
+	VBROADCASTSS (R8)(R9*2), Z9
 	VFMADD231PS  Z8, Z9, Z6
-	VBROADCASTSS (SI)(R9*1), Z9
+	VBROADCASTSS (R8)(R10*1), Z9
 	VFMADD231PS  Z8, Z9, Z7
-	ADDQ         R8, DX
-	ADDQ         DI, BX
-	ADDQ         DI, SI
-	DECQ         R12
+	ADDQ         SI, R11
+	ADDQ         BX, DI
+	ADDQ         BX, R8
+	DECQ         R14
 	JNZ          inner
-	ADDQ         232(AX), DX
-	ADDQ         224(AX), BX
-	ADDQ         224(AX), SI
-	DECQ         R11
+	ADDQ         112(AX), R11
+	ADDQ         104(AX), DI
+	ADDQ         104(AX), R8
+	DECQ         R13
 	JNZ          middle
-	ADDQ         248(AX), DX
-	ADDQ         240(AX), BX
-	ADDQ         240(AX), SI
-	DECQ         R10
+	ADDQ         128(AX), R11
+	ADDQ         120(AX), DI
+	ADDQ         120(AX), R8
+	DECQ         R12
 	JNZ          outer
 
-	// Addresses of C; masks for its columns.
-	MOVQ      48(AX), CX
-	MOVQ      120(AX), BX
-	LEAQ      (CX)(BX*4), BX
-	MOVQ      128(AX), SI
-	LEAQ      (CX)(SI*4), SI
-	MOVQ      176(AX), CX
-	SHLQ      $0x02, CX
-	LEAQ      (CX)(CX*2), R9
-	MOVQ      208(AX), DX
-	MOVQ      $-1, DI
-	BZHIQ     DX, DI, DI
-	KMOVW     DI, K1
-	CMPQ      216(AX), $0x00
-	JEQ       bias
-	VMOVUPS.Z (BX), K1, Z8
-	VADDPS    Z8, Z0, Z0
-	VMOVUPS.Z (BX)(CX*1), K1, Z8
-	VADDPS    Z8, Z1, Z1
-	VMOVUPS.Z (BX)(CX*2), K1, Z8
-	VADDPS    Z8, Z2, Z2
-	VMOVUPS.Z (BX)(R9*1), K1, Z8
-	VADDPS    Z8, Z3, Z3
-	VMOVUPS.Z (SI), K1, Z8
-	VADDPS    Z8, Z4, Z4
-	VMOVUPS.Z (SI)(CX*1), K1, Z8
-	VADDPS    Z8, Z5, Z5
-	VMOVUPS.Z (SI)(CX*2), K1, Z8
-	VADDPS    Z8, Z6, Z6
-	VMOVUPS.Z (SI)(R9*1), K1, Z8
-	VADDPS    Z8, Z7, Z7
+	// Addresses of C.
+	MOVQ   16(AX), R9
+	MOVQ   24(CX), DI
+	LEAQ   (R9)(DI*4), DI
+	MOVQ   32(CX), R8
+	LEAQ   (R9)(R8*4), R8
+	MOVQ   72(AX), R9
+	LEAQ   (R9)(R9*2), R10
+	CMPQ   144(AX), $0x00
+	JEQ    bias
+	VADDPS (DI), Z0, K1, Z0
+	VADDPS (DI)(R9*1), Z1, K1, Z1
+	VADDPS (DI)(R9*2), Z2, K1, Z2
+	VADDPS (DI)(R10*1), Z3, K1, Z3
+	VADDPS (R8), Z4, K1, Z4
+	VADDPS (R8)(R9*1), Z5, K1, Z5
+	VADDPS (R8)(R9*2), Z6, K1, Z6
+	VADDPS (R8)(R10*1), Z7, K1, Z7
 
 bias:
-	MOVQ      72(AX), DX
-	TESTQ     DX, DX
+	MOVQ      24(AX), R11
+	TESTQ     R11, R11
 	JEQ       store
-	VMOVUPS.Z (DX), K1, Z8
+	VMOVUPS.Z (R11), K1, Z8
 	VADDPS    Z8, Z0, Z0
 	VADDPS    Z8, Z1, Z1
 	VADDPS    Z8, Z2, Z2
@@ -2727,40 +2552,46 @@ bias:
 	VADDPS    Z8, Z7, Z7
 
 store:
-	VMOVUPS Z0, K1, (BX)
-	VMOVUPS Z1, K1, (BX)(CX*1)
-	VMOVUPS Z2, K1, (BX)(CX*2)
-	VMOVUPS Z3, K1, (BX)(R9*1)
-	VMOVUPS Z4, K1, (SI)
-	VMOVUPS Z5, K1, (SI)(CX*1)
-	VMOVUPS Z6, K1, (SI)(CX*2)
-	VMOVUPS Z7, K1, (SI)(R9*1)
+	VMOVUPS Z0, K1, (DI)
+	VMOVUPS Z1, K1, (DI)(R9*1)
+	VMOVUPS Z2, K1, (DI)(R9*2)
+	VMOVUPS Z3, K1, (DI)(R10*1)
+	VMOVUPS Z4, K1, (R8)
+	VMOVUPS Z5, K1, (R8)(R9*1)
+	VMOVUPS Z6, K1, (R8)(R9*2)
+	VMOVUPS Z7, K1, (R8)(R10*1)
+	ADDQ    $0x30, CX
+	DECQ    DX
+	JNZ     tile
 	VZEROUPPER
 	RET
 
-// func tile9x16AVX512(t *byte)
+// func tile9x16AVX512(c *byte)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·tile9x16AVX512(SB), NOSPLIT, $0-8
-	MOVQ t+0(FP), AX
+	MOVQ  c+0(FP), AX
+	MOVQ  136(AX), CX
+	MOVQ  $-1, DX
+	BZHIQ CX, DX, DX
+	KMOVW DX, K1
+	MOVQ  32(AX), CX
+	MOVQ  40(AX), DX
+	LEAQ  152(AX)(CX*1), CX
+	MOVQ  56(AX), BX
+	MOVQ  64(AX), SI
 
-	// Addresses of A, one a group of rows, and of B; strides in bytes.
-	MOVQ   (AX), CX
-	MOVQ   96(AX), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   104(AX), SI
-	LEAQ   (CX)(SI*4), SI
-	MOVQ   112(AX), DI
-	LEAQ   (CX)(DI*4), DI
-	MOVQ   24(AX), CX
-	MOVQ   144(AX), DX
-	LEAQ   (CX)(DX*4), DX
-	MOVQ   152(AX), CX
-	SHLQ   $0x02, CX
-	MOVQ   160(AX), R8
-	SHLQ   $0x02, R8
-	MOVQ   168(AX), R9
-	SHLQ   $0x02, R9
-	LEAQ   (CX)(CX*2), R10
+tile:
+	// Addresses of A, one a group of rows, and of B.
+	MOVQ   (AX), R10
+	MOVQ   (CX), DI
+	LEAQ   (R10)(DI*4), DI
+	MOVQ   8(CX), R8
+	LEAQ   (R10)(R8*4), R8
+	MOVQ   16(CX), R9
+	LEAQ   (R10)(R9*4), R9
+	MOVQ   48(AX), R10
+	LEAQ   (R10)(R10*2), R11
+	MOVQ   8(AX), R12
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -2770,94 +2601,80 @@ TEXT ·tile9x16AVX512(SB), NOSPLIT, $0-8
 	VPXORD Z6, Z6, Z6
 	VPXORD Z7, Z7, Z7
 	VPXORD Z8, Z8, Z8
-	MOVQ   200(AX), R11
+	MOVQ   96(AX), R13
 
 outer:
-	MOVQ 192(AX), R12
+	MOVQ 88(AX), R14
 
 middle:
-	MOVQ 184(AX), R13
+	MOVQ 80(AX), R15
 
 inner:
-	VMOVUPS      (DX), Z9
-	VBROADCASTSS (BX), Z10
-	VFMADD231PS  Z9, Z10, Z0
-	VBROADCASTSS (BX)(CX*1), Z10
-	VFMADD231PS  Z9, Z10, Z1
-	VBROADCASTSS (BX)(CX*2), Z10
-	VFMADD231PS  Z9, Z10, Z2
-	VBROADCASTSS (BX)(R10*1), Z10
-	VFMADD231PS  Z9, Z10, Z3
-	VBROADCASTSS (SI), Z10
-	VFMADD231PS  Z9, Z10, Z4
-	VBROADCASTSS (SI)(CX*1), Z10
-	VFMADD231PS  Z9, Z10, Z5
-	VBROADCASTSS (SI)(CX*2), Z10
-	VFMADD231PS  Z9, Z10, Z6
-	VBROADCASTSS (SI)(R10*1), Z10
-	VFMADD231PS  Z9, Z10, Z7
+	VMOVUPS      (R12), Z9
 	VBROADCASTSS (DI), Z10
+	VFMADD231PS  Z9, Z10, Z0
+	VBROADCASTSS (DI)(R10*1), Z10
+	VFMADD231PS  Z9, Z10, Z1
+	VBROADCASTSS (DI)(R10*2), Z10
+	VFMADD231PS  Z9, Z10, Z2
+	VBROADCASTSS (DI)(R11*1), Z10
+	VFMADD231PS  Z9, Z10, Z3
+	VBROADCASTSS (R8), Z10
+	VFMADD231PS  Z9, Z10, Z4
+	VBROADCASTSS (R8)(R10*1), Z10
+	VFMADD231PS  Z9, Z10, Z5
+	VBROADCASTSS (R8)(R10*2), Z10
+	VFMADD231PS  Z9, Z10, Z6
+	VBROADCASTSS (R8)(R11*1), Z10
+	VFMADD231PS  Z9, Z10, Z7
+	VBROADCASTSS (R9), Z10
 	VFMADD231PS  Z9, Z10, Z8
-	ADDQ         R9, DX
-	ADDQ         R8, BX
-	ADDQ         R8, SI
-	ADDQ         R8, DI
-	DECQ         R13
+	ADDQ         SI, R12
+	ADDQ         BX, DI
+	ADDQ         BX, R8
+	ADDQ         BX, R9
+	DECQ         R15
 	JNZ          inner
-	ADDQ         232(AX), DX
-	ADDQ         224(AX), BX
-	ADDQ         224(AX), SI
-	ADDQ         224(AX), DI
-	DECQ         R12
+	ADDQ         112(AX), R12
+	ADDQ         104(AX), DI
+	ADDQ         104(AX), R8
+	ADDQ         104(AX), R9
+	DECQ         R14
 	JNZ          middle
-	ADDQ         248(AX), DX
-	ADDQ         240(AX), BX
-	ADDQ         240(AX), SI
-	ADDQ         240(AX), DI
-	DECQ         R11
+	ADDQ         128(AX), R12
+	ADDQ         120(AX), DI
+	ADDQ         120(AX), R8
+	ADDQ         120(AX), R9
+	DECQ         R13
 	JNZ          outer
 
-	// Addresses of C; masks for its columns.
-	MOVQ      48(AX), CX
-	MOVQ      120(AX), BX
-	LEAQ      (CX)(BX*4), BX
-	MOVQ      128(AX), SI
-	LEAQ      (CX)(SI*4), SI
-	MOVQ      136(AX), DI
-	LEAQ      (CX)(DI*4), DI
-	MOVQ      176(AX), CX
-	SHLQ      $0x02, CX
-	LEAQ      (CX)(CX*2), R10
-	MOVQ      208(AX), DX
-	MOVQ      $-1, R8
-	BZHIQ     DX, R8, R8
-	KMOVW     R8, K1
-	CMPQ      216(AX), $0x00
-	JEQ       bias
-	VMOVUPS.Z (BX), K1, Z9
-	VADDPS    Z9, Z0, Z0
-	VMOVUPS.Z (BX)(CX*1), K1, Z9
-	VADDPS    Z9, Z1, Z1
-	VMOVUPS.Z (BX)(CX*2), K1, Z9
-	VADDPS    Z9, Z2, Z2
-	VMOVUPS.Z (BX)(R10*1), K1, Z9
-	VADDPS    Z9, Z3, Z3
-	VMOVUPS.Z (SI), K1, Z9
-	VADDPS    Z9, Z4, Z4
-	VMOVUPS.Z (SI)(CX*1), K1, Z9
-	VADDPS    Z9, Z5, Z5
-	VMOVUPS.Z (SI)(CX*2), K1, Z9
-	VADDPS    Z9, Z6, Z6
-	VMOVUPS.Z (SI)(R10*1), K1, Z9
-	VADDPS    Z9, Z7, Z7
-	VMOVUPS.Z (DI), K1, Z9
-	VADDPS    Z9, Z8, Z8
+	// Addresses of C.
+	MOVQ   16(AX), R10
+	MOVQ   24(CX), DI
+	LEAQ   (R10)(DI*4), DI
+	MOVQ   32(CX), R8
+	LEAQ   (R10)(R8*4), R8
+	MOVQ   40(CX), R9
+	LEAQ   (R10)(R9*4), R9
+	MOVQ   72(AX), R10
+	LEAQ   (R10)(R10*2), R11
+	CMPQ   144(AX), $0x00
+	JEQ    bias
+	VADDPS (DI), Z0, K1, Z0
+	VADDPS (DI)(R10*1), Z1, K1, Z1
+	VADDPS (DI)(R10*2), Z2, K1, Z2
+	VADDPS (DI)(R11*1), Z3, K1, Z3
+	VADDPS (R8), Z4, K1, Z4
+	VADDPS (R8)(R10*1), Z5, K1, Z5
+	VADDPS (R8)(R10*2), Z6, K1, Z6
+	VADDPS (R8)(R11*1), Z7, K1, Z7
+	VADDPS (R9), Z8, K1, Z8
 
 bias:
-	MOVQ      72(AX), DX
-	TESTQ     DX, DX
+	MOVQ      24(AX), R12
+	TESTQ     R12, R12
 	JEQ       store
-	VMOVUPS.Z (DX), K1, Z9
+	VMOVUPS.Z (R12), K1, Z9
 	VADDPS    Z9, Z0, Z0
 	VADDPS    Z9, Z1, Z1
 	VADDPS    Z9, Z2, Z2
@@ -2869,41 +2686,47 @@ bias:
 	VADDPS    Z9, Z8, Z8
 
 store:
-	VMOVUPS Z0, K1, (BX)
-	VMOVUPS Z1, K1, (BX)(CX*1)
-	VMOVUPS Z2, K1, (BX)(CX*2)
-	VMOVUPS Z3, K1, (BX)(R10*1)
-	VMOVUPS Z4, K1, (SI)
-	VMOVUPS Z5, K1, (SI)(CX*1)
-	VMOVUPS Z6, K1, (SI)(CX*2)
-	VMOVUPS Z7, K1, (SI)(R10*1)
-	VMOVUPS Z8, K1, (DI)
+	VMOVUPS Z0, K1, (DI)
+	VMOVUPS Z1, K1, (DI)(R10*1)
+	VMOVUPS Z2, K1, (DI)(R10*2)
+	VMOVUPS Z3, K1, (DI)(R11*1)
+	VMOVUPS Z4, K1, (R8)
+	VMOVUPS Z5, K1, (R8)(R10*1)
+	VMOVUPS Z6, K1, (R8)(R10*2)
+	VMOVUPS Z7, K1, (R8)(R11*1)
+	VMOVUPS Z8, K1, (R9)
+	ADDQ    $0x30, CX
+	DECQ    DX
+	JNZ     tile
 	VZEROUPPER
 	RET
 
-// func tile10x16AVX512(t *byte)
+// func tile10x16AVX512(c *byte)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·tile10x16AVX512(SB), NOSPLIT, $0-8
-	MOVQ t+0(FP), AX
+	MOVQ  c+0(FP), AX
+	MOVQ  136(AX), CX
+	MOVQ  $-1, DX
+	BZHIQ CX, DX, DX
+	KMOVW DX, K1
+	MOVQ  32(AX), CX
+	MOVQ  40(AX), DX
+	LEAQ  152(AX)(CX*1), CX
+	MOVQ  56(AX), BX
+	MOVQ  64(AX), SI
 
-	// Addresses of A, one a group of rows, and of B; strides in bytes.
-	MOVQ   (AX), CX
-	MOVQ   96(AX), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   104(AX), SI
-	LEAQ   (CX)(SI*4), SI
-	MOVQ   112(AX), DI
-	LEAQ   (CX)(DI*4), DI
-	MOVQ   24(AX), CX
-	MOVQ   144(AX), DX
-	LEAQ   (CX)(DX*4), DX
-	MOVQ   152(AX), CX
-	SHLQ   $0x02, CX
-	MOVQ   160(AX), R8
-	SHLQ   $0x02, R8
-	MOVQ   168(AX), R9
-	SHLQ   $0x02, R9
-	LEAQ   (CX)(CX*2), R10
+tile:
+	// Addresses of A, one a group of rows, and of B.
+	MOVQ   (AX), R10
+	MOVQ   (CX), DI
+	LEAQ   (R10)(DI*4), DI
+	MOVQ   8(CX), R8
+	LEAQ   (R10)(R8*4), R8
+	MOVQ   16(CX), R9
+	LEAQ   (R10)(R9*4), R9
+	MOVQ   48(AX), R10
+	LEAQ   (R10)(R10*2), R11
+	MOVQ   8(AX), R12
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -2914,98 +2737,83 @@ TEXT ·tile10x16AVX512(SB), NOSPLIT, $0-8
 	VPXORD Z7, Z7, Z7
 	VPXORD Z8, Z8, Z8
 	VPXORD Z9, Z9, Z9
-	MOVQ   200(AX), R11
+	MOVQ   96(AX), R13
 
 outer:
-	MOVQ 192(AX), R12
+	MOVQ 88(AX), R14
 
 middle:
-	MOVQ 184(AX), R13
+	MOVQ 80(AX), R15
 
 inner:
-	VMOVUPS      (DX), Z10
-	VBROADCASTSS (BX), Z11
-	VFMADD231PS  Z10, Z11, Z0
-	VBROADCASTSS (BX)(CX*1), Z11
-	VFMADD231PS  Z10, Z11, Z1
-	VBROADCASTSS (BX)(CX*2), Z11
-	VFMADD231PS  Z10, Z11, Z2
-	VBROADCASTSS (BX)(R10*1), Z11
-	VFMADD231PS  Z10, Z11, Z3
-	VBROADCASTSS (SI), Z11
-	VFMADD231PS  Z10, Z11, Z4
-	VBROADCASTSS (SI)(CX*1), Z11
-	VFMADD231PS  Z10, Z11, Z5
-	VBROADCASTSS (SI)(CX*2), Z11
-	VFMADD231PS  Z10, Z11, Z6
-	VBROADCASTSS (SI)(R10*1), Z11
-	VFMADD231PS  Z10, Z11, Z7
+	VMOVUPS      (R12), Z10
 	VBROADCASTSS (DI), Z11
+	VFMADD231PS  Z10, Z11, Z0
+	VBROADCASTSS (DI)(R10*1), Z11
+	VFMADD231PS  Z10, Z11, Z1
+	VBROADCASTSS (DI)(R10*2), Z11
+	VFMADD231PS  Z10, Z11, Z2
+	VBROADCASTSS (DI)(R11*1), Z11
+	VFMADD231PS  Z10, Z11, Z3
+	VBROADCASTSS (R8), Z11
+	VFMADD231PS  Z10, Z11, Z4
+	VBROADCASTSS (R8)(R10*1), Z11
+	VFMADD231PS  Z10, Z11, Z5
+	VBROADCASTSS (R8)(R10*2), Z11
+	VFMADD231PS  Z10, Z11, Z6
+	VBROADCASTSS (R8)(R11*1), Z11
+	VFMADD231PS  Z10, Z11, Z7
+	VBROADCASTSS (R9), Z11
 	VFMADD231PS  Z10, Z11, Z8
-	VBROADCASTSS (DI)(CX*1), Z11
+	VBROADCASTSS (R9)(R10*1), Z11
 	VFMADD231PS  Z10, Z11, Z9
-	ADDQ         R9, DX
-	ADDQ         R8, BX
-	ADDQ         R8, SI
-	ADDQ         R8, DI
-	DECQ         R13
+	ADDQ         SI, R12
+	ADDQ         BX, DI
+	ADDQ         BX, R8
+	ADDQ         BX, R9
+	DECQ         R15
 	JNZ          inner
-	ADDQ         232(AX), DX
-	ADDQ         224(AX), BX
-	ADDQ         224(AX), SI
-	ADDQ         224(AX), DI
-	DECQ         R12
+	ADDQ         112(AX), R12
+	ADDQ         104(AX), DI
+	ADDQ         104(AX), R8
+	ADDQ         104(AX), R9
+	DECQ         R14
 	JNZ          middle
-	ADDQ         248(AX), DX
-	ADDQ         240(AX), BX
-	ADDQ         240(AX), SI
-	ADDQ         240(AX), DI
-	DECQ         R11
+	ADDQ         128(AX), R12
+	ADDQ         120(AX), DI
+	ADDQ         120(AX), R8
+	ADDQ         120(AX), R9
+	DECQ         R13
 	JNZ          outer
 
-	// Addresses of C; masks for its columns.
-	MOVQ      48(AX), CX
-	MOVQ      120(AX), BX
-	LEAQ      (CX)(BX*4), BX
-	MOVQ      128(AX), SI
-	LEAQ      (CX)(SI*4), SI
-	MOVQ      136(AX), DI
-	LEAQ      (CX)(DI*4), DI
-	MOVQ      176(AX), CX
-	SHLQ      $0x02, CX
-	LEAQ      (CX)(CX*2), R10
-	MOVQ      208(AX), DX
-	MOVQ      $-1, R8
-	BZHIQ     DX, R8, R8
-	KMOVW     R8, K1
-	CMPQ      216(AX), $0x00
-	JEQ       bias
-	VMOVUPS.Z (BX), K1, Z10
-	VADDPS    Z10, Z0, Z0
-	VMOVUPS.Z (BX)(CX*1), K1, Z10
-	VADDPS    Z10, Z1, Z1
-	VMOVUPS.Z (BX)(CX*2), K1, Z10
-	VADDPS    Z10, Z2, Z2
-	VMOVUPS.Z (BX)(R10*1), K1, Z10
-	VADDPS    Z10, Z3, Z3
-	VMOVUPS.Z (SI), K1, Z10
-	VADDPS    Z10, Z4, Z4
-	VMOVUPS.Z (SI)(CX*1), K1, Z10
-	VADDPS    Z10, Z5, Z5
-	VMOVUPS.Z (SI)(CX*2), K1, Z10
-	VADDPS    Z10, Z6, Z6
-	VMOVUPS.Z (SI)(R10*1), K1, Z10
-	VADDPS    Z10, Z7, Z7
-	VMOVUPS.Z (DI), K1, Z10
-	VADDPS    Z10, Z8, Z8
-	VMOVUPS.Z (DI)(CX*1), K1, Z10
-	VADDPS    Z10, Z9, Z9
+	// Addresses of C.
+	MOVQ   16(AX), R10
+	MOVQ   24(CX), DI
+	LEAQ   (R10)(DI*4), DI
+	MOVQ   32(CX), R8
+	LEAQ   (R10)(R8*4), R8
+	MOVQ   40(CX), R9
+	LEAQ   (R10)(R9*4), R9
+	MOVQ   72(AX), R10
+	LEAQ   (R10)(R10*2), R11
+	CMPQ   144(AX), $0x00
+	JEQ    bias
+	VADDPS (DI), Z0, K1, Z0
+	VADDPS (DI)(R10*1), Z1, K1, Z1
+	VADDPS (DI)(R10*2), Z2, K1, Z2
+	VADDPS (DI)(R11*1), Z3, K1, Z3
+	VADDPS (R8), Z4, K1, Z4
+	VADDPS (R8)(R10*1), Z5, K1, Z5
+	VADDPS (R8)(R10*2), Z6, K1, Z6
+	VADDPS (R8)(R11*1), Z7, K1, Z7
+	VADDPS (R9), Z8, K1, Z8
+	VADDPS (R9)(R10*1), Z9, K1, Z9
 
 bias:
-	MOVQ      72(AX), DX
-	TESTQ     DX, DX
+	MOVQ      24(AX), R12
+	TESTQ     R12, R12
 	JEQ       store
-	VMOVUPS.Z (DX), K1, Z10
+	VMOVUPS.Z (R12), K1, Z10
 	VADDPS    Z10, Z0, Z0
 	VADDPS    Z10, Z1, Z1
 	VADDPS    Z10, Z2, Z2
@@ -3018,42 +2826,48 @@ bias:
 	VADDPS    Z10, Z9, Z9
 
 store:
-	VMOVUPS Z0, K1, (BX)
-	VMOVUPS Z1, K1, (BX)(CX*1)
-	VMOVUPS Z2, K1, (BX)(CX*2)
-	VMOVUPS Z3, K1, (BX)(R10*1)
-	VMOVUPS Z4, K1, (SI)
-	VMOVUPS Z5, K1, (SI)(CX*1)
-	VMOVUPS Z6, K1, (SI)(CX*2)
-	VMOVUPS Z7, K1, (SI)(R10*1)
-	VMOVUPS Z8, K1, (DI)
-	VMOVUPS Z9, K1, (DI)(CX*1)
+	VMOVUPS Z0, K1, (DI)
+	VMOVUPS Z1, K1, (DI)(R10*1)
+	VMOVUPS Z2, K1, (DI)(R10*2)
+	VMOVUPS Z3, K1, (DI)(R11*1)
+	VMOVUPS Z4, K1, (R8)
+	VMOVUPS Z5, K1, (R8)(R10*1)
+	VMOVUPS Z6, K1, (R8)(R10*2)
+	VMOVUPS Z7, K1, (R8)(R11*1)
+	VMOVUPS Z8, K1, (R9)
+	VMOVUPS Z9, K1, (R9)(R10*1)
+	ADDQ    $0x30, CX
+	DECQ    DX
+	JNZ     tile
 	VZEROUPPER
 	RET
 
-// func tile11x16AVX512(t *byte)
+// func tile11x16AVX512(c *byte)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·tile11x16AVX512(SB), NOSPLIT, $0-8
-	MOVQ t+0(FP), AX
+	MOVQ  c+0(FP), AX
+	MOVQ  136(AX), CX
+	MOVQ  $-1, DX
+	BZHIQ CX, DX, DX
+	KMOVW DX, K1
+	MOVQ  32(AX), CX
+	MOVQ  40(AX), DX
+	LEAQ  152(AX)(CX*1), CX
+	MOVQ  56(AX), BX
+	MOVQ  64(AX), SI
 
-	// Addresses of A, one a group of rows, and of B; strides in bytes.
-	MOVQ   (AX), CX
-	MOVQ   96(AX), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   104(AX), SI
-	LEAQ   (CX)(SI*4), SI
-	MOVQ   112(AX), DI
-	LEAQ   (CX)(DI*4), DI
-	MOVQ   24(AX), CX
-	MOVQ   144(AX), DX
-	LEAQ   (CX)(DX*4), DX
-	MOVQ   152(AX), CX
-	SHLQ   $0x02, CX
-	MOVQ   160(AX), R8
-	SHLQ   $0x02, R8
-	MOVQ   168(AX), R9
-	SHLQ   $0x02, R9
-	LEAQ   (CX)(CX*2), R10
+tile:
+	// Addresses of A, one a group of rows, and of B.
+	MOVQ   (AX), R10
+	MOVQ   (CX), DI
+	LEAQ   (R10)(DI*4), DI
+	MOVQ   8(CX), R8
+	LEAQ   (R10)(R8*4), R8
+	MOVQ   16(CX), R9
+	LEAQ   (R10)(R9*4), R9
+	MOVQ   48(AX), R10
+	LEAQ   (R10)(R10*2), R11
+	MOVQ   8(AX), R12
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -3065,102 +2879,86 @@ TEXT ·tile11x16AVX512(SB), NOSPLIT, $0-8
 	VPXORD Z8, Z8, Z8
 	VPXORD Z9, Z9, Z9
 	VPXORD Z10, Z10, Z10
-	MOVQ   200(AX), R11
+	MOVQ   96(AX), R13
 
 outer:
-	MOVQ 192(AX), R12
+	MOVQ 88(AX), R14
 
 middle:
-	MOVQ 184(AX), R13
+	MOVQ 80(AX), R15
 
 inner:
-	VMOVUPS      (DX), Z11
-	VBROADCASTSS (BX), Z12
-	VFMADD231PS  Z11, Z12, Z0
-	VBROADCASTSS (BX)(CX*1), Z12
-	VFMADD231PS  Z11, Z12, Z1
-	VBROADCASTSS (BX)(CX*2), Z12
-	VFMADD231PS  Z11, Z12, Z2
-	VBROADCASTSS (BX)(R10*1), Z12
-	VFMADD231PS  Z11, Z12, Z3
-	VBROADCASTSS (SI), Z12
-	VFMADD231PS  Z11, Z12, Z4
-	VBROADCASTSS (SI)(CX*1), Z12
-	VFMADD231PS  Z11, Z12, Z5
-	VBROADCASTSS (SI)(CX*2), Z12
-	VFMADD231PS  Z11, Z12, Z6
-	VBROADCASTSS (SI)(R10*1), Z12
-	VFMADD231PS  Z11, Z12, Z7
+	VMOVUPS      (R12), Z11
 	VBROADCASTSS (DI), Z12
+	VFMADD231PS  Z11, Z12, Z0
+	VBROADCASTSS (DI)(R10*1), Z12
+	VFMADD231PS  Z11, Z12, Z1
+	VBROADCASTSS (DI)(R10*2), Z12
+	VFMADD231PS  Z11, Z12, Z2
+	VBROADCASTSS (DI)(R11*1), Z12
+	VFMADD231PS  Z11, Z12, Z3
+	VBROADCASTSS (R8), Z12
+	VFMADD231PS  Z11, Z12, Z4
+	VBROADCASTSS (R8)(R10*1), Z12
+	VFMADD231PS  Z11, Z12, Z5
+	VBROADCASTSS (R8)(R10*2), Z12
+	VFMADD231PS  Z11, Z12, Z6
+	VBROADCASTSS (R8)(R11*1), Z12
+	VFMADD231PS  Z11, Z12, Z7
+	VBROADCASTSS (R9), Z12
 	VFMADD231PS  Z11, Z12, Z8
-	VBROADCASTSS (DI)(CX*1), Z12
+	VBROADCASTSS (R9)(R10*1), Z12
 	VFMADD231PS  Z11, Z12, Z9
-	VBROADCASTSS (DI)(CX*2), Z12
+	VBROADCASTSS (R9)(R10*2), Z12
 	VFMADD231PS  Z11, Z12, Z10
-	ADDQ         R9, DX
-	ADDQ         R8, BX
-	ADDQ         R8, SI
-	ADDQ         R8, DI
-	DECQ         R13
+	ADDQ         SI, R12
+	ADDQ         BX, DI
+	ADDQ         BX, R8
+	ADDQ         BX, R9
+	DECQ         R15
 	JNZ          inner
-	ADDQ         232(AX), DX
-	ADDQ         224(AX), BX
-	ADDQ         224(AX), SI
-	ADDQ         224(AX), DI
-	DECQ         R12
+	ADDQ         112(AX), R12
+	ADDQ         104(AX), DI
+	ADDQ         104(AX), R8
+	ADDQ         104(AX), R9
+	DECQ         R14
 	JNZ          middle
-	ADDQ         248(AX), DX
-	ADDQ         240(AX), BX
-	ADDQ         240(AX), SI
-	ADDQ         240(AX), DI
-	DECQ         R11
+	ADDQ         128(AX), R12
+	ADDQ         120(AX), DI
+	ADDQ         120(AX), R8
+	ADDQ         120(AX), R9
+	DECQ         R13
 	JNZ          outer
 
-	// Addresses of C; masks for its columns.
-	MOVQ      48(AX), CX
-	MOVQ      120(AX), BX
-	LEAQ      (CX)(BX*4), BX
-	MOVQ      128(AX), SI
-	LEAQ      (CX)(SI*4), SI
-	MOVQ      136(AX), DI
-	LEAQ      (CX)(DI*4), DI
-	MOVQ      176(AX), CX
-	SHLQ      $0x02, CX
-	LEAQ      (CX)(CX*2), R10
-	MOVQ      208(AX), DX
-	MOVQ      $-1, R8
-	BZHIQ     DX, R8, R8
-	KMOVW     R8, K1
-	CMPQ      216(AX), $0x00
-	JEQ       bias
-	VMOVUPS.Z (BX), K1, Z11
-	VADDPS    Z11, Z0, Z0
-	VMOVUPS.Z (BX)(CX*1), K1, Z11
-	VADDPS    Z11, Z1, Z1
-	VMOVUPS.Z (BX)(CX*2), K1, Z11
-	VADDPS    Z11, Z2, Z2
-	VMOVUPS.Z (BX)(R10*1), K1, Z11
-	VADDPS    Z11, Z3, Z3
-	VMOVUPS.Z (SI), K1, Z11
-	VADDPS    Z11, Z4, Z4
-	VMOVUPS.Z (SI)(CX*1), K1, Z11
-	VADDPS    Z11, Z5, Z5
-	VMOVUPS.Z (SI)(CX*2), K1, Z11
-	VADDPS    Z11, Z6, Z6
-	VMOVUPS.Z (SI)(R10*1), K1, Z11
-	VADDPS    Z11, Z7, Z7
-	VMOVUPS.Z (DI), K1, Z11
-	VADDPS    Z11, Z8, Z8
-	VMOVUPS.Z (DI)(CX*1), K1, Z11
-	VADDPS    Z11, Z9, Z9
-	VMOVUPS.Z (DI)(CX*2), K1, Z11
-	VADDPS    Z11, Z10, Z10
+	// Addresses of C.
+	MOVQ   16(AX), R10
+	MOVQ   24(CX), DI
+	LEAQ   (R10)(DI*4), DI
+	MOVQ   32(CX), R8
+	LEAQ   (R10)(R8*4), R8
+	MOVQ   40(CX), R9
+	LEAQ   (R10)(R9*4), R9
+	MOVQ   72(AX), R10
+	LEAQ   (R10)(R10*2), R11
+	CMPQ   144(AX), $0x00
+	JEQ    bias
+	VADDPS (DI), Z0, K1, Z0
+	VADDPS (DI)(R10*1), Z1, K1, Z1
+	VADDPS (DI)(R10*2), Z2, K1, Z2
+	VADDPS (DI)(R11*1), Z3, K1, Z3
+	VADDPS (R8), Z4, K1, Z4
+	VADDPS (R8)(R10*1), Z5, K1, Z5
+	VADDPS (R8)(R10*2), Z6, K1, Z6
+	VADDPS (R8)(R11*1), Z7, K1, Z7
+	VADDPS (R9), Z8, K1, Z8
+	VADDPS (R9)(R10*1), Z9, K1, Z9
+	VADDPS (R9)(R10*2), Z10, K1, Z10
 
 bias:
-	MOVQ      72(AX), DX
-	TESTQ     DX, DX
+	MOVQ      24(AX), R12
+	TESTQ     R12, R12
 	JEQ       store
-	VMOVUPS.Z (DX), K1, Z11
+	VMOVUPS.Z (R12), K1, Z11
 	VADDPS    Z11, Z0, Z0
 	VADDPS    Z11, Z1, Z1
 	VADDPS    Z11, Z2, Z2
@@ -3174,43 +2972,49 @@ bias:
 	VADDPS    Z11, Z10, Z10
 
 store:
-	VMOVUPS Z0, K1, (BX)
-	VMOVUPS Z1, K1, (BX)(CX*1)
-	VMOVUPS Z2, K1, (BX)(CX*2)
-	VMOVUPS Z3, K1, (BX)(R10*1)
-	VMOVUPS Z4, K1, (SI)
-	VMOVUPS Z5, K1, (SI)(CX*1)
-	VMOVUPS Z6, K1, (SI)(CX*2)
-	VMOVUPS Z7, K1, (SI)(R10*1)
-	VMOVUPS Z8, K1, (DI)
-	VMOVUPS Z9, K1, (DI)(CX*1)
-	VMOVUPS Z10, K1, (DI)(CX*2)
+	VMOVUPS Z0, K1, (DI)
+	VMOVUPS Z1, K1, (DI)(R10*1)
+	VMOVUPS Z2, K1, (DI)(R10*2)
+	VMOVUPS Z3, K1, (DI)(R11*1)
+	VMOVUPS Z4, K1, (R8)
+	VMOVUPS Z5, K1, (R8)(R10*1)
+	VMOVUPS Z6, K1, (R8)(R10*2)
+	VMOVUPS Z7, K1, (R8)(R11*1)
+	VMOVUPS Z8, K1, (R9)
+	VMOVUPS Z9, K1, (R9)(R10*1)
+	VMOVUPS Z10, K1, (R9)(R10*2)
+	ADDQ    $0x30, CX
+	DECQ    DX
+	JNZ     tile
 	VZEROUPPER
 	RET
 
-// func tile12x16AVX512(t *byte)
+// func tile12x16AVX512(c *byte)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·tile12x16AVX512(SB), NOSPLIT, $0-8
-	MOVQ t+0(FP), AX
+	MOVQ  c+0(FP), AX
+	MOVQ  136(AX), CX
+	MOVQ  $-1, DX
+	BZHIQ CX, DX, DX
+	KMOVW DX, K1
+	MOVQ  32(AX), CX
+	MOVQ  40(AX), DX
+	LEAQ  152(AX)(CX*1), CX
+	MOVQ  56(AX), BX
+	MOVQ  64(AX), SI
 
-	// Addresses of A, one a group of rows, and of B; strides in bytes.
-	MOVQ   (AX), CX
-	MOVQ   96(AX), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   104(AX), SI
-	LEAQ   (CX)(SI*4), SI
-	MOVQ   112(AX), DI
-	LEAQ   (CX)(DI*4), DI
-	MOVQ   24(AX), CX
-	MOVQ   144(AX), DX
-	LEAQ   (CX)(DX*4), DX
-	MOVQ   152(AX), CX
-	SHLQ   $0x02, CX
-	MOVQ   160(AX), R8
-	SHLQ   $0x02, R8
-	MOVQ   168(AX), R9
-	SHLQ   $0x02, R9
-	LEAQ   (CX)(CX*2), R10
+tile:
+	// Addresses of A, one a group of rows, and of B.
+	MOVQ   (AX), R10
+	MOVQ   (CX), DI
+	LEAQ   (R10)(DI*4), DI
+	MOVQ   8(CX), R8
+	LEAQ   (R10)(R8*4), R8
+	MOVQ   16(CX), R9
+	LEAQ   (R10)(R9*4), R9
+	MOVQ   48(AX), R10
+	LEAQ   (R10)(R10*2), R11
+	MOVQ   8(AX), R12
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -3223,106 +3027,89 @@ TEXT ·tile12x16AVX512(SB), NOSPLIT, $0-8
 	VPXORD Z9, Z9, Z9
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
-	MOVQ   200(AX), R11
+	MOVQ   96(AX), R13
 
 outer:
-	MOVQ 192(AX), R12
+	MOVQ 88(AX), R14
 
 middle:
-	MOVQ 184(AX), R13
+	MOVQ 80(AX), R15
 
 inner:
-	VMOVUPS      (DX), Z12
-	VBROADCASTSS (BX), Z13
-	VFMADD231PS  Z12, Z13, Z0
-	VBROADCASTSS (BX)(CX*1), Z13
-	VFMADD231PS  Z12, Z13, Z1
-	VBROADCASTSS (BX)(CX*2), Z13
-	VFMADD231PS  Z12, Z13, Z2
-	VBROADCASTSS (BX)(R10*1), Z13
-	VFMADD231PS  Z12, Z13, Z3
-	VBROADCASTSS (SI), Z13
-	VFMADD231PS  Z12, Z13, Z4
-	VBROADCASTSS (SI)(CX*1), Z13
-	VFMADD231PS  Z12, Z13, Z5
-	VBROADCASTSS (SI)(CX*2), Z13
-	VFMADD231PS  Z12, Z13, Z6
-	VBROADCASTSS (SI)(R10*1), Z13
-	VFMADD231PS  Z12, Z13, Z7
+	VMOVUPS      (R12), Z12
 	VBROADCASTSS (DI), Z13
-	VFMADD231PS  Z12, Z13, Z8
-	VBROADCASTSS (DI)(CX*1), Z13
-	VFMADD231PS  Z12, Z13, Z9
-	VBROADCASTSS (DI)(CX*2), Z13
-	VFMADD231PS  Z12, Z13, Z10
+	VFMADD231PS  Z12, Z13, Z0
 	VBROADCASTSS (DI)(R10*1), Z13
+	VFMADD231PS  Z12, Z13, Z1
+	VBROADCASTSS (DI)(R10*2), Z13
+	VFMADD231PS  Z12, Z13, Z2
+	VBROADCASTSS (DI)(R11*1), Z13
+	VFMADD231PS  Z12, Z13, Z3
+	VBROADCASTSS (R8), Z13
+	VFMADD231PS  Z12, Z13, Z4
+	VBROADCASTSS (R8)(R10*1), Z13
+	VFMADD231PS  Z12, Z13, Z5
+	VBROADCASTSS (R8)(R10*2), Z13
+	VFMADD231PS  Z12, Z13, Z6
+	VBROADCASTSS (R8)(R11*1), Z13
+	VFMADD231PS  Z12, Z13, Z7
+	VBROADCASTSS (R9), Z13
+	VFMADD231PS  Z12, Z13, Z8
+	VBROADCASTSS (R9)(R10*1), Z13
+	VFMADD231PS  Z12, Z13, Z9
+	VBROADCASTSS (R9)(R10*2), Z13
+	VFMADD231PS  Z12, Z13, Z10
+	VBROADCASTSS (R9)(R11*1), Z13
 	VFMADD231PS  Z12, Z13, Z11
-	ADDQ         R9, DX
-	ADDQ         R8, BX
-	ADDQ         R8, SI
-	ADDQ         R8, DI
-	DECQ         R13
+	ADDQ         SI, R12
+	ADDQ         BX, DI
+	ADDQ         BX, R8
+	ADDQ         BX, R9
+	DECQ         R15
 	JNZ          inner
-	ADDQ         232(AX), DX
-	ADDQ         224(AX), BX
-	ADDQ         224(AX), SI
-	ADDQ         224(AX), DI
-	DECQ         R12
+	ADDQ         112(AX), R12
+	ADDQ         104(AX), DI
+	ADDQ         104(AX), R8
+	ADDQ         104(AX), R9
+	DECQ         R14
 	JNZ          middle
-	ADDQ         248(AX), DX
-	ADDQ         240(AX), BX
-	ADDQ         240(AX), SI
-	ADDQ         240(AX), DI
-	DECQ         R11
+	ADDQ         128(AX), R12
+	ADDQ         120(AX), DI
+	ADDQ         120(AX), R8
+	ADDQ         120(AX), R9
+	DECQ         R13
 	JNZ          outer
 
-	// Addresses of C; masks for its columns.
-	MOVQ      48(AX), CX
-	MOVQ      120(AX), BX
-	LEAQ      (CX)(BX*4), BX
-	MOVQ      128(AX), SI
-	LEAQ      (CX)(SI*4), SI
-	MOVQ      136(AX), DI
-	LEAQ      (CX)(DI*4), DI
-	MOVQ      176(AX), CX
-	SHLQ      $0x02, CX
-	LEAQ      (CX)(CX*2), R10
-	MOVQ      208(AX), DX
-	MOVQ      $-1, R8
-	BZHIQ     DX, R8, R8
-	KMOVW     R8, K1
-	CMPQ      216(AX), $0x00
-	JEQ       bias
-	VMOVUPS.Z (BX), K1, Z12
-	VADDPS    Z12, Z0, Z0
-	VMOVUPS.Z (BX)(CX*1), K1, Z12
-	VADDPS    Z12, Z1, Z1
-	VMOVUPS.Z (BX)(CX*2), K1, Z12
-	VADDPS    Z12, Z2, Z2
-	VMOVUPS.Z (BX)(R10*1), K1, Z12
-	VADDPS    Z12, Z3, Z3
-	VMOVUPS.Z (SI), K1, Z12
-	VADDPS    Z12, Z4, Z4
-	VMOVUPS.Z (SI)(CX*1), K1, Z12
-	VADDPS    Z12, Z5, Z5
-	VMOVUPS.Z (SI)(CX*2), K1, Z12
-	VADDPS    Z12, Z6, Z6
-	VMOVUPS.Z (SI)(R10*1), K1, Z12
-	VADDPS    Z12, Z7, Z7
-	VMOVUPS.Z (DI), K1, Z12
-	VADDPS    Z12, Z8, Z8
-	VMOVUPS.Z (DI)(CX*1), K1, Z12
-	VADDPS    Z12, Z9, Z9
-	VMOVUPS.Z (DI)(CX*2), K1, Z12
-	VADDPS    Z12, Z10, Z10
-	VMOVUPS.Z (DI)(R10*1), K1, Z12
-	VADDPS    Z12, Z11, Z11
+	// Addresses of C.
+	MOVQ   16(AX), R10
+	MOVQ   24(CX), DI
+	LEAQ   (R10)(DI*4), DI
+	MOVQ   32(CX), R8
+	LEAQ   (R10)(R8*4), R8
+	MOVQ   40(CX), R9
+	LEAQ   (R10)(R9*4), R9
+	MOVQ   72(AX), R10
+	LEAQ   (R10)(R10*2), R11
+	CMPQ   144(AX), $0x00
+	JEQ    bias
+	VADDPS (DI), Z0, K1, Z0
+	VADDPS (DI)(R10*1), Z1, K1, Z1
+	VADDPS (DI)(R10*2), Z2, K1, Z2
+	VADDPS (DI)(R11*1), Z3, K1, Z3
+	VADDPS (R8), Z4, K1, Z4
+	VADDPS (R8)(R10*1), Z5, K1, Z5
+	VADDPS (R8)(R10*2), Z6, K1, Z6
+	VADDPS (R8)(R11*1), Z7, K1, Z7
+	VADDPS (R9), Z8, K1, Z8
+	VADDPS (R9)(R10*1), Z9, K1, Z9
+	VADDPS (R9)(R10*2), Z10, K1, Z10
+	VADDPS (R9)(R11*1), Z11, K1, Z11
 
 bias:
-	MOVQ      72(AX), DX
-	TESTQ     DX, DX
+	MOVQ      24(AX), R12
+	TESTQ     R12, R12
 	JEQ       store
-	VMOVUPS.Z (DX), K1, Z12
+	VMOVUPS.Z (R12), K1, Z12
 	VADDPS    Z12, Z0, Z0
 	VADDPS    Z12, Z1, Z1
 	VADDPS    Z12, Z2, Z2
@@ -3337,18 +3124,21 @@ bias:
 	VADDPS    Z12, Z11, Z11
 
 store:
-	VMOVUPS Z0, K1, (BX)
-	VMOVUPS Z1, K1, (BX)(CX*1)
-	VMOVUPS Z2, K1, (BX)(CX*2)
-	VMOVUPS Z3, K1, (BX)(R10*1)
-	VMOVUPS Z4, K1, (SI)
-	VMOVUPS Z5, K1, (SI)(CX*1)
-	VMOVUPS Z6, K1, (SI)(CX*2)
-	VMOVUPS Z7, K1, (SI)(R10*1)
-	VMOVUPS Z8, K1, (DI)
-	VMOVUPS Z9, K1, (DI)(CX*1)
-	VMOVUPS Z10, K1, (DI)(CX*2)
-	VMOVUPS Z11, K1, (DI)(R10*1)
+	VMOVUPS Z0, K1, (DI)
+	VMOVUPS Z1, K1, (DI)(R10*1)
+	VMOVUPS Z2, K1, (DI)(R10*2)
+	VMOVUPS Z3, K1, (DI)(R11*1)
+	VMOVUPS Z4, K1, (R8)
+	VMOVUPS Z5, K1, (R8)(R10*1)
+	VMOVUPS Z6, K1, (R8)(R10*2)
+	VMOVUPS Z7, K1, (R8)(R11*1)
+	VMOVUPS Z8, K1, (R9)
+	VMOVUPS Z9, K1, (R9)(R10*1)
+	VMOVUPS Z10, K1, (R9)(R10*2)
+	VMOVUPS Z11, K1, (R9)(R11*1)
+	ADDQ    $0x30, CX
+	DECQ    DX
+	JNZ     tile
 	VZEROUPPER
 	RET
 
@@ -3370,82 +3160,191 @@ loop:
 	VZEROUPPER
 	RET
 
-// func tile1x16AVX2(t *byte)
-// Requires: AVX, FMA3
-TEXT ·tile1x16AVX2(SB), NOSPLIT, $0-8
-	MOVQ t+0(FP), AX
+// func copyPanelAVX512(dst *float32, src *float32, n int, stride int)
+// Requires: AVX, AVX512F
+TEXT ·copyPanelAVX512(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ n+16(FP), DX
+	MOVQ stride+24(FP), BX
+	SHLQ $0x02, BX
 
-	// Addresses of A, one a group of rows, and of B; strides in bytes.
-	MOVQ   (AX), CX
-	MOVQ   96(AX), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   24(AX), CX
-	MOVQ   144(AX), DX
-	LEAQ   (CX)(DX*4), DX
-	MOVQ   152(AX), CX
-	SHLQ   $0x02, CX
-	MOVQ   160(AX), CX
-	SHLQ   $0x02, CX
-	MOVQ   168(AX), SI
-	SHLQ   $0x02, SI
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	MOVQ   200(AX), DI
+loop:
+	VMOVUPS (CX), Z0
+	VMOVUPS Z0, (AX)
+	VMOVUPS 64(CX), Z0
+	VMOVUPS Z0, 64(AX)
+	ADDQ    BX, CX
+	SUBQ    $-128, AX
+	DECQ    DX
+	JNZ     loop
+	VZEROUPPER
+	RET
 
-outer:
-	MOVQ 192(AX), R8
+// func packTilesAVX512(dst *float32, src *float32, n int, stride int, tiles int, tileStride int, cols int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·packTilesAVX512(SB), NOSPLIT, $0-56
+	MOVQ  dst+0(FP), AX
+	MOVQ  src+8(FP), CX
+	MOVQ  n+16(FP), DX
+	MOVQ  stride+24(FP), BX
+	MOVQ  tileStride+40(FP), SI
+	MOVQ  cols+48(FP), DI
+	SHLQ  $0x02, BX
+	SHLQ  $0x02, SI
+	MOVQ  $-1, R8
+	BZHIQ DI, R8, R8
+	KMOVW R8, K1
 
-middle:
-	MOVQ 184(AX), R9
+row:
+	MOVQ tiles+32(FP), R9
+	MOVQ AX, DI
+	MOVQ CX, R8
 
-inner:
-	VMOVUPS      (DX), Y2
-	VMOVUPS      32(DX), Y3
-	VBROADCASTSS (BX), Y4
-	VFMADD231PS  Y2, Y4, Y0
-	VFMADD231PS  Y3, Y4, Y1
-	ADDQ         SI, DX
-	ADDQ         CX, BX
-	DECQ         R9
-	JNZ          inner
-	ADDQ         232(AX), DX
-	ADDQ         224(AX), BX
-	DECQ         R8
-	JNZ          middle
-	ADDQ         248(AX), DX
-	ADDQ         240(AX), BX
-	DECQ         DI
-	JNZ          outer
+tile:
+	VMOVUPS.Z (R8), K1, Z0
+	VMOVUPS   Z0, K1, (DI)
+	ADDQ      $0x30, R8
+	ADDQ      SI, DI
+	DECQ      R9
+	JNZ       tile
+	ADDQ      BX, CX
+	ADDQ      $0x30, AX
+	DECQ      DX
+	JNZ       row
+	VZEROUPPER
+	RET
 
-	// Addresses of C; masks for its columns.
-	MOVQ       48(AX), CX
-	MOVQ       120(AX), BX
-	LEAQ       (CX)(BX*4), BX
-	MOVQ       176(AX), CX
-	SHLQ       $0x02, CX
-	MOVQ       208(AX), CX
-	LEAQ       maskTable<>+0(SB), DX
-	NEGQ       CX
-	VMOVUPS    64(DX)(CX*4), Y2
-	CMPQ       216(AX), $0x00
-	JEQ        bias
-	VMOVUPS    (BX), Y3
-	VADDPS     Y3, Y0, Y0
-	VMASKMOVPS 32(BX), Y2, Y3
-	VADDPS     Y3, Y1, Y1
+// func sumRowsAVX512(dst *float32, src *float32, n int, stride int, add bool)
+// Requires: AVX, AVX512F
+TEXT ·sumRowsAVX512(SB), NOSPLIT, $0-33
+	MOVQ   dst+0(FP), AX
+	MOVQ   src+8(FP), CX
+	MOVQ   n+16(FP), DX
+	MOVQ   stride+24(FP), BX
+	MOVB   add+32(FP), SI
+	SHLQ   $0x02, BX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
 
-bias:
-	MOVQ       72(AX), DX
-	TESTQ      DX, DX
-	JEQ        store
-	VMOVUPS    (DX), Y3
-	VADDPS     Y3, Y0, Y0
-	VMASKMOVPS 32(DX), Y2, Y3
-	VADDPS     Y3, Y1, Y1
+row:
+	VADDPS (CX), Z0, Z0
+	VADDPS 64(CX), Z1, Z1
+	VADDPS 128(CX), Z2, Z2
+	VADDPS 192(CX), Z3, Z3
+	VADDPS 256(CX), Z4, Z4
+	VADDPS 320(CX), Z5, Z5
+	VADDPS 384(CX), Z6, Z6
+	VADDPS 448(CX), Z7, Z7
+	ADDQ   BX, CX
+	DECQ   DX
+	JNZ    row
+	TESTB  SI, SI
+	JEQ    store
+	VADDPS (AX), Z0, Z0
+	VADDPS 64(AX), Z1, Z1
+	VADDPS 128(AX), Z2, Z2
+	VADDPS 192(AX), Z3, Z3
+	VADDPS 256(AX), Z4, Z4
+	VADDPS 320(AX), Z5, Z5
+	VADDPS 384(AX), Z6, Z6
+	VADDPS 448(AX), Z7, Z7
 
 store:
-	VMOVUPS    Y0, (BX)
-	VMASKMOVPS Y1, Y2, 32(BX)
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	VMOVUPS Z2, 128(AX)
+	VMOVUPS Z3, 192(AX)
+	VMOVUPS Z4, 256(AX)
+	VMOVUPS Z5, 320(AX)
+	VMOVUPS Z6, 384(AX)
+	VMOVUPS Z7, 448(AX)
+	VZEROUPPER
+	RET
+
+// func tile1x16AVX2(c *byte)
+// Requires: AVX, FMA3
+TEXT ·tile1x16AVX2(SB), NOSPLIT, $0-8
+	MOVQ    c+0(FP), AX
+	MOVQ    136(AX), CX
+	LEAQ    maskTable<>+0(SB), DX
+	NEGQ    CX
+	VMOVUPS 64(DX)(CX*4), Y0
+	MOVQ    32(AX), CX
+	MOVQ    40(AX), DX
+	LEAQ    152(AX)(CX*1), CX
+	MOVQ    56(AX), BX
+	MOVQ    64(AX), SI
+
+tile:
+	// Addresses of A, one a group of rows, and of B.
+	MOVQ   (AX), R8
+	MOVQ   (CX), DI
+	LEAQ   (R8)(DI*4), DI
+	MOVQ   48(AX), R8
+	MOVQ   8(AX), R8
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	MOVQ   96(AX), R9
+
+outer:
+	MOVQ 88(AX), R10
+
+middle:
+	MOVQ 80(AX), R11
+
+inner:
+	VMOVUPS      (R8), Y3
+	VMOVUPS      32(R8), Y4
+	VBROADCASTSS (DI), Y5
+	VFMADD231PS  Y3, Y5, Y1
+	VFMADD231PS  Y4, Y5, Y2
+	ADDQ         SI, R8
+	ADDQ         BX, DI
+	DECQ         R11
+	JNZ          inner
+	ADDQ         112(AX), R8
+	ADDQ         104(AX), DI
+	DECQ         R10
+	JNZ          middle
+	ADDQ         128(AX), R8
+	ADDQ         120(AX), DI
+	DECQ         R9
+	JNZ          outer
+
+	// Addresses of C.
+	MOVQ       16(AX), R8
+	MOVQ       24(CX), DI
+	LEAQ       (R8)(DI*4), DI
+	MOVQ       72(AX), R8
+	CMPQ       144(AX), $0x00
+	JEQ        bias
+	VMOVUPS    (DI), Y3
+	VADDPS     Y3, Y1, Y1
+	VMASKMOVPS 32(DI), Y0, Y3
+	VADDPS     Y3, Y2, Y2
+
+bias:
+	MOVQ       24(AX), R8
+	TESTQ      R8, R8
+	JEQ        store
+	VMOVUPS    (R8), Y3
+	VADDPS     Y3, Y1, Y1
+	VMASKMOVPS 32(R8), Y0, Y3
+	VADDPS     Y3, Y2, Y2
+
+store:
+	VMOVUPS    Y1, (DI)
+	VMASKMOVPS Y2, Y0, 32(DI)
+	ADDQ       $0x30, CX
+	DECQ       DX
+	JNZ        tile
 	VZEROUPPER
 	RET
 
@@ -3467,231 +3366,235 @@ DATA maskTable<>+56(SB)/4, $0x00000000
 DATA maskTable<>+60(SB)/4, $0x00000000
 GLOBL maskTable<>(SB), RODATA|NOPTR, $64
 
-// func tile2x16AVX2(t *byte)
+// func tile2x16AVX2(c *byte)
 // Requires: AVX, FMA3
 TEXT ·tile2x16AVX2(SB), NOSPLIT, $0-8
-	MOVQ t+0(FP), AX
+	MOVQ    c+0(FP), AX
+	MOVQ    136(AX), CX
+	LEAQ    maskTable<>+0(SB), DX
+	NEGQ    CX
+	VMOVUPS 64(DX)(CX*4), Y0
+	MOVQ    32(AX), CX
+	MOVQ    40(AX), DX
+	LEAQ    152(AX)(CX*1), CX
+	MOVQ    56(AX), BX
+	MOVQ    64(AX), SI
 
-	// Addresses of A, one a group of rows, and of B; strides in bytes.
-	MOVQ   (AX), CX
-	MOVQ   96(AX), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   24(AX), CX
-	MOVQ   144(AX), DX
-	LEAQ   (CX)(DX*4), DX
-	MOVQ   152(AX), CX
-	SHLQ   $0x02, CX
-	MOVQ   160(AX), SI
-	SHLQ   $0x02, SI
-	MOVQ   168(AX), DI
-	SHLQ   $0x02, DI
-	VXORPS Y0, Y0, Y0
+tile:
+	// Addresses of A, one a group of rows, and of B.
+	MOVQ   (AX), R8
+	MOVQ   (CX), DI
+	LEAQ   (R8)(DI*4), DI
+	MOVQ   48(AX), R8
+	MOVQ   8(AX), R9
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
-	MOVQ   200(AX), R8
+	VXORPS Y4, Y4, Y4
+	MOVQ   96(AX), R10
 
 outer:
-	MOVQ 192(AX), R9
+	MOVQ 88(AX), R11
 
 middle:
-	MOVQ 184(AX), R10
+	MOVQ 80(AX), R12
 
 inner:
-	VMOVUPS      (DX), Y4
-	VMOVUPS      32(DX), Y5
-	VBROADCASTSS (BX), Y6
-	VFMADD231PS  Y4, Y6, Y0
-	VFMADD231PS  Y5, Y6, Y1
-	VBROADCASTSS (BX)(CX*1), Y6
-	VFMADD231PS  Y4, Y6, Y2
-	VFMADD231PS  Y5, Y6, Y3
-	ADDQ         DI, DX
-	ADDQ         SI, BX
-	DECQ         R10
+	VMOVUPS      (R9), Y5
+	VMOVUPS      32(R9), Y6
+	VBROADCASTSS (DI), Y7
+	VFMADD231PS  Y5, Y7, Y1
+	VFMADD231PS  Y6, Y7, Y2
+	VBROADCASTSS (DI)(R8*1), Y7
+	VFMADD231PS  Y5, Y7, Y3
+	VFMADD231PS  Y6, Y7, Y4
+	ADDQ         SI, R9
+	ADDQ         BX, DI
+	DECQ         R12
 	JNZ          inner
-	ADDQ         232(AX), DX
-	ADDQ         224(AX), BX
-	DECQ         R9
+	ADDQ         112(AX), R9
+	ADDQ         104(AX), DI
+	DECQ         R11
 	JNZ          middle
-	ADDQ         248(AX), DX
-	ADDQ         240(AX), BX
-	DECQ         R8
+	ADDQ         128(AX), R9
+	ADDQ         120(AX), DI
+	DECQ         R10
 	JNZ          outer
 
-	// Addresses of C; masks for its columns.
-	MOVQ       48(AX), CX
-	MOVQ       120(AX), BX
-	LEAQ       (CX)(BX*4), BX
-	MOVQ       176(AX), CX
-	SHLQ       $0x02, CX
-	MOVQ       208(AX), DX
-	LEAQ       maskTable<>+0(SB), SI
-	NEGQ       DX
-	VMOVUPS    64(SI)(DX*4), Y4
-	CMPQ       216(AX), $0x00
+	// Addresses of C.
+	MOVQ       16(AX), R8
+	MOVQ       24(CX), DI
+	LEAQ       (R8)(DI*4), DI
+	MOVQ       72(AX), R8
+	CMPQ       144(AX), $0x00
 	JEQ        bias
-	VMOVUPS    (BX), Y5
-	VADDPS     Y5, Y0, Y0
-	VMASKMOVPS 32(BX), Y4, Y5
+	VMOVUPS    (DI), Y5
 	VADDPS     Y5, Y1, Y1
-	VMOVUPS    (BX)(CX*1), Y5
+	VMASKMOVPS 32(DI), Y0, Y5
 	VADDPS     Y5, Y2, Y2
-	VMASKMOVPS 32(BX)(CX*1), Y4, Y5
+	VMOVUPS    (DI)(R8*1), Y5
 	VADDPS     Y5, Y3, Y3
+	VMASKMOVPS 32(DI)(R8*1), Y0, Y5
+	VADDPS     Y5, Y4, Y4
 
 bias:
-	MOVQ       72(AX), DX
-	TESTQ      DX, DX
+	MOVQ       24(AX), R9
+	TESTQ      R9, R9
 	JEQ        store
-	VMOVUPS    (DX), Y5
-	VADDPS     Y5, Y0, Y0
-	VADDPS     Y5, Y2, Y2
-	VMASKMOVPS 32(DX), Y4, Y5
+	VMOVUPS    (R9), Y5
 	VADDPS     Y5, Y1, Y1
 	VADDPS     Y5, Y3, Y3
+	VMASKMOVPS 32(R9), Y0, Y5
+	VADDPS     Y5, Y2, Y2
+	VADDPS     Y5, Y4, Y4
 
 store:
-	VMOVUPS    Y0, (BX)
-	VMASKMOVPS Y1, Y4, 32(BX)
-	VMOVUPS    Y2, (BX)(CX*1)
-	VMASKMOVPS Y3, Y4, 32(BX)(CX*1)
+	VMOVUPS    Y1, (DI)
+	VMASKMOVPS Y2, Y0, 32(DI)
+	VMOVUPS    Y3, (DI)(R8*1)
+	VMASKMOVPS Y4, Y0, 32(DI)(R8*1)
+	ADDQ       $0x30, CX
+	DECQ       DX
+	JNZ        tile
 	VZEROUPPER
 	RET
 
-// func tile3x16AVX2(t *byte)
+// func tile3x16AVX2(c *byte)
 // Requires: AVX, FMA3
 TEXT ·tile3x16AVX2(SB), NOSPLIT, $0-8
-	MOVQ t+0(FP), AX
+	MOVQ    c+0(FP), AX
+	MOVQ    136(AX), CX
+	LEAQ    maskTable<>+0(SB), DX
+	NEGQ    CX
+	VMOVUPS 64(DX)(CX*4), Y0
+	MOVQ    32(AX), CX
+	MOVQ    40(AX), DX
+	LEAQ    152(AX)(CX*1), CX
+	MOVQ    56(AX), BX
+	MOVQ    64(AX), SI
 
-	// Addresses of A, one a group of rows, and of B; strides in bytes.
-	MOVQ   (AX), CX
-	MOVQ   96(AX), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   104(AX), SI
-	LEAQ   (CX)(SI*4), SI
-	MOVQ   24(AX), CX
-	MOVQ   144(AX), DX
-	LEAQ   (CX)(DX*4), DX
-	MOVQ   152(AX), CX
-	SHLQ   $0x02, CX
-	MOVQ   160(AX), DI
-	SHLQ   $0x02, DI
-	MOVQ   168(AX), R8
-	SHLQ   $0x02, R8
-	VXORPS Y0, Y0, Y0
+tile:
+	// Addresses of A, one a group of rows, and of B.
+	MOVQ   (AX), R9
+	MOVQ   (CX), DI
+	LEAQ   (R9)(DI*4), DI
+	MOVQ   8(CX), R8
+	LEAQ   (R9)(R8*4), R8
+	MOVQ   48(AX), R9
+	MOVQ   8(AX), R10
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
-	MOVQ   200(AX), R9
+	VXORPS Y6, Y6, Y6
+	MOVQ   96(AX), R11
 
 outer:
-	MOVQ 192(AX), R10
+	MOVQ 88(AX), R12
 
 middle:
-	MOVQ 184(AX), R11
+	MOVQ 80(AX), R13
 
 inner:
-	VMOVUPS      (DX), Y6
-	VMOVUPS      32(DX), Y7
-	VBROADCASTSS (BX), Y8
-	VFMADD231PS  Y6, Y8, Y0
-	VFMADD231PS  Y7, Y8, Y1
-	VBROADCASTSS (BX)(CX*1), Y8
-	VFMADD231PS  Y6, Y8, Y2
-	VFMADD231PS  Y7, Y8, Y3
-	VBROADCASTSS (SI), Y8
-	VFMADD231PS  Y6, Y8, Y4
-	VFMADD231PS  Y7, Y8, Y5
-	ADDQ         R8, DX
-	ADDQ         DI, BX
-	ADDQ         DI, SI
-	DECQ         R11
+	VMOVUPS      (R10), Y7
+	VMOVUPS      32(R10), Y8
+	VBROADCASTSS (DI), Y9
+	VFMADD231PS  Y7, Y9, Y1
+	VFMADD231PS  Y8, Y9, Y2
+	VBROADCASTSS (DI)(R9*1), Y9
+	VFMADD231PS  Y7, Y9, Y3
+	VFMADD231PS  Y8, Y9, Y4
+	VBROADCASTSS (R8), Y9
+	VFMADD231PS  Y7, Y9, Y5
+	VFMADD231PS  Y8, Y9, Y6
+	ADDQ         SI, R10
+	ADDQ         BX, DI
+	ADDQ         BX, R8
+	DECQ         R13
 	JNZ          inner
-	ADDQ         232(AX), DX
-	ADDQ         224(AX), BX
-	ADDQ         224(AX), SI
-	DECQ         R10
+	ADDQ         112(AX), R10
+	ADDQ         104(AX), DI
+	ADDQ         104(AX), R8
+	DECQ         R12
 	JNZ          middle
-	ADDQ         248(AX), DX
-	ADDQ         240(AX), BX
-	ADDQ         240(AX), SI
-	DECQ         R9
+	ADDQ         128(AX), R10
+	ADDQ         120(AX), DI
+	ADDQ         120(AX), R8
+	DECQ         R11
 	JNZ          outer
 
-	// Addresses of C; masks for its columns.
-	MOVQ       48(AX), CX
-	MOVQ       120(AX), BX
-	LEAQ       (CX)(BX*4), BX
-	MOVQ       128(AX), SI
-	LEAQ       (CX)(SI*4), SI
-	MOVQ       176(AX), CX
-	SHLQ       $0x02, CX
-	MOVQ       208(AX), DX
-	LEAQ       maskTable<>+0(SB), DI
-	NEGQ       DX
-	VMOVUPS    64(DI)(DX*4), Y6
-	CMPQ       216(AX), $0x00
+	// Addresses of C.
+	MOVQ       16(AX), R9
+	MOVQ       24(CX), DI
+	LEAQ       (R9)(DI*4), DI
+	MOVQ       32(CX), R8
+	LEAQ       (R9)(R8*4), R8
+	MOVQ       72(AX), R9
+	CMPQ       144(AX), $0x00
 	JEQ        bias
-	VMOVUPS    (BX), Y7
-	VADDPS     Y7, Y0, Y0
-	VMASKMOVPS 32(BX), Y6, Y7
+	VMOVUPS    (DI), Y7
 	VADDPS     Y7, Y1, Y1
-	VMOVUPS    (BX)(CX*1), Y7
+	VMASKMOVPS 32(DI), Y0, Y7
 	VADDPS     Y7, Y2, Y2
-	VMASKMOVPS 32(BX)(CX*1), Y6, Y7
+	VMOVUPS    (DI)(R9*1), Y7
 	VADDPS     Y7, Y3, Y3
-	VMOVUPS    (SI), Y7
+	VMASKMOVPS 32(DI)(R9*1), Y0, Y7
 	VADDPS     Y7, Y4, Y4
-	VMASKMOVPS 32(SI), Y6, Y7
+	VMOVUPS    (R8), Y7
 	VADDPS     Y7, Y5, Y5
+	VMASKMOVPS 32(R8), Y0, Y7
+	VADDPS     Y7, Y6, Y6
 
 bias:
-	MOVQ       72(AX), DX
-	TESTQ      DX, DX
+	MOVQ       24(AX), R10
+	TESTQ      R10, R10
 	JEQ        store
-	VMOVUPS    (DX), Y7
-	VADDPS     Y7, Y0, Y0
-	VADDPS     Y7, Y2, Y2
-	VADDPS     Y7, Y4, Y4
-	VMASKMOVPS 32(DX), Y6, Y7
+	VMOVUPS    (R10), Y7
 	VADDPS     Y7, Y1, Y1
 	VADDPS     Y7, Y3, Y3
 	VADDPS     Y7, Y5, Y5
+	VMASKMOVPS 32(R10), Y0, Y7
+	VADDPS     Y7, Y2, Y2
+	VADDPS     Y7, Y4, Y4
+	VADDPS     Y7, Y6, Y6
 
 store:
-	VMOVUPS    Y0, (BX)
-	VMASKMOVPS Y1, Y6, 32(BX)
-	VMOVUPS    Y2, (BX)(CX*1)
-	VMASKMOVPS Y3, Y6, 32(BX)(CX*1)
-	VMOVUPS    Y4, (SI)
-	VMASKMOVPS Y5, Y6, 32(SI)
+	VMOVUPS    Y1, (DI)
+	VMASKMOVPS Y2, Y0, 32(DI)
+	VMOVUPS    Y3, (DI)(R9*1)
+	VMASKMOVPS Y4, Y0, 32(DI)(R9*1)
+	VMOVUPS    Y5, (R8)
+	VMASKMOVPS Y6, Y0, 32(R8)
+	ADDQ       $0x30, CX
+	DECQ       DX
+	JNZ        tile
 	VZEROUPPER
 	RET
 
-// func tile4x16AVX2(t *byte)
+// func tile4x16AVX2(c *byte)
 // Requires: AVX, FMA3
 TEXT ·tile4x16AVX2(SB), NOSPLIT, $0-8
-	MOVQ t+0(FP), AX
+	MOVQ    c+0(FP), AX
+	MOVQ    136(AX), CX
+	LEAQ    maskTable<>+0(SB), DX
+	NEGQ    CX
+	VMOVUPS 64(DX)(CX*4), Y0
+	MOVQ    32(AX), CX
+	MOVQ    40(AX), DX
+	LEAQ    152(AX)(CX*1), CX
+	MOVQ    56(AX), BX
+	MOVQ    64(AX), SI
 
-	// Addresses of A, one a group of rows, and of B; strides in bytes.
-	MOVQ   (AX), CX
-	MOVQ   96(AX), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   104(AX), SI
-	LEAQ   (CX)(SI*4), SI
-	MOVQ   24(AX), CX
-	MOVQ   144(AX), DX
-	LEAQ   (CX)(DX*4), DX
-	MOVQ   152(AX), CX
-	SHLQ   $0x02, CX
-	MOVQ   160(AX), DI
-	SHLQ   $0x02, DI
-	MOVQ   168(AX), R8
-	SHLQ   $0x02, R8
-	VXORPS Y0, Y0, Y0
+tile:
+	// Addresses of A, one a group of rows, and of B.
+	MOVQ   (AX), R9
+	MOVQ   (CX), DI
+	LEAQ   (R9)(DI*4), DI
+	MOVQ   8(CX), R8
+	LEAQ   (R9)(R8*4), R8
+	MOVQ   48(AX), R9
+	MOVQ   8(AX), R10
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
@@ -3699,126 +3602,127 @@ TEXT ·tile4x16AVX2(SB), NOSPLIT, $0-8
 	VXORPS Y5, Y5, Y5
 	VXORPS Y6, Y6, Y6
 	VXORPS Y7, Y7, Y7
-	MOVQ   200(AX), R9
+	VXORPS Y8, Y8, Y8
+	MOVQ   96(AX), R11
 
 outer:
-	MOVQ 192(AX), R10
+	MOVQ 88(AX), R12
 
 middle:
-	MOVQ 184(AX), R11
+	MOVQ 80(AX), R13
 
 inner:
-	VMOVUPS      (DX), Y8
-	VMOVUPS      32(DX), Y9
-	VBROADCASTSS (BX), Y10
-	VFMADD231PS  Y8, Y10, Y0
-	VFMADD231PS  Y9, Y10, Y1
-	VBROADCASTSS (BX)(CX*1), Y10
-	VFMADD231PS  Y8, Y10, Y2
-	VFMADD231PS  Y9, Y10, Y3
-	VBROADCASTSS (SI), Y10
-	VFMADD231PS  Y8, Y10, Y4
-	VFMADD231PS  Y9, Y10, Y5
-	VBROADCASTSS (SI)(CX*1), Y10
-	VFMADD231PS  Y8, Y10, Y6
-	VFMADD231PS  Y9, Y10, Y7
-	ADDQ         R8, DX
-	ADDQ         DI, BX
-	ADDQ         DI, SI
-	DECQ         R11
+	VMOVUPS      (R10), Y9
+	VMOVUPS      32(R10), Y10
+	VBROADCASTSS (DI), Y11
+	VFMADD231PS  Y9, Y11, Y1
+	VFMADD231PS  Y10, Y11, Y2
+	VBROADCASTSS (DI)(R9*1), Y11
+	VFMADD231PS  Y9, Y11, Y3
+	VFMADD231PS  Y10, Y11, Y4
+	VBROADCASTSS (R8), Y11
+	VFMADD231PS  Y9, Y11, Y5
+	VFMADD231PS  Y10, Y11, Y6
+	VBROADCASTSS (R8)(R9*1), Y11
+	VFMADD231PS  Y9, Y11, Y7
+	VFMADD231PS  Y10, Y11, Y8
+	ADDQ         SI, R10
+	ADDQ         BX, DI
+	ADDQ         BX, R8
+	DECQ         R13
 	JNZ          inner
-	ADDQ         232(AX), DX
-	ADDQ         224(AX), BX
-	ADDQ         224(AX), SI
-	DECQ         R10
+	ADDQ         112(AX), R10
+	ADDQ         104(AX), DI
+	ADDQ         104(AX), R8
+	DECQ         R12
 	JNZ          middle
-	ADDQ         248(AX), DX
-	ADDQ         240(AX), BX
-	ADDQ         240(AX), SI
-	DECQ         R9
+	ADDQ         128(AX), R10
+	ADDQ         120(AX), DI
+	ADDQ         120(AX), R8
+	DECQ         R11
 	JNZ          outer
 
-	// Addresses of C; masks for its columns.
-	MOVQ       48(AX), CX
-	MOVQ       120(AX), BX
-	LEAQ       (CX)(BX*4), BX
-	MOVQ       128(AX), SI
-	LEAQ       (CX)(SI*4), SI
-	MOVQ       176(AX), CX
-	SHLQ       $0x02, CX
-	MOVQ       208(AX), DX
-	LEAQ       maskTable<>+0(SB), DI
-	NEGQ       DX
-	VMOVUPS    64(DI)(DX*4), Y8
-	CMPQ       216(AX), $0x00
+	// Addresses of C.
+	MOVQ       16(AX), R9
+	MOVQ       24(CX), DI
+	LEAQ       (R9)(DI*4), DI
+	MOVQ       32(CX), R8
+	LEAQ       (R9)(R8*4), R8
+	MOVQ       72(AX), R9
+	CMPQ       144(AX), $0x00
 	JEQ        bias
-	VMOVUPS    (BX), Y9
-	VADDPS     Y9, Y0, Y0
-	VMASKMOVPS 32(BX), Y8, Y9
+	VMOVUPS    (DI), Y9
 	VADDPS     Y9, Y1, Y1
-	VMOVUPS    (BX)(CX*1), Y9
+	VMASKMOVPS 32(DI), Y0, Y9
 	VADDPS     Y9, Y2, Y2
-	VMASKMOVPS 32(BX)(CX*1), Y8, Y9
+	VMOVUPS    (DI)(R9*1), Y9
 	VADDPS     Y9, Y3, Y3
-	VMOVUPS    (SI), Y9
+	VMASKMOVPS 32(DI)(R9*1), Y0, Y9
 	VADDPS     Y9, Y4, Y4
-	VMASKMOVPS 32(SI), Y8, Y9
+	VMOVUPS    (R8), Y9
 	VADDPS     Y9, Y5, Y5
-	VMOVUPS    (SI)(CX*1), Y9
+	VMASKMOVPS 32(R8), Y0, Y9
 	VADDPS     Y9, Y6, Y6
-	VMASKMOVPS 32(SI)(CX*1), Y8, Y9
+	VMOVUPS    (R8)(R9*1), Y9
 	VADDPS     Y9, Y7, Y7
+	VMASKMOVPS 32(R8)(R9*1), Y0, Y9
+	VADDPS     Y9, Y8, Y8
 
 bias:
-	MOVQ       72(AX), DX
-	TESTQ      DX, DX
+	MOVQ       24(AX), R10
+	TESTQ      R10, R10
 	JEQ        store
-	VMOVUPS    (DX), Y9
-	VADDPS     Y9, Y0, Y0
-	VADDPS     Y9, Y2, Y2
-	VADDPS     Y9, Y4, Y4
-	VADDPS     Y9, Y6, Y6
-	VMASKMOVPS 32(DX), Y8, Y9
+	VMOVUPS    (R10), Y9
 	VADDPS     Y9, Y1, Y1
 	VADDPS     Y9, Y3, Y3
 	VADDPS     Y9, Y5, Y5
 	VADDPS     Y9, Y7, Y7
+	VMASKMOVPS 32(R10), Y0, Y9
+	VADDPS     Y9, Y2, Y2
+	VADDPS     Y9, Y4, Y4
+	VADDPS     Y9, Y6, Y6
+	VADDPS     Y9, Y8, Y8
 
 store:
-	VMOVUPS    Y0, (BX)
-	VMASKMOVPS Y1, Y8, 32(BX)
-	VMOVUPS    Y2, (BX)(CX*1)
-	VMASKMOVPS Y3, Y8, 32(BX)(CX*1)
-	VMOVUPS    Y4, (SI)
-	VMASKMOVPS Y5, Y8, 32(SI)
-	VMOVUPS    Y6, (SI)(CX*1)
-	VMASKMOVPS Y7, Y8, 32(SI)(CX*1)
+	VMOVUPS    Y1, (DI)
+	VMASKMOVPS Y2, Y0, 32(DI)
+	VMOVUPS    Y3, (DI)(R9*1)
+	VMASKMOVPS Y4, Y0, 32(DI)(R9*1)
+	VMOVUPS    Y5, (R8)
+	VMASKMOVPS Y6, Y0, 32(R8)
+	VMOVUPS    Y7, (R8)(R9*1)
+	VMASKMOVPS Y8, Y0, 32(R8)(R9*1)
+	ADDQ       $0x30, CX
+	DECQ       DX
+	JNZ        tile
 	VZEROUPPER
 	RET
 
-// func tile5x16AVX2(t *byte)
+// func tile5x16AVX2(c *byte)
 // Requires: AVX, FMA3
 TEXT ·tile5x16AVX2(SB), NOSPLIT, $0-8
-	MOVQ t+0(FP), AX
+	MOVQ    c+0(FP), AX
+	MOVQ    136(AX), CX
+	LEAQ    maskTable<>+0(SB), DX
+	NEGQ    CX
+	VMOVUPS 64(DX)(CX*4), Y0
+	MOVQ    32(AX), CX
+	MOVQ    40(AX), DX
+	LEAQ    152(AX)(CX*1), CX
+	MOVQ    56(AX), BX
+	MOVQ    64(AX), SI
 
-	// Addresses of A, one a group of rows, and of B; strides in bytes.
-	MOVQ   (AX), CX
-	MOVQ   96(AX), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   104(AX), SI
-	LEAQ   (CX)(SI*4), SI
-	MOVQ   112(AX), DI
-	LEAQ   (CX)(DI*4), DI
-	MOVQ   24(AX), CX
-	MOVQ   144(AX), DX
-	LEAQ   (CX)(DX*4), DX
-	MOVQ   152(AX), CX
-	SHLQ   $0x02, CX
-	MOVQ   160(AX), R8
-	SHLQ   $0x02, R8
-	MOVQ   168(AX), R9
-	SHLQ   $0x02, R9
-	VXORPS Y0, Y0, Y0
+tile:
+	// Addresses of A, one a group of rows, and of B.
+	MOVQ   (AX), R10
+	MOVQ   (CX), DI
+	LEAQ   (R10)(DI*4), DI
+	MOVQ   8(CX), R8
+	LEAQ   (R10)(R8*4), R8
+	MOVQ   16(CX), R9
+	LEAQ   (R10)(R9*4), R9
+	MOVQ   48(AX), R10
+	MOVQ   8(AX), R11
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
@@ -3828,142 +3732,143 @@ TEXT ·tile5x16AVX2(SB), NOSPLIT, $0-8
 	VXORPS Y7, Y7, Y7
 	VXORPS Y8, Y8, Y8
 	VXORPS Y9, Y9, Y9
-	MOVQ   200(AX), R10
+	VXORPS Y10, Y10, Y10
+	MOVQ   96(AX), R12
 
 outer:
-	MOVQ 192(AX), R11
+	MOVQ 88(AX), R13
 
 middle:
-	MOVQ 184(AX), R12
+	MOVQ 80(AX), R14
 
 inner:
-	VMOVUPS      (DX), Y10
-	VMOVUPS      32(DX), Y11
-	VBROADCASTSS (BX), Y12
-	VFMADD231PS  Y10, Y12, Y0
-	VFMADD231PS  Y11, Y12, Y1
-	VBROADCASTSS (BX)(CX*1), Y12
-	VFMADD231PS  Y10, Y12, Y2
-	VFMADD231PS  Y11, Y12, Y3
-	VBROADCASTSS (SI), Y12
-	VFMADD231PS  Y10, Y12, Y4
-	VFMADD231PS  Y11, Y12, Y5
-	VBROADCASTSS (SI)(CX*1), Y12
-	VFMADD231PS  Y10, Y12, Y6
-	VFMADD231PS  Y11, Y12, Y7
-	VBROADCASTSS (DI), Y12
-	VFMADD231PS  Y10, Y12, Y8
-	VFMADD231PS  Y11, Y12, Y9
-	ADDQ         R9, DX
-	ADDQ         R8, BX
-	ADDQ         R8, SI
-	ADDQ         R8, DI
-	DECQ         R12
+	VMOVUPS      (R11), Y11
+	VMOVUPS      32(R11), Y12
+	VBROADCASTSS (DI), Y13
+	VFMADD231PS  Y11, Y13, Y1
+	VFMADD231PS  Y12, Y13, Y2
+	VBROADCASTSS (DI)(R10*1), Y13
+	VFMADD231PS  Y11, Y13, Y3
+	VFMADD231PS  Y12, Y13, Y4
+	VBROADCASTSS (R8), Y13
+	VFMADD231PS  Y11, Y13, Y5
+	VFMADD231PS  Y12, Y13, Y6
+	VBROADCASTSS (R8)(R10*1), Y13
+	VFMADD231PS  Y11, Y13, Y7
+	VFMADD231PS  Y12, Y13, Y8
+	VBROADCASTSS (R9), Y13
+	VFMADD231PS  Y11, Y13, Y9
+	VFMADD231PS  Y12, Y13, Y10
+	ADDQ         SI, R11
+	ADDQ         BX, DI
+	ADDQ         BX, R8
+	ADDQ         BX, R9
+	DECQ         R14
 	JNZ          inner
-	ADDQ         232(AX), DX
-	ADDQ         224(AX), BX
-	ADDQ         224(AX), SI
-	ADDQ         224(AX), DI
-	DECQ         R11
+	ADDQ         112(AX), R11
+	ADDQ         104(AX), DI
+	ADDQ         104(AX), R8
+	ADDQ         104(AX), R9
+	DECQ         R13
 	JNZ          middle
-	ADDQ         248(AX), DX
-	ADDQ         240(AX), BX
-	ADDQ         240(AX), SI
-	ADDQ         240(AX), DI
-	DECQ         R10
+	ADDQ         128(AX), R11
+	ADDQ         120(AX), DI
+	ADDQ         120(AX), R8
+	ADDQ         120(AX), R9
+	DECQ         R12
 	JNZ          outer
 
-	// Addresses of C; masks for its columns.
-	MOVQ       48(AX), CX
-	MOVQ       120(AX), BX
-	LEAQ       (CX)(BX*4), BX
-	MOVQ       128(AX), SI
-	LEAQ       (CX)(SI*4), SI
-	MOVQ       136(AX), DI
-	LEAQ       (CX)(DI*4), DI
-	MOVQ       176(AX), CX
-	SHLQ       $0x02, CX
-	MOVQ       208(AX), DX
-	LEAQ       maskTable<>+0(SB), R8
-	NEGQ       DX
-	VMOVUPS    64(R8)(DX*4), Y10
-	CMPQ       216(AX), $0x00
+	// Addresses of C.
+	MOVQ       16(AX), R10
+	MOVQ       24(CX), DI
+	LEAQ       (R10)(DI*4), DI
+	MOVQ       32(CX), R8
+	LEAQ       (R10)(R8*4), R8
+	MOVQ       40(CX), R9
+	LEAQ       (R10)(R9*4), R9
+	MOVQ       72(AX), R10
+	CMPQ       144(AX), $0x00
 	JEQ        bias
-	VMOVUPS    (BX), Y11
-	VADDPS     Y11, Y0, Y0
-	VMASKMOVPS 32(BX), Y10, Y11
-	VADDPS     Y11, Y1, Y1
-	VMOVUPS    (BX)(CX*1), Y11
-	VADDPS     Y11, Y2, Y2
-	VMASKMOVPS 32(BX)(CX*1), Y10, Y11
-	VADDPS     Y11, Y3, Y3
-	VMOVUPS    (SI), Y11
-	VADDPS     Y11, Y4, Y4
-	VMASKMOVPS 32(SI), Y10, Y11
-	VADDPS     Y11, Y5, Y5
-	VMOVUPS    (SI)(CX*1), Y11
-	VADDPS     Y11, Y6, Y6
-	VMASKMOVPS 32(SI)(CX*1), Y10, Y11
-	VADDPS     Y11, Y7, Y7
 	VMOVUPS    (DI), Y11
+	VADDPS     Y11, Y1, Y1
+	VMASKMOVPS 32(DI), Y0, Y11
+	VADDPS     Y11, Y2, Y2
+	VMOVUPS    (DI)(R10*1), Y11
+	VADDPS     Y11, Y3, Y3
+	VMASKMOVPS 32(DI)(R10*1), Y0, Y11
+	VADDPS     Y11, Y4, Y4
+	VMOVUPS    (R8), Y11
+	VADDPS     Y11, Y5, Y5
+	VMASKMOVPS 32(R8), Y0, Y11
+	VADDPS     Y11, Y6, Y6
+	VMOVUPS    (R8)(R10*1), Y11
+	VADDPS     Y11, Y7, Y7
+	VMASKMOVPS 32(R8)(R10*1), Y0, Y11
 	VADDPS     Y11, Y8, Y8
-	VMASKMOVPS 32(DI), Y10, Y11
+	VMOVUPS    (R9), Y11
 	VADDPS     Y11, Y9, Y9
+	VMASKMOVPS 32(R9), Y0, Y11
+	VADDPS     Y11, Y10, Y10
 
 bias:
-	MOVQ       72(AX), DX
-	TESTQ      DX, DX
+	MOVQ       24(AX), R11
+	TESTQ      R11, R11
 	JEQ        store
-	VMOVUPS    (DX), Y11
-	VADDPS     Y11, Y0, Y0
-	VADDPS     Y11, Y2, Y2
-	VADDPS     Y11, Y4, Y4
-	VADDPS     Y11, Y6, Y6
-	VADDPS     Y11, Y8, Y8
-	VMASKMOVPS 32(DX), Y10, Y11
+	VMOVUPS    (R11), Y11
 	VADDPS     Y11, Y1, Y1
 	VADDPS     Y11, Y3, Y3
 	VADDPS     Y11, Y5, Y5
 	VADDPS     Y11, Y7, Y7
 	VADDPS     Y11, Y9, Y9
+	VMASKMOVPS 32(R11), Y0, Y11
+	VADDPS     Y11, Y2, Y2
+	VADDPS     Y11, Y4, Y4
+	VADDPS     Y11, Y6, Y6
+	VADDPS     Y11, Y8, Y8
+	VADDPS     Y11, Y10, Y10
 
 store:
-	VMOVUPS    Y0, (BX)
-	VMASKMOVPS Y1, Y10, 32(BX)
-	VMOVUPS    Y2, (BX)(CX*1)
-	VMASKMOVPS Y3, Y10, 32(BX)(CX*1)
-	VMOVUPS    Y4, (SI)
-	VMASKMOVPS Y5, Y10, 32(SI)
-	VMOVUPS    Y6, (SI)(CX*1)
-	VMASKMOVPS Y7, Y10, 32(SI)(CX*1)
-	VMOVUPS    Y8, (DI)
-	VMASKMOVPS Y9, Y10, 32(DI)
+	VMOVUPS    Y1, (DI)
+	VMASKMOVPS Y2, Y0, 32(DI)
+	VMOVUPS    Y3, (DI)(R10*1)
+	VMASKMOVPS Y4, Y0, 32(DI)(R10*1)
+	VMOVUPS    Y5, (R8)
+	VMASKMOVPS Y6, Y0, 32(R8)
+	VMOVUPS    Y7, (R8)(R10*1)
+	VMASKMOVPS Y8, Y0, 32(R8)(R10*1)
+	VMOVUPS    Y9, (R9)
+	VMASKMOVPS Y10, Y0, 32(R9)
+	ADDQ       $0x30, CX
+	DECQ       DX
+	JNZ        tile
 	VZEROUPPER
 	RET
 
-// func tile6x16AVX2(t *byte)
+// func tile6x16AVX2(c *byte)
 // Requires: AVX, FMA3
 TEXT ·tile6x16AVX2(SB), NOSPLIT, $0-8
-	MOVQ t+0(FP), AX
+	MOVQ    c+0(FP), AX
+	MOVQ    136(AX), CX
+	LEAQ    maskTable<>+0(SB), DX
+	NEGQ    CX
+	VMOVUPS 64(DX)(CX*4), Y0
+	MOVQ    32(AX), CX
+	MOVQ    40(AX), DX
+	LEAQ    152(AX)(CX*1), CX
+	MOVQ    56(AX), BX
+	MOVQ    64(AX), SI
 
-	// Addresses of A, one a group of rows, and of B; strides in bytes.
-	MOVQ   (AX), CX
-	MOVQ   96(AX), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   104(AX), SI
-	LEAQ   (CX)(SI*4), SI
-	MOVQ   112(AX), DI
-	LEAQ   (CX)(DI*4), DI
-	MOVQ   24(AX), CX
-	MOVQ   144(AX), DX
-	LEAQ   (CX)(DX*4), DX
-	MOVQ   152(AX), CX
-	SHLQ   $0x02, CX
-	MOVQ   160(AX), R8
-	SHLQ   $0x02, R8
-	MOVQ   168(AX), R9
-	SHLQ   $0x02, R9
-	VXORPS Y0, Y0, Y0
+tile:
+	// Addresses of A, one a group of rows, and of B.
+	MOVQ   (AX), R10
+	MOVQ   (CX), DI
+	LEAQ   (R10)(DI*4), DI
+	MOVQ   8(CX), R8
+	LEAQ   (R10)(R8*4), R8
+	MOVQ   16(CX), R9
+	LEAQ   (R10)(R9*4), R9
+	MOVQ   48(AX), R10
+	MOVQ   8(AX), R11
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
@@ -3975,700 +3880,705 @@ TEXT ·tile6x16AVX2(SB), NOSPLIT, $0-8
 	VXORPS Y9, Y9, Y9
 	VXORPS Y10, Y10, Y10
 	VXORPS Y11, Y11, Y11
-	MOVQ   200(AX), R10
+	VXORPS Y12, Y12, Y12
+	MOVQ   96(AX), R12
 
 outer:
-	MOVQ 192(AX), R11
+	MOVQ 88(AX), R13
 
 middle:
-	MOVQ 184(AX), R12
+	MOVQ 80(AX), R14
 
 inner:
-	VMOVUPS      (DX), Y12
-	VMOVUPS      32(DX), Y13
-	VBROADCASTSS (BX), Y14
-	VFMADD231PS  Y12, Y14, Y0
-	VFMADD231PS  Y13, Y14, Y1
-	VBROADCASTSS (BX)(CX*1), Y14
-	VFMADD231PS  Y12, Y14, Y2
-	VFMADD231PS  Y13, Y14, Y3
-	VBROADCASTSS (SI), Y14
-	VFMADD231PS  Y12, Y14, Y4
-	VFMADD231PS  Y13, Y14, Y5
-	VBROADCASTSS (SI)(CX*1), Y14
-	VFMADD231PS  Y12, Y14, Y6
-	VFMADD231PS  Y13, Y14, Y7
-	VBROADCASTSS (DI), Y14
-	VFMADD231PS  Y12, Y14, Y8
-	VFMADD231PS  Y13, Y14, Y9
-	VBROADCASTSS (DI)(CX*1), Y14
-	VFMADD231PS  Y12, Y14, Y10
-	VFMADD231PS  Y13, Y14, Y11
-	ADDQ         R9, DX
-	ADDQ         R8, BX
-	ADDQ         R8, SI
-	ADDQ         R8, DI
-	DECQ         R12
+	VMOVUPS      (R11), Y13
+	VMOVUPS      32(R11), Y14
+	VBROADCASTSS (DI), Y15
+	VFMADD231PS  Y13, Y15, Y1
+	VFMADD231PS  Y14, Y15, Y2
+	VBROADCASTSS (DI)(R10*1), Y15
+	VFMADD231PS  Y13, Y15, Y3
+	VFMADD231PS  Y14, Y15, Y4
+	VBROADCASTSS (R8), Y15
+	VFMADD231PS  Y13, Y15, Y5
+	VFMADD231PS  Y14, Y15, Y6
+	VBROADCASTSS (R8)(R10*1), Y15
+	VFMADD231PS  Y13, Y15, Y7
+	VFMADD231PS  Y14, Y15, Y8
+	VBROADCASTSS (R9), Y15
+	VFMADD231PS  Y13, Y15, Y9
+	VFMADD231PS  Y14, Y15, Y10
+	VBROADCASTSS (R9)(R10*1), Y15
+	VFMADD231PS  Y13, Y15, Y11
+	VFMADD231PS  Y14, Y15, Y12
+	ADDQ         SI, R11
+	ADDQ         BX, DI
+	ADDQ         BX, R8
+	ADDQ         BX, R9
+	DECQ         R14
 	JNZ          inner
-	ADDQ         232(AX), DX
-	ADDQ         224(AX), BX
-	ADDQ         224(AX), SI
-	ADDQ         224(AX), DI
-	DECQ         R11
+	ADDQ         112(AX), R11
+	ADDQ         104(AX), DI
+	ADDQ         104(AX), R8
+	ADDQ         104(AX), R9
+	DECQ         R13
 	JNZ          middle
-	ADDQ         248(AX), DX
-	ADDQ         240(AX), BX
-	ADDQ         240(AX), SI
-	ADDQ         240(AX), DI
-	DECQ         R10
+	ADDQ         128(AX), R11
+	ADDQ         120(AX), DI
+	ADDQ         120(AX), R8
+	ADDQ         120(AX), R9
+	DECQ         R12
 	JNZ          outer
 
-	// Addresses of C; masks for its columns.
-	MOVQ       48(AX), CX
-	MOVQ       120(AX), BX
-	LEAQ       (CX)(BX*4), BX
-	MOVQ       128(AX), SI
-	LEAQ       (CX)(SI*4), SI
-	MOVQ       136(AX), DI
-	LEAQ       (CX)(DI*4), DI
-	MOVQ       176(AX), CX
-	SHLQ       $0x02, CX
-	MOVQ       208(AX), DX
-	LEAQ       maskTable<>+0(SB), R8
-	NEGQ       DX
-	VMOVUPS    64(R8)(DX*4), Y12
-	CMPQ       216(AX), $0x00
+	// Addresses of C.
+	MOVQ       16(AX), R10
+	MOVQ       24(CX), DI
+	LEAQ       (R10)(DI*4), DI
+	MOVQ       32(CX), R8
+	LEAQ       (R10)(R8*4), R8
+	MOVQ       40(CX), R9
+	LEAQ       (R10)(R9*4), R9
+	MOVQ       72(AX), R10
+	CMPQ       144(AX), $0x00
 	JEQ        bias
-	VMOVUPS    (BX), Y13
-	VADDPS     Y13, Y0, Y0
-	VMASKMOVPS 32(BX), Y12, Y13
-	VADDPS     Y13, Y1, Y1
-	VMOVUPS    (BX)(CX*1), Y13
-	VADDPS     Y13, Y2, Y2
-	VMASKMOVPS 32(BX)(CX*1), Y12, Y13
-	VADDPS     Y13, Y3, Y3
-	VMOVUPS    (SI), Y13
-	VADDPS     Y13, Y4, Y4
-	VMASKMOVPS 32(SI), Y12, Y13
-	VADDPS     Y13, Y5, Y5
-	VMOVUPS    (SI)(CX*1), Y13
-	VADDPS     Y13, Y6, Y6
-	VMASKMOVPS 32(SI)(CX*1), Y12, Y13
-	VADDPS     Y13, Y7, Y7
 	VMOVUPS    (DI), Y13
+	VADDPS     Y13, Y1, Y1
+	VMASKMOVPS 32(DI), Y0, Y13
+	VADDPS     Y13, Y2, Y2
+	VMOVUPS    (DI)(R10*1), Y13
+	VADDPS     Y13, Y3, Y3
+	VMASKMOVPS 32(DI)(R10*1), Y0, Y13
+	VADDPS     Y13, Y4, Y4
+	VMOVUPS    (R8), Y13
+	VADDPS     Y13, Y5, Y5
+	VMASKMOVPS 32(R8), Y0, Y13
+	VADDPS     Y13, Y6, Y6
+	VMOVUPS    (R8)(R10*1), Y13
+	VADDPS     Y13, Y7, Y7
+	VMASKMOVPS 32(R8)(R10*1), Y0, Y13
 	VADDPS     Y13, Y8, Y8
-	VMASKMOVPS 32(DI), Y12, Y13
+	VMOVUPS    (R9), Y13
 	VADDPS     Y13, Y9, Y9
-	VMOVUPS    (DI)(CX*1), Y13
+	VMASKMOVPS 32(R9), Y0, Y13
 	VADDPS     Y13, Y10, Y10
-	VMASKMOVPS 32(DI)(CX*1), Y12, Y13
+	VMOVUPS    (R9)(R10*1), Y13
 	VADDPS     Y13, Y11, Y11
+	VMASKMOVPS 32(R9)(R10*1), Y0, Y13
+	VADDPS     Y13, Y12, Y12
 
 bias:
-	MOVQ       72(AX), DX
-	TESTQ      DX, DX
+	MOVQ       24(AX), R11
+	TESTQ      R11, R11
 	JEQ        store
-	VMOVUPS    (DX), Y13
-	VADDPS     Y13, Y0, Y0
-	VADDPS     Y13, Y2, Y2
-	VADDPS     Y13, Y4, Y4
-	VADDPS     Y13, Y6, Y6
-	VADDPS     Y13, Y8, Y8
-	VADDPS     Y13, Y10, Y10
-	VMASKMOVPS 32(DX), Y12, Y13
+	VMOVUPS    (R11), Y13
 	VADDPS     Y13, Y1, Y1
 	VADDPS     Y13, Y3, Y3
 	VADDPS     Y13, Y5, Y5
 	VADDPS     Y13, Y7, Y7
 	VADDPS     Y13, Y9, Y9
 	VADDPS     Y13, Y11, Y11
+	VMASKMOVPS 32(R11), Y0, Y13
+	VADDPS     Y13, Y2, Y2
+	VADDPS     Y13, Y4, Y4
+	VADDPS     Y13, Y6, Y6
+	VADDPS     Y13, Y8, Y8
+	VADDPS     Y13, Y10, Y10
+	VADDPS     Y13, Y12, Y12
 
 store:
-	VMOVUPS    Y0, (BX)
-	VMASKMOVPS Y1, Y12, 32(BX)
-	VMOVUPS    Y2, (BX)(CX*1)
-	VMASKMOVPS Y3, Y12, 32(BX)(CX*1)
-	VMOVUPS    Y4, (SI)
-	VMASKMOVPS Y5, Y12, 32(SI)
-	VMOVUPS    Y6, (SI)(CX*1)
-	VMASKMOVPS Y7, Y12, 32(SI)(CX*1)
-	VMOVUPS    Y8, (DI)
-	VMASKMOVPS Y9, Y12, 32(DI)
-	VMOVUPS    Y10, (DI)(CX*1)
-	VMASKMOVPS Y11, Y12, 32(DI)(CX*1)
+	VMOVUPS    Y1, (DI)
+	VMASKMOVPS Y2, Y0, 32(DI)
+	VMOVUPS    Y3, (DI)(R10*1)
+	VMASKMOVPS Y4, Y0, 32(DI)(R10*1)
+	VMOVUPS    Y5, (R8)
+	VMASKMOVPS Y6, Y0, 32(R8)
+	VMOVUPS    Y7, (R8)(R10*1)
+	VMASKMOVPS Y8, Y0, 32(R8)(R10*1)
+	VMOVUPS    Y9, (R9)
+	VMASKMOVPS Y10, Y0, 32(R9)
+	VMOVUPS    Y11, (R9)(R10*1)
+	VMASKMOVPS Y12, Y0, 32(R9)(R10*1)
+	ADDQ       $0x30, CX
+	DECQ       DX
+	JNZ        tile
 	VZEROUPPER
 	RET
 
-// func tile1x8AVX2(t *byte)
+// func tile1x8AVX2(c *byte)
 // Requires: AVX, FMA3
 TEXT ·tile1x8AVX2(SB), NOSPLIT, $0-8
-	MOVQ t+0(FP), AX
+	MOVQ    c+0(FP), AX
+	MOVQ    136(AX), CX
+	LEAQ    maskTable<>+0(SB), DX
+	NEGQ    CX
+	VMOVUPS 32(DX)(CX*4), Y0
+	MOVQ    32(AX), CX
+	MOVQ    40(AX), DX
+	LEAQ    152(AX)(CX*1), CX
+	MOVQ    56(AX), BX
+	MOVQ    64(AX), SI
 
-	// Addresses of A, one a group of rows, and of B; strides in bytes.
-	MOVQ   (AX), CX
-	MOVQ   96(AX), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   24(AX), CX
-	MOVQ   144(AX), DX
-	LEAQ   (CX)(DX*4), DX
-	MOVQ   152(AX), CX
-	SHLQ   $0x02, CX
-	MOVQ   160(AX), CX
-	SHLQ   $0x02, CX
-	MOVQ   168(AX), SI
-	SHLQ   $0x02, SI
-	VXORPS Y0, Y0, Y0
-	MOVQ   200(AX), DI
-
-outer:
-	MOVQ 192(AX), R8
-
-middle:
-	MOVQ 184(AX), R9
-
-inner:
-	VMOVUPS      (DX), Y1
-	VBROADCASTSS (BX), Y2
-	VFMADD231PS  Y1, Y2, Y0
-	ADDQ         SI, DX
-	ADDQ         CX, BX
-	DECQ         R9
-	JNZ          inner
-	ADDQ         232(AX), DX
-	ADDQ         224(AX), BX
-	DECQ         R8
-	JNZ          middle
-	ADDQ         248(AX), DX
-	ADDQ         240(AX), BX
-	DECQ         DI
-	JNZ          outer
-
-	// Addresses of C; masks for its columns.
-	MOVQ       48(AX), CX
-	MOVQ       120(AX), BX
-	LEAQ       (CX)(BX*4), BX
-	MOVQ       176(AX), CX
-	SHLQ       $0x02, CX
-	MOVQ       208(AX), CX
-	LEAQ       maskTable<>+0(SB), DX
-	NEGQ       CX
-	VMOVUPS    32(DX)(CX*4), Y1
-	CMPQ       216(AX), $0x00
-	JEQ        bias
-	VMASKMOVPS (BX), Y1, Y2
-	VADDPS     Y2, Y0, Y0
-
-bias:
-	MOVQ       72(AX), DX
-	TESTQ      DX, DX
-	JEQ        store
-	VMASKMOVPS (DX), Y1, Y2
-	VADDPS     Y2, Y0, Y0
-
-store:
-	VMASKMOVPS Y0, Y1, (BX)
-	VZEROUPPER
-	RET
-
-// func tile2x8AVX2(t *byte)
-// Requires: AVX, FMA3
-TEXT ·tile2x8AVX2(SB), NOSPLIT, $0-8
-	MOVQ t+0(FP), AX
-
-	// Addresses of A, one a group of rows, and of B; strides in bytes.
-	MOVQ   (AX), CX
-	MOVQ   96(AX), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   24(AX), CX
-	MOVQ   144(AX), DX
-	LEAQ   (CX)(DX*4), DX
-	MOVQ   152(AX), CX
-	SHLQ   $0x02, CX
-	MOVQ   160(AX), SI
-	SHLQ   $0x02, SI
-	MOVQ   168(AX), DI
-	SHLQ   $0x02, DI
-	VXORPS Y0, Y0, Y0
+tile:
+	// Addresses of A, one a group of rows, and of B.
+	MOVQ   (AX), R8
+	MOVQ   (CX), DI
+	LEAQ   (R8)(DI*4), DI
+	MOVQ   48(AX), R8
+	MOVQ   8(AX), R8
 	VXORPS Y1, Y1, Y1
-	MOVQ   200(AX), R8
+	MOVQ   96(AX), R9
 
 outer:
-	MOVQ 192(AX), R9
+	MOVQ 88(AX), R10
 
 middle:
-	MOVQ 184(AX), R10
+	MOVQ 80(AX), R11
 
 inner:
-	VMOVUPS      (DX), Y2
-	VBROADCASTSS (BX), Y3
-	VFMADD231PS  Y2, Y3, Y0
-	VBROADCASTSS (BX)(CX*1), Y3
+	VMOVUPS      (R8), Y2
+	VBROADCASTSS (DI), Y3
 	VFMADD231PS  Y2, Y3, Y1
-	ADDQ         DI, DX
-	ADDQ         SI, BX
-	DECQ         R10
-	JNZ          inner
-	ADDQ         232(AX), DX
-	ADDQ         224(AX), BX
-	DECQ         R9
-	JNZ          middle
-	ADDQ         248(AX), DX
-	ADDQ         240(AX), BX
-	DECQ         R8
-	JNZ          outer
-
-	// Addresses of C; masks for its columns.
-	MOVQ       48(AX), CX
-	MOVQ       120(AX), BX
-	LEAQ       (CX)(BX*4), BX
-	MOVQ       176(AX), CX
-	SHLQ       $0x02, CX
-	MOVQ       208(AX), DX
-	LEAQ       maskTable<>+0(SB), SI
-	NEGQ       DX
-	VMOVUPS    32(SI)(DX*4), Y2
-	CMPQ       216(AX), $0x00
-	JEQ        bias
-	VMASKMOVPS (BX), Y2, Y3
-	VADDPS     Y3, Y0, Y0
-	VMASKMOVPS (BX)(CX*1), Y2, Y3
-	VADDPS     Y3, Y1, Y1
-
-bias:
-	MOVQ       72(AX), DX
-	TESTQ      DX, DX
-	JEQ        store
-	VMASKMOVPS (DX), Y2, Y3
-	VADDPS     Y3, Y0, Y0
-	VADDPS     Y3, Y1, Y1
-
-store:
-	VMASKMOVPS Y0, Y2, (BX)
-	VMASKMOVPS Y1, Y2, (BX)(CX*1)
-	VZEROUPPER
-	RET
-
-// func tile3x8AVX2(t *byte)
-// Requires: AVX, FMA3
-TEXT ·tile3x8AVX2(SB), NOSPLIT, $0-8
-	MOVQ t+0(FP), AX
-
-	// Addresses of A, one a group of rows, and of B; strides in bytes.
-	MOVQ   (AX), CX
-	MOVQ   96(AX), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   104(AX), SI
-	LEAQ   (CX)(SI*4), SI
-	MOVQ   24(AX), CX
-	MOVQ   144(AX), DX
-	LEAQ   (CX)(DX*4), DX
-	MOVQ   152(AX), CX
-	SHLQ   $0x02, CX
-	MOVQ   160(AX), DI
-	SHLQ   $0x02, DI
-	MOVQ   168(AX), R8
-	SHLQ   $0x02, R8
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	MOVQ   200(AX), R9
-
-outer:
-	MOVQ 192(AX), R10
-
-middle:
-	MOVQ 184(AX), R11
-
-inner:
-	VMOVUPS      (DX), Y3
-	VBROADCASTSS (BX), Y4
-	VFMADD231PS  Y3, Y4, Y0
-	VBROADCASTSS (BX)(CX*1), Y4
-	VFMADD231PS  Y3, Y4, Y1
-	VBROADCASTSS (SI), Y4
-	VFMADD231PS  Y3, Y4, Y2
-	ADDQ         R8, DX
-	ADDQ         DI, BX
-	ADDQ         DI, SI
+	ADDQ         SI, R8
+	ADDQ         BX, DI
 	DECQ         R11
 	JNZ          inner
-	ADDQ         232(AX), DX
-	ADDQ         224(AX), BX
-	ADDQ         224(AX), SI
+	ADDQ         112(AX), R8
+	ADDQ         104(AX), DI
 	DECQ         R10
 	JNZ          middle
-	ADDQ         248(AX), DX
-	ADDQ         240(AX), BX
-	ADDQ         240(AX), SI
+	ADDQ         128(AX), R8
+	ADDQ         120(AX), DI
 	DECQ         R9
 	JNZ          outer
 
-	// Addresses of C; masks for its columns.
-	MOVQ       48(AX), CX
-	MOVQ       120(AX), BX
-	LEAQ       (CX)(BX*4), BX
-	MOVQ       128(AX), SI
-	LEAQ       (CX)(SI*4), SI
-	MOVQ       176(AX), CX
-	SHLQ       $0x02, CX
-	MOVQ       208(AX), DX
-	LEAQ       maskTable<>+0(SB), DI
-	NEGQ       DX
-	VMOVUPS    32(DI)(DX*4), Y3
-	CMPQ       216(AX), $0x00
+	// Addresses of C.
+	MOVQ       16(AX), R8
+	MOVQ       24(CX), DI
+	LEAQ       (R8)(DI*4), DI
+	MOVQ       72(AX), R8
+	CMPQ       144(AX), $0x00
 	JEQ        bias
-	VMASKMOVPS (BX), Y3, Y4
-	VADDPS     Y4, Y0, Y0
-	VMASKMOVPS (BX)(CX*1), Y3, Y4
-	VADDPS     Y4, Y1, Y1
-	VMASKMOVPS (SI), Y3, Y4
-	VADDPS     Y4, Y2, Y2
+	VMASKMOVPS (DI), Y0, Y2
+	VADDPS     Y2, Y1, Y1
 
 bias:
-	MOVQ       72(AX), DX
-	TESTQ      DX, DX
+	MOVQ       24(AX), R8
+	TESTQ      R8, R8
 	JEQ        store
-	VMASKMOVPS (DX), Y3, Y4
-	VADDPS     Y4, Y0, Y0
-	VADDPS     Y4, Y1, Y1
-	VADDPS     Y4, Y2, Y2
+	VMASKMOVPS (R8), Y0, Y2
+	VADDPS     Y2, Y1, Y1
 
 store:
-	VMASKMOVPS Y0, Y3, (BX)
-	VMASKMOVPS Y1, Y3, (BX)(CX*1)
-	VMASKMOVPS Y2, Y3, (SI)
+	VMASKMOVPS Y1, Y0, (DI)
+	ADDQ       $0x30, CX
+	DECQ       DX
+	JNZ        tile
 	VZEROUPPER
 	RET
 
-// func tile4x8AVX2(t *byte)
+// func tile2x8AVX2(c *byte)
 // Requires: AVX, FMA3
-TEXT ·tile4x8AVX2(SB), NOSPLIT, $0-8
-	MOVQ t+0(FP), AX
+TEXT ·tile2x8AVX2(SB), NOSPLIT, $0-8
+	MOVQ    c+0(FP), AX
+	MOVQ    136(AX), CX
+	LEAQ    maskTable<>+0(SB), DX
+	NEGQ    CX
+	VMOVUPS 32(DX)(CX*4), Y0
+	MOVQ    32(AX), CX
+	MOVQ    40(AX), DX
+	LEAQ    152(AX)(CX*1), CX
+	MOVQ    56(AX), BX
+	MOVQ    64(AX), SI
 
-	// Addresses of A, one a group of rows, and of B; strides in bytes.
-	MOVQ   (AX), CX
-	MOVQ   96(AX), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   104(AX), SI
-	LEAQ   (CX)(SI*4), SI
-	MOVQ   24(AX), CX
-	MOVQ   144(AX), DX
-	LEAQ   (CX)(DX*4), DX
-	MOVQ   152(AX), CX
-	SHLQ   $0x02, CX
-	MOVQ   160(AX), DI
-	SHLQ   $0x02, DI
-	MOVQ   168(AX), R8
-	SHLQ   $0x02, R8
-	VXORPS Y0, Y0, Y0
+tile:
+	// Addresses of A, one a group of rows, and of B.
+	MOVQ   (AX), R8
+	MOVQ   (CX), DI
+	LEAQ   (R8)(DI*4), DI
+	MOVQ   48(AX), R8
+	MOVQ   8(AX), R9
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	MOVQ   96(AX), R10
+
+outer:
+	MOVQ 88(AX), R11
+
+middle:
+	MOVQ 80(AX), R12
+
+inner:
+	VMOVUPS      (R9), Y3
+	VBROADCASTSS (DI), Y4
+	VFMADD231PS  Y3, Y4, Y1
+	VBROADCASTSS (DI)(R8*1), Y4
+	VFMADD231PS  Y3, Y4, Y2
+	ADDQ         SI, R9
+	ADDQ         BX, DI
+	DECQ         R12
+	JNZ          inner
+	ADDQ         112(AX), R9
+	ADDQ         104(AX), DI
+	DECQ         R11
+	JNZ          middle
+	ADDQ         128(AX), R9
+	ADDQ         120(AX), DI
+	DECQ         R10
+	JNZ          outer
+
+	// Addresses of C.
+	MOVQ       16(AX), R8
+	MOVQ       24(CX), DI
+	LEAQ       (R8)(DI*4), DI
+	MOVQ       72(AX), R8
+	CMPQ       144(AX), $0x00
+	JEQ        bias
+	VMASKMOVPS (DI), Y0, Y3
+	VADDPS     Y3, Y1, Y1
+	VMASKMOVPS (DI)(R8*1), Y0, Y3
+	VADDPS     Y3, Y2, Y2
+
+bias:
+	MOVQ       24(AX), R9
+	TESTQ      R9, R9
+	JEQ        store
+	VMASKMOVPS (R9), Y0, Y3
+	VADDPS     Y3, Y1, Y1
+	VADDPS     Y3, Y2, Y2
+
+store:
+	VMASKMOVPS Y1, Y0, (DI)
+	VMASKMOVPS Y2, Y0, (DI)(R8*1)
+	ADDQ       $0x30, CX
+	DECQ       DX
+	JNZ        tile
+	VZEROUPPER
+	RET
+
+// func tile3x8AVX2(c *byte)
+// Requires: AVX, FMA3
+TEXT ·tile3x8AVX2(SB), NOSPLIT, $0-8
+	MOVQ    c+0(FP), AX
+	MOVQ    136(AX), CX
+	LEAQ    maskTable<>+0(SB), DX
+	NEGQ    CX
+	VMOVUPS 32(DX)(CX*4), Y0
+	MOVQ    32(AX), CX
+	MOVQ    40(AX), DX
+	LEAQ    152(AX)(CX*1), CX
+	MOVQ    56(AX), BX
+	MOVQ    64(AX), SI
+
+tile:
+	// Addresses of A, one a group of rows, and of B.
+	MOVQ   (AX), R9
+	MOVQ   (CX), DI
+	LEAQ   (R9)(DI*4), DI
+	MOVQ   8(CX), R8
+	LEAQ   (R9)(R8*4), R8
+	MOVQ   48(AX), R9
+	MOVQ   8(AX), R10
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
-	MOVQ   200(AX), R9
+	MOVQ   96(AX), R11
 
 outer:
-	MOVQ 192(AX), R10
+	MOVQ 88(AX), R12
 
 middle:
-	MOVQ 184(AX), R11
+	MOVQ 80(AX), R13
 
 inner:
-	VMOVUPS      (DX), Y4
-	VBROADCASTSS (BX), Y5
-	VFMADD231PS  Y4, Y5, Y0
-	VBROADCASTSS (BX)(CX*1), Y5
+	VMOVUPS      (R10), Y4
+	VBROADCASTSS (DI), Y5
 	VFMADD231PS  Y4, Y5, Y1
-	VBROADCASTSS (SI), Y5
+	VBROADCASTSS (DI)(R9*1), Y5
 	VFMADD231PS  Y4, Y5, Y2
-	VBROADCASTSS (SI)(CX*1), Y5
+	VBROADCASTSS (R8), Y5
 	VFMADD231PS  Y4, Y5, Y3
-	ADDQ         R8, DX
-	ADDQ         DI, BX
-	ADDQ         DI, SI
-	DECQ         R11
+	ADDQ         SI, R10
+	ADDQ         BX, DI
+	ADDQ         BX, R8
+	DECQ         R13
 	JNZ          inner
-	ADDQ         232(AX), DX
-	ADDQ         224(AX), BX
-	ADDQ         224(AX), SI
-	DECQ         R10
+	ADDQ         112(AX), R10
+	ADDQ         104(AX), DI
+	ADDQ         104(AX), R8
+	DECQ         R12
 	JNZ          middle
-	ADDQ         248(AX), DX
-	ADDQ         240(AX), BX
-	ADDQ         240(AX), SI
-	DECQ         R9
+	ADDQ         128(AX), R10
+	ADDQ         120(AX), DI
+	ADDQ         120(AX), R8
+	DECQ         R11
 	JNZ          outer
 
-	// Addresses of C; masks for its columns.
-	MOVQ       48(AX), CX
-	MOVQ       120(AX), BX
-	LEAQ       (CX)(BX*4), BX
-	MOVQ       128(AX), SI
-	LEAQ       (CX)(SI*4), SI
-	MOVQ       176(AX), CX
-	SHLQ       $0x02, CX
-	MOVQ       208(AX), DX
-	LEAQ       maskTable<>+0(SB), DI
-	NEGQ       DX
-	VMOVUPS    32(DI)(DX*4), Y4
-	CMPQ       216(AX), $0x00
+	// Addresses of C.
+	MOVQ       16(AX), R9
+	MOVQ       24(CX), DI
+	LEAQ       (R9)(DI*4), DI
+	MOVQ       32(CX), R8
+	LEAQ       (R9)(R8*4), R8
+	MOVQ       72(AX), R9
+	CMPQ       144(AX), $0x00
 	JEQ        bias
-	VMASKMOVPS (BX), Y4, Y5
-	VADDPS     Y5, Y0, Y0
-	VMASKMOVPS (BX)(CX*1), Y4, Y5
-	VADDPS     Y5, Y1, Y1
-	VMASKMOVPS (SI), Y4, Y5
-	VADDPS     Y5, Y2, Y2
-	VMASKMOVPS (SI)(CX*1), Y4, Y5
-	VADDPS     Y5, Y3, Y3
+	VMASKMOVPS (DI), Y0, Y4
+	VADDPS     Y4, Y1, Y1
+	VMASKMOVPS (DI)(R9*1), Y0, Y4
+	VADDPS     Y4, Y2, Y2
+	VMASKMOVPS (R8), Y0, Y4
+	VADDPS     Y4, Y3, Y3
 
 bias:
-	MOVQ       72(AX), DX
-	TESTQ      DX, DX
+	MOVQ       24(AX), R10
+	TESTQ      R10, R10
 	JEQ        store
-	VMASKMOVPS (DX), Y4, Y5
-	VADDPS     Y5, Y0, Y0
-	VADDPS     Y5, Y1, Y1
-	VADDPS     Y5, Y2, Y2
-	VADDPS     Y5, Y3, Y3
+	VMASKMOVPS (R10), Y0, Y4
+	VADDPS     Y4, Y1, Y1
+	VADDPS     Y4, Y2, Y2
+	VADDPS     Y4, Y3, Y3
 
 store:
-	VMASKMOVPS Y0, Y4, (BX)
-	VMASKMOVPS Y1, Y4, (BX)(CX*1)
-	VMASKMOVPS Y2, Y4, (SI)
-	VMASKMOVPS Y3, Y4, (SI)(CX*1)
+	VMASKMOVPS Y1, Y0, (DI)
+	VMASKMOVPS Y2, Y0, (DI)(R9*1)
+	VMASKMOVPS Y3, Y0, (R8)
+	ADDQ       $0x30, CX
+	DECQ       DX
+	JNZ        tile
 	VZEROUPPER
 	RET
 
-// func tile5x8AVX2(t *byte)
+// func tile4x8AVX2(c *byte)
 // Requires: AVX, FMA3
-TEXT ·tile5x8AVX2(SB), NOSPLIT, $0-8
-	MOVQ t+0(FP), AX
+TEXT ·tile4x8AVX2(SB), NOSPLIT, $0-8
+	MOVQ    c+0(FP), AX
+	MOVQ    136(AX), CX
+	LEAQ    maskTable<>+0(SB), DX
+	NEGQ    CX
+	VMOVUPS 32(DX)(CX*4), Y0
+	MOVQ    32(AX), CX
+	MOVQ    40(AX), DX
+	LEAQ    152(AX)(CX*1), CX
+	MOVQ    56(AX), BX
+	MOVQ    64(AX), SI
 
-	// Addresses of A, one a group of rows, and of B; strides in bytes.
-	MOVQ   (AX), CX
-	MOVQ   96(AX), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   104(AX), SI
-	LEAQ   (CX)(SI*4), SI
-	MOVQ   112(AX), DI
-	LEAQ   (CX)(DI*4), DI
-	MOVQ   24(AX), CX
-	MOVQ   144(AX), DX
-	LEAQ   (CX)(DX*4), DX
-	MOVQ   152(AX), CX
-	SHLQ   $0x02, CX
-	MOVQ   160(AX), R8
-	SHLQ   $0x02, R8
-	MOVQ   168(AX), R9
-	SHLQ   $0x02, R9
-	VXORPS Y0, Y0, Y0
+tile:
+	// Addresses of A, one a group of rows, and of B.
+	MOVQ   (AX), R9
+	MOVQ   (CX), DI
+	LEAQ   (R9)(DI*4), DI
+	MOVQ   8(CX), R8
+	LEAQ   (R9)(R8*4), R8
+	MOVQ   48(AX), R9
+	MOVQ   8(AX), R10
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 	VXORPS Y4, Y4, Y4
-	MOVQ   200(AX), R10
+	MOVQ   96(AX), R11
 
 outer:
-	MOVQ 192(AX), R11
+	MOVQ 88(AX), R12
 
 middle:
-	MOVQ 184(AX), R12
+	MOVQ 80(AX), R13
 
 inner:
-	VMOVUPS      (DX), Y5
-	VBROADCASTSS (BX), Y6
-	VFMADD231PS  Y5, Y6, Y0
-	VBROADCASTSS (BX)(CX*1), Y6
-	VFMADD231PS  Y5, Y6, Y1
-	VBROADCASTSS (SI), Y6
-	VFMADD231PS  Y5, Y6, Y2
-	VBROADCASTSS (SI)(CX*1), Y6
-	VFMADD231PS  Y5, Y6, Y3
+	VMOVUPS      (R10), Y5
 	VBROADCASTSS (DI), Y6
+	VFMADD231PS  Y5, Y6, Y1
+	VBROADCASTSS (DI)(R9*1), Y6
+	VFMADD231PS  Y5, Y6, Y2
+	VBROADCASTSS (R8), Y6
+	VFMADD231PS  Y5, Y6, Y3
+	VBROADCASTSS (R8)(R9*1), Y6
 	VFMADD231PS  Y5, Y6, Y4
-	ADDQ         R9, DX
-	ADDQ         R8, BX
-	ADDQ         R8, SI
-	ADDQ         R8, DI
-	DECQ         R12
+	ADDQ         SI, R10
+	ADDQ         BX, DI
+	ADDQ         BX, R8
+	DECQ         R13
 	JNZ          inner
-	ADDQ         232(AX), DX
-	ADDQ         224(AX), BX
-	ADDQ         224(AX), SI
-	ADDQ         224(AX), DI
-	DECQ         R11
+	ADDQ         112(AX), R10
+	ADDQ         104(AX), DI
+	ADDQ         104(AX), R8
+	DECQ         R12
 	JNZ          middle
-	ADDQ         248(AX), DX
-	ADDQ         240(AX), BX
-	ADDQ         240(AX), SI
-	ADDQ         240(AX), DI
-	DECQ         R10
+	ADDQ         128(AX), R10
+	ADDQ         120(AX), DI
+	ADDQ         120(AX), R8
+	DECQ         R11
 	JNZ          outer
 
-	// Addresses of C; masks for its columns.
-	MOVQ       48(AX), CX
-	MOVQ       120(AX), BX
-	LEAQ       (CX)(BX*4), BX
-	MOVQ       128(AX), SI
-	LEAQ       (CX)(SI*4), SI
-	MOVQ       136(AX), DI
-	LEAQ       (CX)(DI*4), DI
-	MOVQ       176(AX), CX
-	SHLQ       $0x02, CX
-	MOVQ       208(AX), DX
-	LEAQ       maskTable<>+0(SB), R8
-	NEGQ       DX
-	VMOVUPS    32(R8)(DX*4), Y5
-	CMPQ       216(AX), $0x00
+	// Addresses of C.
+	MOVQ       16(AX), R9
+	MOVQ       24(CX), DI
+	LEAQ       (R9)(DI*4), DI
+	MOVQ       32(CX), R8
+	LEAQ       (R9)(R8*4), R8
+	MOVQ       72(AX), R9
+	CMPQ       144(AX), $0x00
 	JEQ        bias
-	VMASKMOVPS (BX), Y5, Y6
-	VADDPS     Y6, Y0, Y0
-	VMASKMOVPS (BX)(CX*1), Y5, Y6
-	VADDPS     Y6, Y1, Y1
-	VMASKMOVPS (SI), Y5, Y6
-	VADDPS     Y6, Y2, Y2
-	VMASKMOVPS (SI)(CX*1), Y5, Y6
-	VADDPS     Y6, Y3, Y3
-	VMASKMOVPS (DI), Y5, Y6
-	VADDPS     Y6, Y4, Y4
+	VMASKMOVPS (DI), Y0, Y5
+	VADDPS     Y5, Y1, Y1
+	VMASKMOVPS (DI)(R9*1), Y0, Y5
+	VADDPS     Y5, Y2, Y2
+	VMASKMOVPS (R8), Y0, Y5
+	VADDPS     Y5, Y3, Y3
+	VMASKMOVPS (R8)(R9*1), Y0, Y5
+	VADDPS     Y5, Y4, Y4
 
 bias:
-	MOVQ       72(AX), DX
-	TESTQ      DX, DX
+	MOVQ       24(AX), R10
+	TESTQ      R10, R10
 	JEQ        store
-	VMASKMOVPS (DX), Y5, Y6
-	VADDPS     Y6, Y0, Y0
-	VADDPS     Y6, Y1, Y1
-	VADDPS     Y6, Y2, Y2
-	VADDPS     Y6, Y3, Y3
-	VADDPS     Y6, Y4, Y4
+	VMASKMOVPS (R10), Y0, Y5
+	VADDPS     Y5, Y1, Y1
+	VADDPS     Y5, Y2, Y2
+	VADDPS     Y5, Y3, Y3
+	VADDPS     Y5, Y4, Y4
 
 store:
-	VMASKMOVPS Y0, Y5, (BX)
-	VMASKMOVPS Y1, Y5, (BX)(CX*1)
-	VMASKMOVPS Y2, Y5, (SI)
-	VMASKMOVPS Y3, Y5, (SI)(CX*1)
-	VMASKMOVPS Y4, Y5, (DI)
+	VMASKMOVPS Y1, Y0, (DI)
+	VMASKMOVPS Y2, Y0, (DI)(R9*1)
+	VMASKMOVPS Y3, Y0, (R8)
+	VMASKMOVPS Y4, Y0, (R8)(R9*1)
+	ADDQ       $0x30, CX
+	DECQ       DX
+	JNZ        tile
 	VZEROUPPER
 	RET
 
-// func tile6x8AVX2(t *byte)
+// func tile5x8AVX2(c *byte)
 // Requires: AVX, FMA3
-TEXT ·tile6x8AVX2(SB), NOSPLIT, $0-8
-	MOVQ t+0(FP), AX
+TEXT ·tile5x8AVX2(SB), NOSPLIT, $0-8
+	MOVQ    c+0(FP), AX
+	MOVQ    136(AX), CX
+	LEAQ    maskTable<>+0(SB), DX
+	NEGQ    CX
+	VMOVUPS 32(DX)(CX*4), Y0
+	MOVQ    32(AX), CX
+	MOVQ    40(AX), DX
+	LEAQ    152(AX)(CX*1), CX
+	MOVQ    56(AX), BX
+	MOVQ    64(AX), SI
 
-	// Addresses of A, one a group of rows, and of B; strides in bytes.
-	MOVQ   (AX), CX
-	MOVQ   96(AX), BX
-	LEAQ   (CX)(BX*4), BX
-	MOVQ   104(AX), SI
-	LEAQ   (CX)(SI*4), SI
-	MOVQ   112(AX), DI
-	LEAQ   (CX)(DI*4), DI
-	MOVQ   24(AX), CX
-	MOVQ   144(AX), DX
-	LEAQ   (CX)(DX*4), DX
-	MOVQ   152(AX), CX
-	SHLQ   $0x02, CX
-	MOVQ   160(AX), R8
-	SHLQ   $0x02, R8
-	MOVQ   168(AX), R9
-	SHLQ   $0x02, R9
-	VXORPS Y0, Y0, Y0
+tile:
+	// Addresses of A, one a group of rows, and of B.
+	MOVQ   (AX), R10
+	MOVQ   (CX), DI
+	LEAQ   (R10)(DI*4), DI
+	MOVQ   8(CX), R8
+	LEAQ   (R10)(R8*4), R8
+	MOVQ   16(CX), R9
+	LEAQ   (R10)(R9*4), R9
+	MOVQ   48(AX), R10
+	MOVQ   8(AX), R11
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
-	MOVQ   200(AX), R10
+	MOVQ   96(AX), R12
 
 outer:
-	MOVQ 192(AX), R11
+	MOVQ 88(AX), R13
 
 middle:
-	MOVQ 184(AX), R12
+	MOVQ 80(AX), R14
 
 inner:
-	VMOVUPS      (DX), Y6
-	VBROADCASTSS (BX), Y7
-	VFMADD231PS  Y6, Y7, Y0
-	VBROADCASTSS (BX)(CX*1), Y7
-	VFMADD231PS  Y6, Y7, Y1
-	VBROADCASTSS (SI), Y7
-	VFMADD231PS  Y6, Y7, Y2
-	VBROADCASTSS (SI)(CX*1), Y7
-	VFMADD231PS  Y6, Y7, Y3
+	VMOVUPS      (R11), Y6
 	VBROADCASTSS (DI), Y7
+	VFMADD231PS  Y6, Y7, Y1
+	VBROADCASTSS (DI)(R10*1), Y7
+	VFMADD231PS  Y6, Y7, Y2
+	VBROADCASTSS (R8), Y7
+	VFMADD231PS  Y6, Y7, Y3
+	VBROADCASTSS (R8)(R10*1), Y7
 	VFMADD231PS  Y6, Y7, Y4
-	VBROADCASTSS (DI)(CX*1), Y7
+	VBROADCASTSS (R9), Y7
 	VFMADD231PS  Y6, Y7, Y5
-	ADDQ         R9, DX
-	ADDQ         R8, BX
-	ADDQ         R8, SI
-	ADDQ         R8, DI
-	DECQ         R12
+	ADDQ         SI, R11
+	ADDQ         BX, DI
+	ADDQ         BX, R8
+	ADDQ         BX, R9
+	DECQ         R14
 	JNZ          inner
-	ADDQ         232(AX), DX
-	ADDQ         224(AX), BX
-	ADDQ         224(AX), SI
-	ADDQ         224(AX), DI
-	DECQ         R11
+	ADDQ         112(AX), R11
+	ADDQ         104(AX), DI
+	ADDQ         104(AX), R8
+	ADDQ         104(AX), R9
+	DECQ         R13
 	JNZ          middle
-	ADDQ         248(AX), DX
-	ADDQ         240(AX), BX
-	ADDQ         240(AX), SI
-	ADDQ         240(AX), DI
-	DECQ         R10
+	ADDQ         128(AX), R11
+	ADDQ         120(AX), DI
+	ADDQ         120(AX), R8
+	ADDQ         120(AX), R9
+	DECQ         R12
 	JNZ          outer
 
-	// Addresses of C; masks for its columns.
-	MOVQ       48(AX), CX
-	MOVQ       120(AX), BX
-	LEAQ       (CX)(BX*4), BX
-	MOVQ       128(AX), SI
-	LEAQ       (CX)(SI*4), SI
-	MOVQ       136(AX), DI
-	LEAQ       (CX)(DI*4), DI
-	MOVQ       176(AX), CX
-	SHLQ       $0x02, CX
-	MOVQ       208(AX), DX
-	LEAQ       maskTable<>+0(SB), R8
-	NEGQ       DX
-	VMOVUPS    32(R8)(DX*4), Y6
-	CMPQ       216(AX), $0x00
+	// Addresses of C.
+	MOVQ       16(AX), R10
+	MOVQ       24(CX), DI
+	LEAQ       (R10)(DI*4), DI
+	MOVQ       32(CX), R8
+	LEAQ       (R10)(R8*4), R8
+	MOVQ       40(CX), R9
+	LEAQ       (R10)(R9*4), R9
+	MOVQ       72(AX), R10
+	CMPQ       144(AX), $0x00
 	JEQ        bias
-	VMASKMOVPS (BX), Y6, Y7
-	VADDPS     Y7, Y0, Y0
-	VMASKMOVPS (BX)(CX*1), Y6, Y7
-	VADDPS     Y7, Y1, Y1
-	VMASKMOVPS (SI), Y6, Y7
-	VADDPS     Y7, Y2, Y2
-	VMASKMOVPS (SI)(CX*1), Y6, Y7
-	VADDPS     Y7, Y3, Y3
-	VMASKMOVPS (DI), Y6, Y7
-	VADDPS     Y7, Y4, Y4
-	VMASKMOVPS (DI)(CX*1), Y6, Y7
-	VADDPS     Y7, Y5, Y5
+	VMASKMOVPS (DI), Y0, Y6
+	VADDPS     Y6, Y1, Y1
+	VMASKMOVPS (DI)(R10*1), Y0, Y6
+	VADDPS     Y6, Y2, Y2
+	VMASKMOVPS (R8), Y0, Y6
+	VADDPS     Y6, Y3, Y3
+	VMASKMOVPS (R8)(R10*1), Y0, Y6
+	VADDPS     Y6, Y4, Y4
+	VMASKMOVPS (R9), Y0, Y6
+	VADDPS     Y6, Y5, Y5
 
 bias:
-	MOVQ       72(AX), DX
-	TESTQ      DX, DX
+	MOVQ       24(AX), R11
+	TESTQ      R11, R11
 	JEQ        store
-	VMASKMOVPS (DX), Y6, Y7
-	VADDPS     Y7, Y0, Y0
+	VMASKMOVPS (R11), Y0, Y6
+	VADDPS     Y6, Y1, Y1
+	VADDPS     Y6, Y2, Y2
+	VADDPS     Y6, Y3, Y3
+	VADDPS     Y6, Y4, Y4
+	VADDPS     Y6, Y5, Y5
+
+store:
+	VMASKMOVPS Y1, Y0, (DI)
+	VMASKMOVPS Y2, Y0, (DI)(R10*1)
+	VMASKMOVPS Y3, Y0, (R8)
+	VMASKMOVPS Y4, Y0, (R8)(R10*1)
+	VMASKMOVPS Y5, Y0, (R9)
+	ADDQ       $0x30, CX
+	DECQ       DX
+	JNZ        tile
+	VZEROUPPER
+	RET
+
+// func tile6x8AVX2(c *byte)
+// Requires: AVX, FMA3
+TEXT ·tile6x8AVX2(SB), NOSPLIT, $0-8
+	MOVQ    c+0(FP), AX
+	MOVQ    136(AX), CX
+	LEAQ    maskTable<>+0(SB), DX
+	NEGQ    CX
+	VMOVUPS 32(DX)(CX*4), Y0
+	MOVQ    32(AX), CX
+	MOVQ    40(AX), DX
+	LEAQ    152(AX)(CX*1), CX
+	MOVQ    56(AX), BX
+	MOVQ    64(AX), SI
+
+tile:
+	// Addresses of A, one a group of rows, and of B.
+	MOVQ   (AX), R10
+	MOVQ   (CX), DI
+	LEAQ   (R10)(DI*4), DI
+	MOVQ   8(CX), R8
+	LEAQ   (R10)(R8*4), R8
+	MOVQ   16(CX), R9
+	LEAQ   (R10)(R9*4), R9
+	MOVQ   48(AX), R10
+	MOVQ   8(AX), R11
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	MOVQ   96(AX), R12
+
+outer:
+	MOVQ 88(AX), R13
+
+middle:
+	MOVQ 80(AX), R14
+
+inner:
+	VMOVUPS      (R11), Y7
+	VBROADCASTSS (DI), Y8
+	VFMADD231PS  Y7, Y8, Y1
+	VBROADCASTSS (DI)(R10*1), Y8
+	VFMADD231PS  Y7, Y8, Y2
+	VBROADCASTSS (R8), Y8
+	VFMADD231PS  Y7, Y8, Y3
+	VBROADCASTSS (R8)(R10*1), Y8
+	VFMADD231PS  Y7, Y8, Y4
+	VBROADCASTSS (R9), Y8
+	VFMADD231PS  Y7, Y8, Y5
+	VBROADCASTSS (R9)(R10*1), Y8
+	VFMADD231PS  Y7, Y8, Y6
+	ADDQ         SI, R11
+	ADDQ         BX, DI
+	ADDQ         BX, R8
+	ADDQ         BX, R9
+	DECQ         R14
+	JNZ          inner
+	ADDQ         112(AX), R11
+	ADDQ         104(AX), DI
+	ADDQ         104(AX), R8
+	ADDQ         104(AX), R9
+	DECQ         R13
+	JNZ          middle
+	ADDQ         128(AX), R11
+	ADDQ         120(AX), DI
+	ADDQ         120(AX), R8
+	ADDQ         120(AX), R9
+	DECQ         R12
+	JNZ          outer
+
+	// Addresses of C.
+	MOVQ       16(AX), R10
+	MOVQ       24(CX), DI
+	LEAQ       (R10)(DI*4), DI
+	MOVQ       32(CX), R8
+	LEAQ       (R10)(R8*4), R8
+	MOVQ       40(CX), R9
+	LEAQ       (R10)(R9*4), R9
+	MOVQ       72(AX), R10
+	CMPQ       144(AX), $0x00
+	JEQ        bias
+	VMASKMOVPS (DI), Y0, Y7
+	VADDPS     Y7, Y1, Y1
+	VMASKMOVPS (DI)(R10*1), Y0, Y7
+	VADDPS     Y7, Y2, Y2
+	VMASKMOVPS (R8), Y0, Y7
+	VADDPS     Y7, Y3, Y3
+	VMASKMOVPS (R8)(R10*1), Y0, Y7
+	VADDPS     Y7, Y4, Y4
+	VMASKMOVPS (R9), Y0, Y7
+	VADDPS     Y7, Y5, Y5
+	VMASKMOVPS (R9)(R10*1), Y0, Y7
+	VADDPS     Y7, Y6, Y6
+
+bias:
+	MOVQ       24(AX), R11
+	TESTQ      R11, R11
+	JEQ        store
+	VMASKMOVPS (R11), Y0, Y7
 	VADDPS     Y7, Y1, Y1
 	VADDPS     Y7, Y2, Y2
 	VADDPS     Y7, Y3, Y3
 	VADDPS     Y7, Y4, Y4
 	VADDPS     Y7, Y5, Y5
+	VADDPS     Y7, Y6, Y6
 
 store:
-	VMASKMOVPS Y0, Y6, (BX)
-	VMASKMOVPS Y1, Y6, (BX)(CX*1)
-	VMASKMOVPS Y2, Y6, (SI)
-	VMASKMOVPS Y3, Y6, (SI)(CX*1)
-	VMASKMOVPS Y4, Y6, (DI)
-	VMASKMOVPS Y5, Y6, (DI)(CX*1)
+	VMASKMOVPS Y1, Y0, (DI)
+	VMASKMOVPS Y2, Y0, (DI)(R10*1)
+	VMASKMOVPS Y3, Y0, (R8)
+	VMASKMOVPS Y4, Y0, (R8)(R10*1)
+	VMASKMOVPS Y5, Y0, (R9)
+	VMASKMOVPS Y6, Y0, (R9)(R10*1)
+	ADDQ       $0x30, CX
+	DECQ       DX
+	JNZ        tile
 	VZEROUPPER
 	RET
 
@@ -4690,6 +4600,118 @@ loop:
 	ADDQ    $0x40, CX
 	SUBQ    $0x10, DX
 	JNZ     loop
+	VZEROUPPER
+	RET
+
+// func copyPanelAVX2(dst *float32, src *float32, n int, stride int)
+// Requires: AVX
+TEXT ·copyPanelAVX2(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ n+16(FP), DX
+	MOVQ stride+24(FP), BX
+	SHLQ $0x02, BX
+
+loop:
+	VMOVUPS (CX), Y0
+	VMOVUPS Y0, (AX)
+	VMOVUPS 32(CX), Y0
+	VMOVUPS Y0, 32(AX)
+	VMOVUPS 64(CX), Y0
+	VMOVUPS Y0, 64(AX)
+	VMOVUPS 96(CX), Y0
+	VMOVUPS Y0, 96(AX)
+	ADDQ    BX, CX
+	SUBQ    $-128, AX
+	DECQ    DX
+	JNZ     loop
+	VZEROUPPER
+	RET
+
+// func packTilesAVX2(dst *float32, src *float32, n int, stride int, tiles int, tileStride int, cols int)
+// Requires: AVX
+TEXT ·packTilesAVX2(SB), NOSPLIT, $0-56
+	MOVQ    dst+0(FP), AX
+	MOVQ    src+8(FP), CX
+	MOVQ    n+16(FP), DX
+	MOVQ    stride+24(FP), BX
+	MOVQ    tileStride+40(FP), SI
+	MOVQ    cols+48(FP), DI
+	SHLQ    $0x02, BX
+	SHLQ    $0x02, SI
+	LEAQ    maskTable<>+0(SB), R8
+	NEGQ    DI
+	VMOVUPS 32(R8)(DI*4), Y0
+
+row:
+	MOVQ tiles+32(FP), R9
+	MOVQ AX, DI
+	MOVQ CX, R8
+
+tile:
+	VMASKMOVPS (R8), Y0, Y1
+	VMASKMOVPS Y1, Y0, (DI)
+	ADDQ       $0x18, R8
+	ADDQ       SI, DI
+	DECQ       R9
+	JNZ        tile
+	ADDQ       BX, CX
+	ADDQ       $0x18, AX
+	DECQ       DX
+	JNZ        row
+	VZEROUPPER
+	RET
+
+// func sumRowsAVX2(dst *float32, src *float32, n int, stride int, add bool)
+// Requires: AVX
+TEXT ·sumRowsAVX2(SB), NOSPLIT, $0-33
+	MOVQ   dst+0(FP), AX
+	MOVQ   src+8(FP), CX
+	MOVQ   n+16(FP), DX
+	MOVQ   stride+24(FP), BX
+	MOVB   add+32(FP), SI
+	SHLQ   $0x02, BX
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+
+row:
+	VADDPS (CX), Y0, Y0
+	VADDPS 32(CX), Y1, Y1
+	VADDPS 64(CX), Y2, Y2
+	VADDPS 96(CX), Y3, Y3
+	VADDPS 128(CX), Y4, Y4
+	VADDPS 160(CX), Y5, Y5
+	VADDPS 192(CX), Y6, Y6
+	VADDPS 224(CX), Y7, Y7
+	ADDQ   BX, CX
+	DECQ   DX
+	JNZ    row
+	TESTB  SI, SI
+	JEQ    store
+	VADDPS (AX), Y0, Y0
+	VADDPS 32(AX), Y1, Y1
+	VADDPS 64(AX), Y2, Y2
+	VADDPS 96(AX), Y3, Y3
+	VADDPS 128(AX), Y4, Y4
+	VADDPS 160(AX), Y5, Y5
+	VADDPS 192(AX), Y6, Y6
+	VADDPS 224(AX), Y7, Y7
+
+store:
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	VMOVUPS Y2, 64(AX)
+	VMOVUPS Y3, 96(AX)
+	VMOVUPS Y4, 128(AX)
+	VMOVUPS Y5, 160(AX)
+	VMOVUPS Y6, 192(AX)
+	VMOVUPS Y7, 224(AX)
 	VZEROUPPER
 	RET
 

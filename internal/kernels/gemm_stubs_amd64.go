@@ -4,195 +4,227 @@
 
 package kernels
 
-// tile1x32AVX512 is generic(1) of the kernels.tile at t, for at most 32 columns.
+// tile1x32AVX512 does the kernels.call at c: tiles of 1 rows and at most 32 columns.
 //
 //go:noescape
-func tile1x32AVX512(t *byte)
+func tile1x32AVX512(c *byte)
 
-// tile2x32AVX512 is generic(2) of the kernels.tile at t, for at most 32 columns.
+// tile2x32AVX512 does the kernels.call at c: tiles of 2 rows and at most 32 columns.
 //
 //go:noescape
-func tile2x32AVX512(t *byte)
+func tile2x32AVX512(c *byte)
 
-// tile3x32AVX512 is generic(3) of the kernels.tile at t, for at most 32 columns.
+// tile3x32AVX512 does the kernels.call at c: tiles of 3 rows and at most 32 columns.
 //
 //go:noescape
-func tile3x32AVX512(t *byte)
+func tile3x32AVX512(c *byte)
 
-// tile4x32AVX512 is generic(4) of the kernels.tile at t, for at most 32 columns.
+// tile4x32AVX512 does the kernels.call at c: tiles of 4 rows and at most 32 columns.
 //
 //go:noescape
-func tile4x32AVX512(t *byte)
+func tile4x32AVX512(c *byte)
 
-// tile5x32AVX512 is generic(5) of the kernels.tile at t, for at most 32 columns.
+// tile5x32AVX512 does the kernels.call at c: tiles of 5 rows and at most 32 columns.
 //
 //go:noescape
-func tile5x32AVX512(t *byte)
+func tile5x32AVX512(c *byte)
 
-// tile6x32AVX512 is generic(6) of the kernels.tile at t, for at most 32 columns.
+// tile6x32AVX512 does the kernels.call at c: tiles of 6 rows and at most 32 columns.
 //
 //go:noescape
-func tile6x32AVX512(t *byte)
+func tile6x32AVX512(c *byte)
 
-// tile7x32AVX512 is generic(7) of the kernels.tile at t, for at most 32 columns.
+// tile7x32AVX512 does the kernels.call at c: tiles of 7 rows and at most 32 columns.
 //
 //go:noescape
-func tile7x32AVX512(t *byte)
+func tile7x32AVX512(c *byte)
 
-// tile8x32AVX512 is generic(8) of the kernels.tile at t, for at most 32 columns.
+// tile8x32AVX512 does the kernels.call at c: tiles of 8 rows and at most 32 columns.
 //
 //go:noescape
-func tile8x32AVX512(t *byte)
+func tile8x32AVX512(c *byte)
 
-// tile9x32AVX512 is generic(9) of the kernels.tile at t, for at most 32 columns.
+// tile9x32AVX512 does the kernels.call at c: tiles of 9 rows and at most 32 columns.
 //
 //go:noescape
-func tile9x32AVX512(t *byte)
+func tile9x32AVX512(c *byte)
 
-// tile10x32AVX512 is generic(10) of the kernels.tile at t, for at most 32 columns.
+// tile10x32AVX512 does the kernels.call at c: tiles of 10 rows and at most 32 columns.
 //
 //go:noescape
-func tile10x32AVX512(t *byte)
+func tile10x32AVX512(c *byte)
 
-// tile11x32AVX512 is generic(11) of the kernels.tile at t, for at most 32 columns.
+// tile11x32AVX512 does the kernels.call at c: tiles of 11 rows and at most 32 columns.
 //
 //go:noescape
-func tile11x32AVX512(t *byte)
+func tile11x32AVX512(c *byte)
 
-// tile12x32AVX512 is generic(12) of the kernels.tile at t, for at most 32 columns.
+// tile12x32AVX512 does the kernels.call at c: tiles of 12 rows and at most 32 columns.
 //
 //go:noescape
-func tile12x32AVX512(t *byte)
+func tile12x32AVX512(c *byte)
 
-// tile1x16AVX512 is generic(1) of the kernels.tile at t, for at most 16 columns.
+// tile1x16AVX512 does the kernels.call at c: tiles of 1 rows and at most 16 columns.
 //
 //go:noescape
-func tile1x16AVX512(t *byte)
+func tile1x16AVX512(c *byte)
 
-// tile2x16AVX512 is generic(2) of the kernels.tile at t, for at most 16 columns.
+// tile2x16AVX512 does the kernels.call at c: tiles of 2 rows and at most 16 columns.
 //
 //go:noescape
-func tile2x16AVX512(t *byte)
+func tile2x16AVX512(c *byte)
 
-// tile3x16AVX512 is generic(3) of the kernels.tile at t, for at most 16 columns.
+// tile3x16AVX512 does the kernels.call at c: tiles of 3 rows and at most 16 columns.
 //
 //go:noescape
-func tile3x16AVX512(t *byte)
+func tile3x16AVX512(c *byte)
 
-// tile4x16AVX512 is generic(4) of the kernels.tile at t, for at most 16 columns.
+// tile4x16AVX512 does the kernels.call at c: tiles of 4 rows and at most 16 columns.
 //
 //go:noescape
-func tile4x16AVX512(t *byte)
+func tile4x16AVX512(c *byte)
 
-// tile5x16AVX512 is generic(5) of the kernels.tile at t, for at most 16 columns.
+// tile5x16AVX512 does the kernels.call at c: tiles of 5 rows and at most 16 columns.
 //
 //go:noescape
-func tile5x16AVX512(t *byte)
+func tile5x16AVX512(c *byte)
 
-// tile6x16AVX512 is generic(6) of the kernels.tile at t, for at most 16 columns.
+// tile6x16AVX512 does the kernels.call at c: tiles of 6 rows and at most 16 columns.
 //
 //go:noescape
-func tile6x16AVX512(t *byte)
+func tile6x16AVX512(c *byte)
 
-// tile7x16AVX512 is generic(7) of the kernels.tile at t, for at most 16 columns.
+// tile7x16AVX512 does the kernels.call at c: tiles of 7 rows and at most 16 columns.
 //
 //go:noescape
-func tile7x16AVX512(t *byte)
+func tile7x16AVX512(c *byte)
 
-// tile8x16AVX512 is generic(8) of the kernels.tile at t, for at most 16 columns.
+// tile8x16AVX512 does the kernels.call at c: tiles of 8 rows and at most 16 columns.
 //
 //go:noescape
-func tile8x16AVX512(t *byte)
+func tile8x16AVX512(c *byte)
 
-// tile9x16AVX512 is generic(9) of the kernels.tile at t, for at most 16 columns.
+// tile9x16AVX512 does the kernels.call at c: tiles of 9 rows and at most 16 columns.
 //
 //go:noescape
-func tile9x16AVX512(t *byte)
+func tile9x16AVX512(c *byte)
 
-// tile10x16AVX512 is generic(10) of the kernels.tile at t, for at most 16 columns.
+// tile10x16AVX512 does the kernels.call at c: tiles of 10 rows and at most 16 columns.
 //
 //go:noescape
-func tile10x16AVX512(t *byte)
+func tile10x16AVX512(c *byte)
 
-// tile11x16AVX512 is generic(11) of the kernels.tile at t, for at most 16 columns.
+// tile11x16AVX512 does the kernels.call at c: tiles of 11 rows and at most 16 columns.
 //
 //go:noescape
-func tile11x16AVX512(t *byte)
+func tile11x16AVX512(c *byte)
 
-// tile12x16AVX512 is generic(12) of the kernels.tile at t, for at most 16 columns.
+// tile12x16AVX512 does the kernels.call at c: tiles of 12 rows and at most 16 columns.
 //
 //go:noescape
-func tile12x16AVX512(t *byte)
+func tile12x16AVX512(c *byte)
 
 // addAVX512 is y[i] += x[i] for i < n; n is a positive multiple of 16.
 //
 //go:noescape
 func addAVX512(y *float32, x *float32, n int)
 
-// tile1x16AVX2 is generic(1) of the kernels.tile at t, for at most 16 columns.
+// copyPanelAVX512 is dst[i*32+j] = src[i*stride+j] for i < n, j < 32; n > 0.
 //
 //go:noescape
-func tile1x16AVX2(t *byte)
+func copyPanelAVX512(dst *float32, src *float32, n int, stride int)
 
-// tile2x16AVX2 is generic(2) of the kernels.tile at t, for at most 16 columns.
+// packTilesAVX512 is dst[t*tileStride+i*12+j] = src[i*stride+t*12+j] for t < tiles, i < n, j < cols;
+// tiles and n > 0.
 //
 //go:noescape
-func tile2x16AVX2(t *byte)
+func packTilesAVX512(dst *float32, src *float32, n int, stride int, tiles int, tileStride int, cols int)
 
-// tile3x16AVX2 is generic(3) of the kernels.tile at t, for at most 16 columns.
+// sumRowsAVX512 is dst[j] = (dst[j] if add) + sum of src[i*stride+j] over i < n, for j < 128; n > 0.
 //
 //go:noescape
-func tile3x16AVX2(t *byte)
+func sumRowsAVX512(dst *float32, src *float32, n int, stride int, add bool)
 
-// tile4x16AVX2 is generic(4) of the kernels.tile at t, for at most 16 columns.
+// tile1x16AVX2 does the kernels.call at c: tiles of 1 rows and at most 16 columns.
 //
 //go:noescape
-func tile4x16AVX2(t *byte)
+func tile1x16AVX2(c *byte)
 
-// tile5x16AVX2 is generic(5) of the kernels.tile at t, for at most 16 columns.
+// tile2x16AVX2 does the kernels.call at c: tiles of 2 rows and at most 16 columns.
 //
 //go:noescape
-func tile5x16AVX2(t *byte)
+func tile2x16AVX2(c *byte)
 
-// tile6x16AVX2 is generic(6) of the kernels.tile at t, for at most 16 columns.
+// tile3x16AVX2 does the kernels.call at c: tiles of 3 rows and at most 16 columns.
 //
 //go:noescape
-func tile6x16AVX2(t *byte)
+func tile3x16AVX2(c *byte)
 
-// tile1x8AVX2 is generic(1) of the kernels.tile at t, for at most 8 columns.
+// tile4x16AVX2 does the kernels.call at c: tiles of 4 rows and at most 16 columns.
 //
 //go:noescape
-func tile1x8AVX2(t *byte)
+func tile4x16AVX2(c *byte)
 
-// tile2x8AVX2 is generic(2) of the kernels.tile at t, for at most 8 columns.
+// tile5x16AVX2 does the kernels.call at c: tiles of 5 rows and at most 16 columns.
 //
 //go:noescape
-func tile2x8AVX2(t *byte)
+func tile5x16AVX2(c *byte)
 
-// tile3x8AVX2 is generic(3) of the kernels.tile at t, for at most 8 columns.
+// tile6x16AVX2 does the kernels.call at c: tiles of 6 rows and at most 16 columns.
 //
 //go:noescape
-func tile3x8AVX2(t *byte)
+func tile6x16AVX2(c *byte)
 
-// tile4x8AVX2 is generic(4) of the kernels.tile at t, for at most 8 columns.
+// tile1x8AVX2 does the kernels.call at c: tiles of 1 rows and at most 8 columns.
 //
 //go:noescape
-func tile4x8AVX2(t *byte)
+func tile1x8AVX2(c *byte)
 
-// tile5x8AVX2 is generic(5) of the kernels.tile at t, for at most 8 columns.
+// tile2x8AVX2 does the kernels.call at c: tiles of 2 rows and at most 8 columns.
 //
 //go:noescape
-func tile5x8AVX2(t *byte)
+func tile2x8AVX2(c *byte)
 
-// tile6x8AVX2 is generic(6) of the kernels.tile at t, for at most 8 columns.
+// tile3x8AVX2 does the kernels.call at c: tiles of 3 rows and at most 8 columns.
 //
 //go:noescape
-func tile6x8AVX2(t *byte)
+func tile3x8AVX2(c *byte)
+
+// tile4x8AVX2 does the kernels.call at c: tiles of 4 rows and at most 8 columns.
+//
+//go:noescape
+func tile4x8AVX2(c *byte)
+
+// tile5x8AVX2 does the kernels.call at c: tiles of 5 rows and at most 8 columns.
+//
+//go:noescape
+func tile5x8AVX2(c *byte)
+
+// tile6x8AVX2 does the kernels.call at c: tiles of 6 rows and at most 8 columns.
+//
+//go:noescape
+func tile6x8AVX2(c *byte)
 
 // addAVX2 is y[i] += x[i] for i < n; n is a positive multiple of 16.
 //
 //go:noescape
 func addAVX2(y *float32, x *float32, n int)
+
+// copyPanelAVX2 is dst[i*32+j] = src[i*stride+j] for i < n, j < 32; n > 0.
+//
+//go:noescape
+func copyPanelAVX2(dst *float32, src *float32, n int, stride int)
+
+// packTilesAVX2 is dst[t*tileStride+i*6+j] = src[i*stride+t*6+j] for t < tiles, i < n, j < cols;
+// tiles and n > 0.
+//
+//go:noescape
+func packTilesAVX2(dst *float32, src *float32, n int, stride int, tiles int, tileStride int, cols int)
+
+// sumRowsAVX2 is dst[j] = (dst[j] if add) + sum of src[i*stride+j] over i < n, for j < 64; n > 0.
+//
+//go:noescape
+func sumRowsAVX2(dst *float32, src *float32, n int, stride int, add bool)
 
 // transpose8AVX2 is dst[j*dstStride+i] = src[i*srcStride+j] for i < 8, j < 8n; n > 0.
 //

@@ -9,83 +9,98 @@ import (
 	"lfm/internal/kernels/ref"
 )
 
-// TestTileOffsets holds the struct to the offsets in asm/gemm/tile.go.
-func TestTileOffsets(t *testing.T) {
-	var v tile
+// TestCallOffsets holds the structs to the offsets in asm/gemm/tile.go.
+func TestCallOffsets(t *testing.T) {
+	if unsafe.Sizeof(uintptr(0)) != 8 {
+		t.Skip("the assembly is for 64 bits")
+	}
+	var v call
+	var s spot
 	for _, f := range []struct {
 		name      string
 		got, want uintptr
 	}{
-		{"a", unsafe.Offsetof(v.a), 0},
-		{"b", unsafe.Offsetof(v.b), 24},
-		{"c", unsafe.Offsetof(v.c), 48},
-		{"bias", unsafe.Offsetof(v.bias), 72},
-		{"a0", unsafe.Offsetof(v.a0), 96},
-		{"c0", unsafe.Offsetof(v.c0), 120},
-		{"b0", unsafe.Offsetof(v.b0), 144},
-		{"aRow", unsafe.Offsetof(v.aRow), 152},
-		{"aK", unsafe.Offsetof(v.aK), 160},
-		{"bK", unsafe.Offsetof(v.bK), 168},
-		{"cRow", unsafe.Offsetof(v.cRow), 176},
-		{"k", unsafe.Offsetof(v.k), 184},
-		{"n1", unsafe.Offsetof(v.n1), 192},
-		{"n2", unsafe.Offsetof(v.n2), 200},
-		{"cols", unsafe.Offsetof(v.cols), 208},
-		{"add", unsafe.Offsetof(v.add), 216},
-		{"endA1", unsafe.Offsetof(v.endA1), 224},
-		{"endB1", unsafe.Offsetof(v.endB1), 232},
-		{"endA2", unsafe.Offsetof(v.endA2), 240},
-		{"endB2", unsafe.Offsetof(v.endB2), 248},
+		{"a", unsafe.Offsetof(v.atA), 0},
+		{"b", unsafe.Offsetof(v.atB), 8},
+		{"c", unsafe.Offsetof(v.atC), 16},
+		{"bias", unsafe.Offsetof(v.atBias), 24},
+		{"first", unsafe.Offsetof(v.first), 32},
+		{"count", unsafe.Offsetof(v.count), 40},
+		{"aRow", unsafe.Offsetof(v.bytesARow), 48},
+		{"aK", unsafe.Offsetof(v.bytesAK), 56},
+		{"bK", unsafe.Offsetof(v.bytesBK), 64},
+		{"cRow", unsafe.Offsetof(v.bytesCRow), 72},
+		{"k", unsafe.Offsetof(v.times), 80},
+		{"n1", unsafe.Offsetof(v.times1), 88},
+		{"n2", unsafe.Offsetof(v.times2), 96},
+		{"endA1", unsafe.Offsetof(v.endA1), 104},
+		{"endB1", unsafe.Offsetof(v.endB1), 112},
+		{"endA2", unsafe.Offsetof(v.endA2), 120},
+		{"endB2", unsafe.Offsetof(v.endB2), 128},
+		{"cols", unsafe.Offsetof(v.width), 136},
+		{"add", unsafe.Offsetof(v.adds), 144},
+		{"spots", unsafe.Offsetof(v.spots), 152},
+		{"spot.a", unsafe.Offsetof(s.a), 0},
+		{"spot.c", unsafe.Offsetof(s.c), 24},
+		{"spot", unsafe.Sizeof(s), 48},
 	} {
-		if unsafe.Sizeof(uintptr(0)) == 8 && f.got != f.want {
+		if f.got != f.want {
 			t.Errorf("%s is at %d, the assembly reads it at %d", f.name, f.got, f.want)
 		}
 	}
 }
 
 // TestTile compares every tile kernel, each number of rows and of columns, with a summed index
-// of three levels, a bias and a sum that goes on, against the plain loop in float64.
+// of three levels, groups of rows in odd places, a bias and a sum that goes on, against the
+// plain loop in float64. One more full tile goes before the one with that number of rows.
 func TestTile(t *testing.T) {
 	atEachLevel(t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(1, 1))
-		g := newTile().g
+		g := currentGeometry()
 		for rows := 1; rows <= g.rows; rows++ {
 			for cols := 1; cols <= g.cols(); cols++ {
 				const k, n1, n2 = 3, 2, 4
-				ti := newTile()
+				var ti tile
+				ti.init()
 				ti.k, ti.n1, ti.n2, ti.cols = k, n1, n2, cols
 				ti.aK, ti.aRow, ti.aStep1, ti.aStep2 = 2, 7, 91, 190
 				ti.bK, ti.bStep1, ti.bStep2 = 33, 101, 205
 				ti.cRow = cols + 3
-				ti.a0 = [3]int{1, 41, 75}
-				ti.c0 = [3]int{1, 4*ti.cRow + 5, 9 * ti.cRow}
-				last := rows - 1
-				a := randomGuarded(rng, ti.a0[last/g.group]+last%g.group*7+2*2+91+3*190+1)
-				wide := g.lanes
-				if cols > wide {
-					wide *= 2
+				ti.m = g.rows + rows
+				ti.spots[0] = spot{a: [3]int{1, 141, 75}, c: [3]int{1, 4*ti.cRow + 5, 9 * ti.cRow}}
+				ti.spots[1] = spot{a: [3]int{0, 31, 65}, c: [3]int{14 * ti.cRow, 19*ti.cRow + 5, 25 * ti.cRow}}
+				place := func(r int) (a, c int) {
+					s := ti.spots[r/g.rows]
+					r %= g.rows
+					return s.a[r/g.group] + r%g.group*ti.aRow, s.c[r/g.group] + r%g.group*ti.cRow
 				}
-				b := randomGuarded(rng, 5+2*33+101+3*205+wide)
-				ti.b0 = 5
-				c := randomGuarded(rng, ti.c0[last/g.group]+last%g.group*ti.cRow+cols)
+				lastA, lastC := 0, 0
+				for r := range ti.m {
+					a, c := place(r)
+					lastA, lastC = max(lastA, a), max(lastC, c)
+				}
+				a := randomGuarded(rng, lastA+2*2+91+3*190+1)
+				b := randomGuarded(rng, 2*33+101+3*205+ti.wide())
+				c := randomGuarded(rng, lastC+cols)
 				bias := randomGuarded(rng, cols)
 				want := float64s(c.v)
-				ti.add = rows & 1
+				ti.add = rows&1 == 1
 				if cols&1 == 1 {
 					ti.bias = bias.v
 				}
-				for r := range rows {
+				for r := range ti.m {
+					atA, atC := place(r)
 					for j := range cols {
 						sum := 0.0
 						for i2 := range n2 {
 							for i1 := range n1 {
 								for i := range k {
-									sum += float64(a.v[ti.a0[r/g.group]+r%g.group*7+i*2+i1*91+i2*190]) * float64(b.v[5+i*33+i1*101+i2*205+j])
+									sum += float64(a.v[atA+i*2+i1*91+i2*190]) * float64(b.v[i*33+i1*101+i2*205+j])
 								}
 							}
 						}
-						w := &want[ti.c0[r/g.group]+r%g.group*ti.cRow+j]
-						if ti.add == 0 {
+						w := &want[atC+j]
+						if !ti.add {
 							*w = 0
 						}
 						*w += sum
@@ -95,7 +110,7 @@ func TestTile(t *testing.T) {
 					}
 				}
 				ti.a, ti.b, ti.c = a.v, b.v, c.v
-				ti.run(rows)
+				ti.run()
 				near(t, fmt.Sprintf("%dx%d", rows, cols), c.v, want)
 				c.check(t, "c")
 			}
@@ -106,12 +121,19 @@ func TestTile(t *testing.T) {
 // TestTileChecks: what would leave a slice panics.
 func TestTileChecks(t *testing.T) {
 	v := make([]float32, 64)
-	whole := tile{a: v[:4], b: v, c: v[:32], k: 4, n1: 1, n2: 1, cols: 16, aK: 1, bK: 16, g: geometry{12, 4, 16}}
-	whole.run(1)
+	good := func() *tile {
+		ti := &tile{a: v[:4], b: v, c: v[:16], bias: v[:16], k: 4, cols: 16, aK: 1, bK: 16}
+		ti.init()
+		ti.g = geometry{12, 4, 16}
+		ti.lay(1)
+		return ti
+	}
+	good().check()
 	for name, spoil := range map[string]func(*tile){
-		shortA: func(t *tile) { t.a = t.a[:3] },
-		shortB: func(t *tile) { t.b = t.b[:63] },
-		shortC: func(t *tile) { t.c = t.c[:15] },
+		shortA:    func(t *tile) { t.a = t.a[:3] },
+		shortB:    func(t *tile) { t.b = t.b[:63] },
+		shortC:    func(t *tile) { t.c = t.c[:15] },
+		shortBias: func(t *tile) { t.bias = t.bias[:15] },
 	} {
 		func() {
 			defer func() {
@@ -119,9 +141,9 @@ func TestTileChecks(t *testing.T) {
 					t.Errorf("panic %v, want %v", got, name)
 				}
 			}()
-			bad := whole
-			spoil(&bad)
-			bad.run(1)
+			bad := good()
+			spoil(bad)
+			bad.check()
 		}()
 	}
 }

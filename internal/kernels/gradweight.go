@@ -61,7 +61,7 @@ func newGradWeight(dw, dy, x []float32, s ConvShape) gradWeight {
 		b:       side{dy, s.Cout, s.Cout, ow * s.Cout, oh * ow * s.Cout, false},
 		samples: max(1, gradPixels/(oh*ow)), lines: min(oh, max(1, gradPixels/ow)), pixels: min(ow, gradPixels),
 	}
-	lanes := newTile().g.lanes
+	lanes := currentGeometry().lanes
 	fullX, fullDY := s.Cin%lanes == 0, s.Cout%lanes == 0
 	pointwise := s.Kernel == 1 && s.Stride == 1
 	if fullX && (!fullDY || pointwise && s.Cout < s.Cin) {
@@ -180,7 +180,9 @@ func (g *gradWeight) partial(items []gradItem, scratch []float32, depth, s0, s1 
 func (g *gradWeight) addBox(items []gradItem, scratch []float32, depth int, in box) {
 	panel := scratch[gradGroup*gradDepth*gradBlock:]
 	packed := -1
-	t := newTile()
+	var t tile
+	t.init()
+	t.aRow, t.aK, t.cRow = 1, g.a.pixel, panelCols
 	for i := range items {
 		item := &items[i]
 		if g.pack && item.col != packed {
@@ -203,26 +205,27 @@ func (g *gradWeight) addItem(t *tile, item *gradItem, panel []float32, in box) {
 		return
 	}
 	t.k, t.n1, t.n2 = pixel1-pixel0, line1-line0, in.s1-in.s0
-	t.a, t.aRow, t.aK, t.aStep1, t.aStep2 = g.a.v, 1, g.a.pixel, g.a.line, g.a.sample
-	a := g.a.at(in.s0, line0, pixel0) + g.look(&g.a, item) + item.row
+	t.a, t.aStep1, t.aStep2 = g.a.v[g.a.at(in.s0, line0, pixel0)+g.look(&g.a, item)+item.row:], g.a.line, g.a.sample
+	b := g.b.v
 	if g.pack {
 		width := in.pixel1 - in.pixel0
-		t.b, t.bK, t.bStep1, t.bStep2 = panel, panelCols, width*panelCols, (in.line1-in.line0)*width*panelCols
-		t.b0 = ((line0-in.line0)*width + pixel0 - in.pixel0) * panelCols
+		b = panel[((line0-in.line0)*width+pixel0-in.pixel0)*panelCols:]
+		t.bK, t.bStep1, t.bStep2 = panelCols, width*panelCols, (in.line1-in.line0)*width*panelCols
 	} else {
-		t.b, t.bK, t.bStep1, t.bStep2 = g.b.v, g.b.pixel, g.b.line, g.b.sample
-		t.b0 = g.b.at(in.s0, line0, pixel0) + g.look(&g.b, item) + item.col
+		b = b[g.b.at(in.s0, line0, pixel0)+g.look(&g.b, item)+item.col:]
+		t.bK, t.bStep1, t.bStep2 = g.b.pixel, g.b.line, g.b.sample
 	}
+	t.aK = g.a.pixel
 	t.join()
-	t.cRow, t.add = panelCols, 0
-	if item.begun {
-		t.add = 1
+	t.add = item.begun
+	if t.m != item.rows {
+		t.lay(item.rows)
 	}
+	sum := t.c
 	wide := t.g.cols()
 	for j := 0; j < item.cols; j += wide {
-		t.cols = min(wide, item.cols-j)
-		t.rows(item.rows, a, j)
-		t.b0 += wide
+		t.b, t.c, t.cols = b[j:], sum[j:], min(wide, item.cols-j)
+		t.run()
 	}
 	item.begun = true
 }

@@ -70,34 +70,33 @@ func product(c, a, packed, bias []float32, m, n, k int, accumulate bool, scratch
 
 // productBlock computes rows rows from row for panels [p0, p1).
 func productBlock(c, a, packed, bias []float32, row, rows, n, k int, accumulate bool, scratch []float32, p0, p1 int) {
-	t := newTile()
-	t.b, t.c = packed, c
-	t.aK, t.bK, t.cRow = 1, panelCols, n
+	var t tile
+	t.init()
+	t.aK, t.bK, t.aRow, t.cRow = 1, panelCols, k, n
+	copied := k > blockK && p1-p0 > 2
+	if copied {
+		t.aRow = copiedStride
+	}
+	t.lay(rows)
 	wide := t.g.cols()
 	for kk := 0; kk < k; kk += blockK {
-		t.k = min(blockK, k-kk)
-		first := row*k + kk
-		t.a, t.aRow = a, k
-		if k > blockK && p1-p0 > 2 {
+		t.k, t.add = min(blockK, k-kk), kk > 0 || accumulate
+		t.a = a[row*k+kk:]
+		if copied {
 			for r := range rows {
-				copy(scratch[r*copiedStride:], a[first+r*k:first+r*k+t.k])
+				copy(scratch[r*copiedStride:], t.a[r*k:r*k+t.k])
 			}
-			t.a, t.aRow, first = scratch, copiedStride, 0
+			t.a = scratch
 		}
-		t.add = 0
-		if kk > 0 || accumulate {
-			t.add = 1
-		}
-		for panel := p0; panel < p1; panel++ {
-			for j := panel * panelCols; j < min(n, (panel+1)*panelCols); j += wide {
-				t.cols = min(wide, n-j)
-				t.b0 = panel*panelCols*k + kk*panelCols + j%panelCols
-				t.bias = nil
-				if bias != nil && kk+blockK >= k {
-					t.bias = bias[j : j+t.cols]
-				}
-				t.rows(rows, first, row*n+j)
+		for j := p0 * panelCols; j < min(n, p1*panelCols); j += wide {
+			t.cols = min(wide, n-j)
+			t.b = packed[j/panelCols*panelCols*k+kk*panelCols+j%panelCols:]
+			t.c = c[row*n+j:]
+			t.bias = nil
+			if bias != nil && kk+blockK >= k {
+				t.bias = bias[j : j+t.cols]
 			}
+			t.run()
 		}
 	}
 }

@@ -92,8 +92,8 @@ func TestLinearGradWeight(t *testing.T) {
 
 // realLinears are the layers of the reference model's flow at its batch of 64.
 var realLinears = []LinearShape{
-	{N: 16, Rows: 64, In: 256, Out: 256}, {N: 16, Rows: 64, In: 256, Out: 512}, {N: 16, Rows: 64, In: 256, Out: 1024}, {N: 16, Rows: 64, In: 1024, Out: 256},
-	{N: 64, Rows: 8, In: 256, Out: 512}, {N: 64, Rows: 1, In: 256, Out: 1536}, {N: 16, Rows: 64, In: 4, Out: 256}, {N: 16, Rows: 64, In: 256, Out: 4},
+	{N: 64, Rows: 64, In: 256, Out: 256}, {N: 64, Rows: 64, In: 256, Out: 512}, {N: 64, Rows: 64, In: 256, Out: 1024}, {N: 64, Rows: 64, In: 1024, Out: 256},
+	{N: 64, Rows: 8, In: 256, Out: 512}, {N: 64, Rows: 1, In: 256, Out: 1536}, {N: 64, Rows: 64, In: 4, Out: 256}, {N: 64, Rows: 64, In: 256, Out: 4},
 }
 
 func (s LinearShape) String() string { return fmt.Sprintf("%dx%d,%d-%d", s.N, s.Rows, s.In, s.Out) }

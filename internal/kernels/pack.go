@@ -9,6 +9,10 @@ func panels(n int) int { return (n + panelCols - 1) / panelCols }
 
 // packRows packs columns [j, j+cols) of k rows that lie row after row at a stride.
 func packRows(dst, src []float32, k, stride, j, cols int) {
+	if cols == panelCols {
+		copyPanel(dst, src[j:], k, stride)
+		return
+	}
 	for p := range k {
 		row := dst[p*panelCols : (p+1)*panelCols]
 		clear(row[copy(row, src[p*stride+j:p*stride+j+cols]):])
@@ -54,5 +58,12 @@ func transposeGeneric(dst, src []float32, dstStride, srcStride, m, n int) {
 func addGeneric(y, x []float32) {
 	for i, v := range x {
 		y[i] += v
+	}
+}
+
+// copyPanelGeneric is copyPanel in plain Go.
+func copyPanelGeneric(dst, src []float32, n, stride int) {
+	for i := range n {
+		*(*[panelCols]float32)(dst[i*panelCols:]) = *(*[panelCols]float32)(src[i*stride:])
 	}
 }

@@ -13,142 +13,211 @@ const panelCols = 32
 // first-level cache while the rows pass by.
 const blockK = 256
 
-// A tile is one call of a tile kernel, which adds products of rows of A with columns of B:
+// A tile multiplies some rows of A with at most g.cols() columns of B:
 //
 //	sum[r,j] = Σ_{i2<n2} Σ_{i1<n1} Σ_{i<k} A[r; i2,i1,i] · B[i2,i1,i; j]      0 <= j < cols
 //
 // in this very order, one product after the other, and writes
 //
-//	C[r,j] = ((C[r,j] if add) + sum[r,j]) + bias[j] if bias
+//	C[r,j] = ((C[r,j] if add) + sum[r,j]) + bias[j] if there is one
 //
 // The summed index has three levels so that one call can go over the taps of a
-// convolution, or over the pixels of several images, without a copy. Rows come in three
-// groups with an offset each. Element A[r; i2,i1,i] stands at
+// convolution, or over the pixels of several images, without a copy.
 //
-//	a[a0[r/group] + r%group·aRow + i·aK + i1·aStep1 + i2·aStep2]
+// Rows are laid out first, by lay or place, and then run for as many A, B and C as one likes:
+// the offsets of the rows are written down once. They come in tiles of g.rows rows, and a
+// tile in three groups of g.group rows with an offset each, so that a tile of an image may
+// go on in the image's next line. The element of row r of a group stands at
 //
-// B at b[b0 + i·bK + i1·bStep1 + i2·bStep2 + j], C at c[c0[r/group] + r%group·cRow + j].
+//	a[group.a + r·aRow + i·aK + i1·aStep1 + i2·aStep2]
 //
-// B is read a whole vector at a time: unless cols is full, B must have so many columns
-// (zeros, say) all the same. Of A and C nothing but what is named is touched. bias is
-// cols long.
+// B at b[i·bK + i1·bStep1 + i2·bStep2 + j], C at c[group.c + r·cRow + j].
 //
-// The assembly reads the fields by their offsets: keep them in step with asm/gemm/tile.go.
+// B is read a whole vector at a time: unless cols is a multiple of g.lanes, B must have so many
+// columns (zeros, say) all the same. Of A and C nothing but what is named is touched.
 type tile struct {
-	a, b, c, bias []float32
-	a0, c0        [3]int
-	b0            int
-	aRow, aK, bK  int
-	cRow          int
-	k, n1, n2     int // all positive
-	cols          int
-	add           int // 0 or 1
-
-	// Set by run: what to add, in bytes, to an address behind a run of k, and behind one of n1.
-	endA1, endB1, endA2, endB2 int
-
+	a, b, c, bias                  []float32 // bias may be nil
+	aRow, aK, bK, cRow             int
+	k, n1, n2                      int // all positive
 	aStep1, aStep2, bStep1, bStep2 int
+	cols                           int
+	add                            bool
 	g                              geometry
+
+	m int // rows laid out
+	call
+}
+
+// A spot is where a tile's groups of rows begin in A and C.
+type spot struct{ a, c [3]int }
+
+// maxSpots is the number of tiles that can be laid out.
+const maxSpots = 24
+
+// A call is what the assembly reads: tiles of one height, distances in bytes. Keep it in step with
+// asm/gemm/tile.go. The spots are part of it, and found by an offset, because a tile that
+// held a pointer to itself would be allocated.
+type call struct {
+	atA, atB, atC, atBias      *float32
+	first                      int // of the spots
+	count                      int
+	bytesARow, bytesAK         int
+	bytesBK, bytesCRow         int
+	times, times1, times2      int // k, n1, n2
+	endA1, endB1, endA2, endB2 int // to add to an address behind a run of k, and behind one of n1
+	width, adds                int
+	spots                      [maxSpots]spot
 }
 
 // geometry is the shape of a level's largest tile.
 type geometry struct {
 	rows  int // in all
-	group int // rows of a group; rows is three groups
-	lanes int // floats a register; columns of a narrow tile, and half those of a wide one
+	group int // rows of a group; three groups are a tile
+	lanes int // floats a register: columns of a narrow tile, and half those of a wide one
 }
 
 func (g geometry) cols() int { return 2 * g.lanes }
 
-// newTile is a tile for the level in use with a summed index of one level.
-func newTile() tile {
-	g := geometry{rows: 12, group: 4, lanes: 8}
+// maxRows is the number of rows that can be laid out.
+func (g geometry) maxRows() int { return maxSpots * g.rows }
+
+// currentGeometry belongs to the level in use.
+func currentGeometry() geometry {
 	switch Level() {
 	case AVX512:
-		g = geometry{rows: 12, group: 4, lanes: 16}
+		return geometry{rows: 12, group: 4, lanes: 16}
 	case AVX2:
-		g = geometry{rows: 6, group: 2, lanes: 8}
+		return geometry{rows: 6, group: 2, lanes: 8}
 	}
-	return tile{n1: 1, n2: 1, g: g}
+	return geometry{rows: 12, group: 4, lanes: 8}
+}
+
+// init prepares a tile for the level in use, with a summed index of one level.
+func (t *tile) init() {
+	t.n1, t.n2, t.g = 1, 1, currentGeometry()
+}
+
+// lay lays out m rows that follow each other evenly, at most g.maxRows().
+func (t *tile) lay(m int) {
+	t.m = m
+	g := t.g
+	for i := 0; i < m; i += g.rows {
+		s := &t.spots[i/g.rows]
+		for p := range 3 {
+			r := i + p*g.group
+			s.a[p], s.c[p] = r*t.aRow, r*t.cRow
+		}
+	}
 }
 
 const (
-	shortA = "kernels: product: a too short"
-	shortB = "kernels: product: b too short"
-	shortC = "kernels: product: c too short"
+	shortA    = "kernels: product: a too short"
+	shortB    = "kernels: product: b too short"
+	shortC    = "kernels: product: c too short"
+	shortBias = "kernels: product: bias too short"
 )
 
-// run computes rows rows, at most g.rows, of at most g.cols columns.
-func (t *tile) run(rows int) {
-	t.check(rows)
+// callWork bounds the steps of the summed index of a call of assembly, which nothing can
+// interrupt: 32768 steps of a 12x32 tile are about 0.1 ms.
+const callWork = 1 << 15
+
+// run multiplies the rows that are laid out.
+func (t *tile) run() {
+	t.check()
+	t.atA, t.atB, t.atC, t.atBias = &t.a[0], &t.b[0], &t.c[0], nil
+	t.bytesARow, t.bytesAK, t.bytesBK, t.bytesCRow = 4*t.aRow, 4*t.aK, 4*t.bK, 4*t.cRow
+	t.times, t.times1, t.times2 = t.k, t.n1, t.n2
 	t.endA1, t.endB1 = 4*(t.aStep1-t.k*t.aK), 4*(t.bStep1-t.k*t.bK)
 	t.endA2, t.endB2 = 4*(t.aStep2-t.n1*t.aStep1), 4*(t.bStep2-t.n1*t.bStep1)
-	t.kernel(rows)
+	t.width, t.adds = t.cols, 0
+	if t.bias != nil {
+		t.atBias = &t.bias[0]
+	}
+	if t.add {
+		t.adds = 1
+	}
+	full := t.m / t.g.rows
+	most := max(1, callWork/(t.k*t.n1*t.n2))
+	for i := 0; i < full; i += most {
+		t.tiles(i, min(most, full-i), t.g.rows)
+	}
+	if rest := t.m % t.g.rows; rest > 0 {
+		t.tiles(full, 1, rest)
+	}
+}
+
+// tiles runs count tiles of rows rows from the one with number first.
+func (t *tile) tiles(first, count, rows int) {
+	t.first, t.count = first*int(unsafe.Sizeof(spot{})), count
+	t.kernel(first, count, rows)
 }
 
 // check panics if a kernel would leave its slices: assembly has no bounds checks.
-func (t *tile) check(rows int) {
-	endA := (t.k-1)*t.aK + (t.n1-1)*t.aStep1 + (t.n2-1)*t.aStep2
-	for r := 0; r < rows; r += t.g.group {
-		last := min(rows-r, t.g.group) - 1
-		if uint(t.a0[r/t.g.group]+last*t.aRow+endA) >= uint(len(t.a)) {
-			panic(shortA)
-		}
-		if uint(t.c0[r/t.g.group]+last*t.cRow+t.cols) > uint(len(t.c)) {
-			panic(shortC)
-		}
+func (t *tile) check() {
+	if t.m > t.g.maxRows() || t.k <= 0 || t.n1 <= 0 || t.n2 <= 0 {
+		panic("kernels: product: bad tile")
 	}
-	wide := t.g.lanes
-	if t.cols > wide {
-		wide *= 2
-	}
-	if uint(t.b0+(t.k-1)*t.bK+(t.n1-1)*t.bStep1+(t.n2-1)*t.bStep2+wide) > uint(len(t.b)) {
+	if len(t.b) <= (t.k-1)*t.bK+(t.n1-1)*t.bStep1+(t.n2-1)*t.bStep2+t.wide()-1 {
 		panic(shortB)
 	}
 	if t.bias != nil && len(t.bias) < t.cols {
-		panic("kernels: product: bias too short")
+		panic(shortBias)
 	}
-}
-
-// rows computes m rows that lie evenly: A's first at offset a and on by aRow, C's at c and
-// on by cRow.
-func (t *tile) rows(m, a, c int) {
-	for i := 0; i < m; i += t.g.rows {
-		for p := range t.a0 {
-			t.a0[p] = a + (i+p*t.g.group)*t.aRow
-			t.c0[p] = c + (i+p*t.g.group)*t.cRow
-		}
-		t.run(min(m-i, t.g.rows))
-	}
-}
-
-// generic is the tile kernel in plain Go: the definition of the assembly.
-func (t *tile) generic(rows int) {
-	wide := t.g.lanes
-	if t.cols > wide {
-		wide *= 2
-	}
-	for r := 0; r < rows; r += 4 {
-		for j := 0; j < t.cols; j += 4 {
-			t.generic4x4(r, min(4, rows-r), j)
+	// What is needed from the beginning of a group of r rows.
+	endA := len(t.a) - (t.k-1)*t.aK - (t.n1-1)*t.aStep1 - (t.n2-1)*t.aStep2
+	endC := len(t.c) - t.cols
+	left := t.m
+	for i := range t.spots {
+		s := &t.spots[i]
+		for p := range 3 {
+			if left <= 0 {
+				return
+			}
+			last := min(left, t.g.group) - 1
+			if a := s.a[p] + last*t.aRow; s.a[p] < 0 || a >= endA {
+				panic(shortA)
+			}
+			if c := s.c[p] + last*t.cRow; s.c[p] < 0 || c > endC {
+				panic(shortC)
+			}
+			left -= t.g.group
 		}
 	}
 }
 
-// generic4x4 computes columns j … j+3 of n <= 4 rows from r. Rows that are not there
+// wide is the number of columns that are read of B.
+func (t *tile) wide() int {
+	if t.cols > t.g.lanes {
+		return 2 * t.g.lanes
+	}
+	return t.g.lanes
+}
+
+// generic is the tile kernel in plain Go, and the definition of the assembly.
+func (t *tile) generic(first, count, rows int) {
+	for i := first; i < first+count; i++ {
+		for r := 0; r < rows; r += 4 {
+			for j := 0; j < t.cols; j += 4 {
+				t.generic4x4(&t.spots[i], r, min(4, rows-r), j)
+			}
+		}
+	}
+}
+
+// generic4x4 computes columns j … j+3 of n <= 4 rows from r of a tile. Rows that are not there
 // repeat the last one.
-func (t *tile) generic4x4(r, n, j int) {
+func (t *tile) generic4x4(s *spot, r, n, j int) {
 	var at [4]int
 	for i := range at {
 		row := r + min(i, n-1)
-		at[i] = t.a0[row/t.g.group] + row%t.g.group*t.aRow
+		at[i] = s.a[row/t.g.group] + row%t.g.group*t.aRow
 	}
 	var s00, s01, s02, s03, s10, s11, s12, s13, s20, s21, s22, s23, s30, s31, s32, s33 float32
 	for i2 := range t.n2 {
 		for i1 := range t.n1 {
 			off := i2*t.aStep2 + i1*t.aStep1
 			p0, p1, p2, p3 := at[0]+off, at[1]+off, at[2]+off, at[3]+off
-			q := t.b0 + j + i2*t.bStep2 + i1*t.bStep1
+			q := j + i2*t.bStep2 + i1*t.bStep1
 			for range t.k {
 				b := t.b[q : q+4 : q+4]
 				b0, b1, b2, b3 := b[0], b[1], b[2], b[3]
@@ -178,10 +247,11 @@ func (t *tile) generic4x4(r, n, j int) {
 	}
 	sums := [4][4]float32{{s00, s01, s02, s03}, {s10, s11, s12, s13}, {s20, s21, s22, s23}, {s30, s31, s32, s33}}
 	for i := range n {
-		c := t.c[t.c0[(r+i)/t.g.group]+(r+i)%t.g.group*t.cRow+j:]
+		row := r + i
+		c := t.c[s.c[row/t.g.group]+row%t.g.group*t.cRow+j:]
 		for l := range min(4, t.cols-j) {
 			sum := sums[i][l]
-			if t.add != 0 {
+			if t.add {
 				sum = c[l] + sum
 			}
 			if t.bias != nil {
@@ -191,6 +261,3 @@ func (t *tile) generic4x4(r, n, j int) {
 		}
 	}
 }
-
-// pointer is the tile as the assembly's stubs take it.
-func (t *tile) pointer() *byte { return (*byte)(unsafe.Pointer(t)) }

@@ -2,22 +2,24 @@
 
 package kernels
 
+import "unsafe"
+
 // kernel runs the assembly of the level in use.
-func (t *tile) kernel(rows int) {
+func (t *tile) kernel(first, count, rows int) {
 	switch Level() {
 	case AVX512:
 		t.avx512(rows)
 	case AVX2:
 		t.avx2(rows)
 	default:
-		t.generic(rows)
+		t.generic(first, count, rows)
 	}
 }
 
 // avx512 calls the kernel of so many rows, narrow or wide. The calls are spelled out because
 // an argument of a call through a table would escape to the heap.
 func (t *tile) avx512(rows int) {
-	p := t.pointer()
+	p := (*byte)(unsafe.Pointer(&t.call))
 	if t.cols <= 16 {
 		switch rows {
 		case 1:
@@ -78,7 +80,7 @@ func (t *tile) avx512(rows int) {
 // avx2 calls the kernel of so many rows, narrow or wide. The calls are spelled out because
 // an argument of a call through a table would escape to the heap.
 func (t *tile) avx2(rows int) {
-	p := t.pointer()
+	p := (*byte)(unsafe.Pointer(&t.call))
 	if t.cols <= 8 {
 		switch rows {
 		case 1:
@@ -137,4 +139,20 @@ func transpose8(dst, src []float32, dstStride, srcStride, n int) {
 		return
 	}
 	transpose8AVX2(&dst[0], &src[0], dstStride, srcStride, n/8)
+}
+
+// copyPanel is dst[i*32+j] = src[i*stride+j] for i < n, j < 32.
+func copyPanel(dst, src []float32, n, stride int) {
+	if n == 0 {
+		return
+	}
+	_, _ = dst[n*panelCols-1], src[(n-1)*stride+panelCols-1]
+	switch Level() {
+	case AVX512:
+		copyPanelAVX512(&dst[0], &src[0], n, stride)
+	case AVX2:
+		copyPanelAVX2(&dst[0], &src[0], n, stride)
+	default:
+		copyPanelGeneric(dst, src, n, stride)
+	}
 }

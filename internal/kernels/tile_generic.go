@@ -2,10 +2,12 @@
 
 package kernels
 
-func (t *tile) kernel(rows int) { t.generic(rows) }
+func (t *tile) kernel(first, count, rows int) { t.generic(first, count, rows) }
 
 func addTo(y, x []float32, n int) { addGeneric(y[:n], x[:n]) }
 
 func transpose8(dst, src []float32, dstStride, srcStride, n int) {
 	transposeGeneric(dst, src, dstStride, srcStride, 8, n)
 }
+
+func copyPanel(dst, src []float32, n, stride int) { copyPanelGeneric(dst, src, n, stride) }

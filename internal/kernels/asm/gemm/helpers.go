@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
@@ -23,6 +25,94 @@ func (s *isa) add() {
 	ADDQ(Imm(64), x)
 	SUBQ(Imm(16), n)
 	JNZ(LabelRef("loop"))
+	VZEROUPPER()
+	RET()
+}
+
+// panel writes the copy of rows of 32 floats that lie at a stride to rows end to end.
+func (s *isa) panel() {
+	TEXT("copyPanel"+s.name, NOSPLIT, "func(dst, src *float32, n, stride int)")
+	Pragma("noescape")
+	Doc("copyPanel" + s.name + " is dst[i*32+j] = src[i*stride+j] for i < n, j < 32; n > 0.")
+	dst, src := Load(Param("dst"), GP64()), Load(Param("src"), GP64())
+	n, stride := Load(Param("n"), GP64()), Load(Param("stride"), GP64())
+	SHLQ(Imm(2), stride)
+	Label("loop")
+	for i := range 32 / s.lanes {
+		v := s.vec()
+		VMOVUPS(Mem{Base: src, Disp: 4 * s.lanes * i}, v)
+		VMOVUPS(v, Mem{Base: dst, Disp: 4 * s.lanes * i})
+	}
+	ADDQ(stride, src)
+	SUBQ(I8(-128), dst)
+	DECQ(n)
+	JNZ(LabelRef("loop"))
+	VZEROUPPER()
+	RET()
+}
+
+// packTiles writes the copy of rows to tiles: columns of a tile's height, a row after the other.
+func (s *isa) packTiles() {
+	TEXT("packTiles"+s.name, NOSPLIT, "func(dst, src *float32, n, stride, tiles, tileStride, cols int)")
+	Pragma("noescape")
+	Doc(fmt.Sprintf("packTiles%s is dst[t*tileStride+i*%d+j] = src[i*stride+t*%d+j] for t < tiles, i < n, j < cols;", s.name, s.rows, s.rows),
+		"tiles and n > 0.")
+	dst, src := Load(Param("dst"), GP64()), Load(Param("src"), GP64())
+	n, stride := Load(Param("n"), GP64()), Load(Param("stride"), GP64())
+	tileStride, cols := Load(Param("tileStride"), GP64()), Load(Param("cols"), GP64())
+	SHLQ(Imm(2), stride)
+	SHLQ(Imm(2), tileStride)
+	m := s.masks(cols, 1)
+	Label("row")
+	to, from, tiles := GP64(), GP64(), Load(Param("tiles"), GP64())
+	MOVQ(dst, to)
+	MOVQ(src, from)
+	Label("tile")
+	v := s.vec()
+	m.load(0, Mem{Base: from}, v)
+	m.store(0, v, Mem{Base: to})
+	ADDQ(Imm(uint64(4*s.rows)), from)
+	ADDQ(tileStride, to)
+	DECQ(tiles)
+	JNZ(LabelRef("tile"))
+	ADDQ(stride, src)
+	ADDQ(Imm(uint64(4*s.rows)), dst)
+	DECQ(n)
+	JNZ(LabelRef("row"))
+	VZEROUPPER()
+	RET()
+}
+
+// sumRows writes the sum of rows of eight vectors, in order.
+func (s *isa) sumRows() {
+	TEXT("sumRows"+s.name, NOSPLIT, "func(dst, src *float32, n, stride int, add bool)")
+	Pragma("noescape")
+	Doc(fmt.Sprintf("sumRows%s is dst[j] = (dst[j] if add) + sum of src[i*stride+j] over i < n, for j < %d; n > 0.", s.name, 8*s.lanes))
+	dst, src := Load(Param("dst"), GP64()), Load(Param("src"), GP64())
+	n, stride := Load(Param("n"), GP64()), Load(Param("stride"), GP64())
+	add := Load(Param("add"), GP8())
+	SHLQ(Imm(2), stride)
+	var acc [8]reg.VecVirtual
+	for i := range acc {
+		acc[i] = s.vec()
+		s.zero(acc[i])
+	}
+	Label("row")
+	for i := range acc {
+		VADDPS(Mem{Base: src, Disp: 4 * s.lanes * i}, acc[i], acc[i])
+	}
+	ADDQ(stride, src)
+	DECQ(n)
+	JNZ(LabelRef("row"))
+	TESTB(add, add)
+	JEQ(LabelRef("store"))
+	for i := range acc {
+		VADDPS(Mem{Base: dst, Disp: 4 * s.lanes * i}, acc[i], acc[i])
+	}
+	Label("store")
+	for i := range acc {
+		VMOVUPS(acc[i], Mem{Base: dst, Disp: 4 * s.lanes * i})
+	}
 	VZEROUPPER()
 	RET()
 }

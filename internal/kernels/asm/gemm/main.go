@@ -15,6 +15,9 @@ func main() {
 			}
 		}
 		isa.add()
+		isa.panel()
+		isa.packTiles()
+		isa.sumRows()
 	}
 	transpose()
 	Generate()

@@ -26,62 +26,76 @@ var (
 	avx2   = &isa{"AVX2", 8, 2, 6, YMM}
 )
 
-// Offsets of the fields of kernels.tile, in bytes; a test there holds them to the struct.
+// Offsets of the fields of kernels.call, in bytes; a test there holds them to the struct. Strides
+// are in bytes already.
 const (
-	offA    = 0
-	offB    = 24
-	offC    = 48
-	offBias = 72
-	offA0   = 96  // [3]int
-	offC0   = 120 // [3]int
-	offB0   = 144
-	offARow = 152
-	offAK   = 160
-	offBK   = 168
-	offCRow = 176
-	offK    = 184
-	offN1   = 192
-	offN2   = 200
-	offCols = 208
-	offAdd  = 216
-	offStep = 224 // stepA1, stepB1, stepA2, stepB2, in bytes already
+	offA     = 0
+	offB     = 8
+	offC     = 16
+	offBias  = 24
+	offFirst = 32
+	offCount = 40
+	offARow  = 48
+	offAK    = 56
+	offBK    = 64
+	offCRow  = 72
+	offK     = 80
+	offN1    = 88
+	offN2    = 96
+	offEndA1 = 104
+	offEndB1 = 112
+	offEndA2 = 120
+	offEndB2 = 128
+	offCols  = 136
+	offAdd   = 144
+	offSpots = 152
+
+	spotA    = 0  // of kernels.spot: [3]int
+	spotC    = 24 // [3]int
+	spotSize = 48
 )
 
-// tile writes the kernel of rows × (vecs·lanes). Its definition is (*tile).generic in
-// package kernels.
+// tile writes the kernel of rows × (vecs·lanes). Its definition is (*tile).generic in package
+// kernels.
 func (s *isa) tile(rows, vecs int) {
 	name := fmt.Sprintf("tile%dx%d%s", rows, vecs*s.lanes, s.name)
-	TEXT(name, NOSPLIT, "func(t *byte)")
+	TEXT(name, NOSPLIT, "func(c *byte)")
 	Pragma("noescape")
-	Doc(fmt.Sprintf("%s is generic(%d) of the kernels.tile at t, for at most %d columns.", name, rows, vecs*s.lanes))
-	t := Load(Param("t"), GP64())
-	field := func(off int) Mem { return Mem{Base: t, Disp: off} }
-	groups := (rows + s.group - 1) / s.group
-
-	Comment("Addresses of A, one a group of rows, and of B; strides in bytes.")
-	base, b := GP64(), GP64()
-	var a []reg.GPVirtual
-	MOVQ(field(offA), base)
-	for g := range groups {
-		p := GP64()
-		MOVQ(field(offA0+8*g), p)
-		LEAQ(Mem{Base: base, Index: p, Scale: 4}, p)
-		a = append(a, p)
-	}
-	MOVQ(field(offB), base)
-	MOVQ(field(offB0), b)
-	LEAQ(Mem{Base: base, Index: b, Scale: 4}, b)
-	stride := func(off int) reg.GPVirtual {
+	Doc(fmt.Sprintf("%s does the kernels.call at c: tiles of %d rows and at most %d columns.", name, rows, vecs*s.lanes))
+	call := Load(Param("c"), GP64())
+	field := func(off int) Mem { return Mem{Base: call, Disp: off} }
+	load := func(off int) reg.GPVirtual {
 		r := GP64()
 		MOVQ(field(off), r)
-		SHLQ(Imm(2), r)
 		return r
 	}
-	aRow, aK, bK := stride(offARow), stride(offAK), stride(offBK)
-	aRow3 := GP64()
-	if s.group > 3 && rows > 3 {
-		LEAQ(Mem{Base: aRow, Index: aRow, Scale: 2}, aRow3)
+	groups := (rows + s.group - 1) / s.group
+	m := s.masks(load(offCols), vecs)
+	spot, count := load(offFirst), load(offCount)
+	LEAQ(Mem{Base: call, Index: spot, Scale: 1, Disp: offSpots}, spot)
+	aK, bK := load(offAK), load(offBK)
+	a := make([]reg.GPVirtual, groups)
+	for g := range a {
+		a[g] = GP64()
 	}
+	aRow, aRow3 := GP64(), GP64()
+	// addresses sets a to where the rows of a matrix begin, aRow and aRow3 to their distances.
+	addresses := func(offBase, offRow, inSpot int) {
+		base := load(offBase)
+		for g, p := range a {
+			MOVQ(Mem{Base: spot, Disp: inSpot + 8*g}, p)
+			LEAQ(Mem{Base: base, Index: p, Scale: 4}, p)
+		}
+		MOVQ(field(offRow), aRow)
+		if s.group > 3 && rows > 3 {
+			LEAQ(Mem{Base: aRow, Index: aRow, Scale: 2}, aRow3)
+		}
+	}
+
+	Label("tile")
+	Comment("Addresses of A, one a group of rows, and of B.")
+	addresses(offA, offARow, spotA)
+	b := load(offB)
 	// row is the address of row r of A, or of C with C's registers.
 	row := func(p []reg.GPVirtual, one, three reg.GPVirtual, r int) Mem {
 		m := Mem{Base: p[r/s.group]}
@@ -105,12 +119,11 @@ func (s *isa) tile(rows, vecs int) {
 		}
 	}
 
-	n2, n1, k := GP64(), GP64(), GP64()
-	MOVQ(field(offN2), n2)
+	n2 := load(offN2)
 	Label("outer")
-	MOVQ(field(offN1), n1)
+	n1 := load(offN1)
 	Label("middle")
-	MOVQ(field(offK), k)
+	k := load(offK)
 	Label("inner")
 	bv := make([]reg.VecVirtual, vecs)
 	for v := range bv {
@@ -130,48 +143,33 @@ func (s *isa) tile(rows, vecs int) {
 	}
 	DECQ(k)
 	JNZ(LabelRef("inner"))
-	ADDQ(field(offStep+8), b)
-	for _, p := range a {
-		ADDQ(field(offStep), p)
+	next := func(offA, offB int, n reg.GPVirtual, label string) {
+		ADDQ(field(offB), b)
+		for _, p := range a {
+			ADDQ(field(offA), p)
+		}
+		DECQ(n)
+		JNZ(LabelRef(label))
 	}
-	DECQ(n1)
-	JNZ(LabelRef("middle"))
-	ADDQ(field(offStep+24), b)
-	for _, p := range a {
-		ADDQ(field(offStep+16), p)
-	}
-	DECQ(n2)
-	JNZ(LabelRef("outer"))
+	next(offEndA1, offEndB1, n1, "middle")
+	next(offEndA2, offEndB2, n2, "outer")
 
-	Comment("Addresses of C; masks for its columns.")
-	MOVQ(field(offC), base)
-	for g, p := range a {
-		MOVQ(field(offC0+8*g), p)
-		LEAQ(Mem{Base: base, Index: p, Scale: 4}, p)
-	}
-	MOVQ(field(offCRow), aRow)
-	SHLQ(Imm(2), aRow)
-	if s.group > 3 && rows > 3 {
-		LEAQ(Mem{Base: aRow, Index: aRow, Scale: 2}, aRow3)
-	}
-	m := s.masks(field(offCols), vecs)
-
+	Comment("Addresses of C.")
+	addresses(offC, offCRow, spotC)
 	CMPQ(field(offAdd), Imm(0))
 	JEQ(LabelRef("bias"))
 	for r := range rows {
 		for v := range vecs {
-			x := s.vec()
-			m.load(v, at(row(a, aRow, aRow3, r), 4*s.lanes*v), x)
-			VADDPS(x, acc[r][v], acc[r][v])
+			m.add(v, at(row(a, aRow, aRow3, r), 4*s.lanes*v), acc[r][v])
 		}
 	}
 	Label("bias")
-	MOVQ(field(offBias), b)
-	TESTQ(b, b)
+	bias := load(offBias)
+	TESTQ(bias, bias)
 	JEQ(LabelRef("store"))
 	for v := range vecs {
 		x := s.vec()
-		m.load(v, Mem{Base: b, Disp: 4 * s.lanes * v}, x)
+		m.load(v, Mem{Base: bias, Disp: 4 * s.lanes * v}, x)
 		for r := range rows {
 			VADDPS(x, acc[r][v], acc[r][v])
 		}
@@ -182,6 +180,9 @@ func (s *isa) tile(rows, vecs int) {
 			m.store(v, acc[r][v], at(row(a, aRow, aRow3, r), 4*s.lanes*v))
 		}
 	}
+	ADDQ(Imm(spotSize), spot)
+	DECQ(count)
+	JNZ(LabelRef("tile"))
 	VZEROUPPER()
 	RET()
 }
@@ -202,14 +203,13 @@ func (s *isa) zero(v reg.VecVirtual) {
 // masks reads and writes the first cols columns of a tile's row.
 type masks struct {
 	load  func(v int, m Mem, x reg.VecVirtual)
+	add   func(v int, m Mem, x reg.VecVirtual) // x += m
 	store func(v int, x reg.VecVirtual, m Mem)
 }
 
-// masks computes them: opmask registers of ones for AVX-512; for AVX2 a vector of ones and
+// masks computes them for n columns, and clobbers n: opmask registers of ones for AVX-512; for AVX2 a vector of ones and
 // zeros from a table, where all but the last vector of a row are whole.
-func (s *isa) masks(cols Mem, vecs int) masks {
-	n := GP64()
-	MOVQ(cols, n)
+func (s *isa) masks(n reg.Register, vecs int) masks {
 	if s == avx512 {
 		bits := GP64()
 		MOVQ(I32(-1), bits)
@@ -224,6 +224,7 @@ func (s *isa) masks(cols Mem, vecs int) masks {
 		}
 		return masks{
 			load:  func(v int, m Mem, x reg.VecVirtual) { VMOVUPS_Z(m, k[v], x) },
+			add:   func(v int, m Mem, x reg.VecVirtual) { VADDPS(m, x, k[v], x) },
 			store: func(v int, x reg.VecVirtual, m Mem) { VMOVUPS(x, k[v], m) },
 		}
 	}
@@ -232,13 +233,19 @@ func (s *isa) masks(cols Mem, vecs int) masks {
 	NEGQ(n)
 	// The last vector holds n - lanes·(vecs-1) columns: as many ones end at the table's middle.
 	VMOVUPS(Mem{Base: table, Index: n, Scale: 4, Disp: 4 * (s.lanes + s.lanes*(vecs-1))}, mask)
+	load := func(v int, m Mem, x reg.VecVirtual) {
+		if v < vecs-1 {
+			VMOVUPS(m, x)
+			return
+		}
+		VMASKMOVPS(m, mask, x)
+	}
 	return masks{
-		load: func(v int, m Mem, x reg.VecVirtual) {
-			if v < vecs-1 {
-				VMOVUPS(m, x)
-				return
-			}
-			VMASKMOVPS(m, mask, x)
+		load: load,
+		add: func(v int, m Mem, x reg.VecVirtual) {
+			y := s.vec()
+			load(v, m, y)
+			VADDPS(y, x, x)
 		},
 		store: func(v int, x reg.VecVirtual, m Mem) {
 			if v < vecs-1 {
