@@ -100,7 +100,7 @@ func (p *Plan) checkWrite(pass *Pass, s *Step, v int) error {
 
 func (p *Plan) mayReplace(s *Step, operand, result int) bool {
 	for j, v := range s.In {
-		if v == operand && !inPlace(s.Kind, j, slices.Index(s.Out, result)) {
+		if v == operand && !s.inPlace(j, slices.Index(s.Out, result)) {
 			return false
 		}
 	}

@@ -41,6 +41,7 @@ func Compile(g *gorgonia.ExprGraph, outputs []*gorgonia.Node, updates []ops.Upda
 	}
 	c.fuse()
 	c.schedule()
+	c.accumulate()
 	c.chain()
 	c.assign()
 	c.measure()
@@ -325,12 +326,7 @@ func (c *compiler) finish(outputs []*gorgonia.Node, updates []ops.Update) error 
 // and its activations live no longer than they must. The exception: a point-wise step that
 // can follow the point-wise step just taken goes first, to become one pass with it.
 func (c *compiler) schedule() {
-	c.producer = map[int]int{}
-	for i, s := range c.steps {
-		for _, v := range s.Out {
-			c.producer[v] = i
-		}
-	}
+	c.producer = c.producers()
 	missing := make([]int, len(c.steps)) // operands not yet computed
 	readers := make([][]int, len(c.steps))
 	for i, s := range c.steps {
@@ -374,6 +370,17 @@ func (c *compiler) schedule() {
 		steps[to], point[to] = c.steps[from], c.point[from]
 	}
 	c.steps, c.point = steps, point
+}
+
+// producers gives the step that computes a value.
+func (c *compiler) producers() map[int]int {
+	producer := map[int]int{}
+	for i, s := range c.steps {
+		for _, v := range s.Out {
+			producer[v] = i
+		}
+	}
+	return producer
 }
 
 // follows says whether step b reads a result of step a and both are point-wise over the
@@ -481,7 +488,7 @@ func (c *compiler) reusable(i, k int) int {
 		if p.Buffers[b].Place != Arena || p.Buffers[b].Size != size || p.Values[v].Size() != size || c.lastUse[root] != i {
 			continue
 		}
-		if !c.point[i] && !inPlace(s.Kind, j, k) {
+		if !c.point[i] && !s.inPlace(j, k) {
 			continue
 		}
 		taken := false

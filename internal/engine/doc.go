@@ -19,9 +19,10 @@
 //	nodes that no output and no update needs are dropped
 //	   └ the rest, topologically sorted, becomes steps; reshapes, parts and contiguous
 //	     slices become views and cost nothing
-//	       └ neighbouring point-wise steps become one pass over memory (a chain)
+//	       └ a group norm with its SiLU, a product with the sum behind it become one step
+//	         └ neighbouring point-wise steps become one pass over memory (a chain)
 //	           └ results take over the buffer of an operand that dies there, where safe
-//	               └ what is left gets an offset in one arena, reused as soon as it is free
+//	             └ what is left gets an offset in one arena, reused as soon as it is free
 //
 // so that peak memory is known before the first step (Plan.Peak), and a step allocates
 // nothing. Plan.Check proves that no pass reads a tensor that another one has

@@ -7,25 +7,34 @@ import (
 )
 
 // Kinds that only plans have, as Compile makes one step of two. A step of such a kind has
-// the operation, and so the settings, of the normalisation.
+// the operation, and so the settings, of the normalisation or of the product.
 const (
 	// KindGroupNormSiLU is SiLU of a group norm: reads x, gamma, beta; gives y, mean, rstd.
 	KindGroupNormSiLU ops.Kind = "group-norm-silu"
 	// KindGroupNormSiLUGrad is its gradient: reads dy, x, mean, rstd, gamma, beta; gives dx,
 	// dgamma, dbeta. It makes the argument of SiLU again.
 	KindGroupNormSiLUGrad ops.Kind = "group-norm-silu-grad"
+
+	// Products that are added to their last operand, which the result may lie over.
+	KindLinearAdd          ops.Kind = "linear-add"
+	KindLinearGradInputAdd ops.Kind = "linear-grad-input-add"
+	KindConv2dAdd          ops.Kind = "conv2d-add"
+	KindConv2dGradInputAdd ops.Kind = "conv2d-grad-input-add"
 )
+
+// added gives the kinds of products that can be added to something.
+var added = map[ops.Kind]ops.Kind{
+	"linear":            KindLinearAdd,
+	"linear-grad-input": KindLinearGradInputAdd,
+	"conv2d":            KindConv2dAdd,
+	"conv2d-grad-input": KindConv2dGradInputAdd,
+}
 
 // fuse makes one step of a group norm and the SiLU behind it, and one of their gradients,
 // where nobody else reads what is between them. That saves two trips to memory each way,
 // and the memory of the norm's result from forward to backward pass.
 func (c *compiler) fuse() {
-	readers := map[int][]int{} // by value that no view is: steps, once for each operand
-	for i, s := range c.steps {
-		for _, v := range s.In {
-			readers[c.root(v)] = append(readers[c.root(v)], i)
-		}
-	}
+	readers := c.readers()
 	gone := make([]bool, len(c.steps))
 	for i := range c.steps {
 		norm := &c.steps[i]
@@ -53,15 +62,32 @@ func (c *compiler) fuse() {
 	c.drop(gone)
 }
 
+// whole says whether a value is all of what it is a view of, if it is one.
+func (c *compiler) whole(v int) bool {
+	return c.plan.Values[v].Size() == c.plan.Values[c.root(v)].Size()
+}
+
+// readers lists the steps that read a value that no view is, or a view of it, once for each
+// operand.
+func (c *compiler) readers() map[int][]int {
+	readers := map[int][]int{}
+	for i, s := range c.steps {
+		for _, v := range s.In {
+			readers[c.root(v)] = append(readers[c.root(v)], i)
+		}
+	}
+	return readers
+}
+
 // readBySiLU finds the SiLU that reads y, and its gradient, -1 if there is none. They are
 // not alone if anybody else reads y.
 func (c *compiler) readBySiLU(y int, readers map[int][]int) (silu, siluGrad int, alone bool) {
 	silu, siluGrad = -1, -1
 	for _, r := range readers[y] {
 		switch s := &c.steps[r]; {
-		case s.Kind == "silu" && silu < 0:
+		case s.Kind == "silu" && silu < 0 && c.whole(s.In[0]):
 			silu = r
-		case s.Kind == "silu-grad" && siluGrad < 0 && c.root(s.In[0]) != y:
+		case s.Kind == "silu-grad" && siluGrad < 0 && c.root(s.In[0]) != y && c.whole(s.In[1]):
 			siluGrad = r
 		default:
 			return -1, -1, false
@@ -82,11 +108,52 @@ func (c *compiler) normGradOf(norm *Step, du int, readers map[int][]int) int {
 		return -1
 	}
 	for k, v := range want {
-		if v < 0 || c.root(s.In[k]) != v {
+		if v < 0 || c.root(s.In[k]) != v || !c.whole(s.In[k]) {
 			return -1
 		}
 	}
 	return readers[du][0]
+}
+
+// accumulate makes one step of a product and a sum with something computed before, where
+// that is not read any more once the product begins, so that the product is added to it in
+// place: a residual branch, or gradients that meet. It works on the final order of the steps.
+func (c *compiler) accumulate() {
+	readers, producer := c.readers(), c.producers()
+	gone := make([]bool, len(c.steps))
+	for i := range c.steps {
+		if c.steps[i].Kind != kindAdd {
+			continue
+		}
+		for k := range 2 {
+			product, sum := c.root(c.steps[i].In[k]), c.root(c.steps[i].In[1-k])
+			at, ok := producer[product]
+			if !ok || added[c.steps[at].Kind] == "" || c.kept[product] || len(readers[product]) != 1 || !c.whole(c.steps[i].In[k]) {
+				continue
+			}
+			if before, computed := producer[sum]; !computed || before >= at || c.kept[sum] || !c.readBefore(sum, at, i, readers) {
+				continue
+			}
+			s := &c.steps[at]
+			s.rename(added[s.Kind])
+			s.In = slices.Concat(s.In, c.steps[i].In[1-k:2-k])
+			s.Out[0] = c.steps[i].Out[0]
+			producer[s.Out[0]] = at
+			gone[i] = true
+			break
+		}
+	}
+	c.drop(gone)
+}
+
+// readBefore says whether all steps that read v, but for the one excepted, come before step at.
+func (c *compiler) readBefore(v, at, except int, readers map[int][]int) bool {
+	for _, r := range readers[v] {
+		if r >= at && r != except {
+			return false
+		}
+	}
+	return true
 }
 
 // drop takes steps out.

@@ -1,6 +1,10 @@
 package engine
 
-import "lfm/internal/ops"
+import (
+	"slices"
+
+	"lfm/internal/ops"
+)
 
 // replaces lists, for operations that are not point-wise, which operands each result may be
 // written over: the kernels read each stretch of the operand wholly before they write the
@@ -24,16 +28,12 @@ var replaces = map[ops.Kind][][]int{ // by result: operands
 	"reparameterize-grad": {{0}},
 }
 
-// inPlace says whether result k of an operation may lie where operand j lies.
-func inPlace(kind ops.Kind, j, k int) bool {
-	results := replaces[kind]
-	if k >= len(results) {
-		return false
+// inPlace says whether result k of a step may lie where operand j lies.
+func (s *Step) inPlace(j, k int) bool {
+	switch s.Kind {
+	case KindLinearAdd, KindLinearGradInputAdd, KindConv2dAdd, KindConv2dGradInputAdd:
+		return j == len(s.In)-1
 	}
-	for _, operand := range results[k] {
-		if operand == j {
-			return true
-		}
-	}
-	return false
+	results := replaces[s.Kind]
+	return k < len(results) && slices.Contains(results[k], j)
 }

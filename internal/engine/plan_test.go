@@ -195,6 +195,33 @@ func TestFusing(t *testing.T) {
 	}
 }
 
+// TestAccumulate: a product is added to what it is summed with, in its place, unless somebody
+// still reads that: a residual branch does so in an evaluation, and not in training, where
+// the backward pass wants the branch's origin.
+func TestAccumulate(t *testing.T) {
+	g := gorgonia.NewGraph()
+	leaf := func(name string, shape ...int) *gorgonia.Node {
+		return gorgonia.NewTensor(g, tensor.Float32, len(shape), gorgonia.WithShape(shape...), gorgonia.WithName(name))
+	}
+	x, w := leaf("x", 3, 8), leaf("w", 8, 8)
+	h := ops.Exp(x)
+	y := ops.Add(h, ops.Linear(ops.LayerNorm(h), w, nil))
+	p, err := engine.Compile(g, gorgonia.Nodes{y}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := p.String(); strings.Count(text, "= linear-add#") != 1 || strings.Contains(text, "= add#") || p.Sizes.Arena != 2*engine.Align(24) {
+		t.Errorf("the product is not added in place:\n%s", text)
+	}
+	p, err = engine.Compile(g, gorgonia.Nodes{y, h}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := p.String(); strings.Contains(text, "linear-add") {
+		t.Errorf("the product is added to an output:\n%s", text)
+	}
+}
+
 // TestSameGraphSamePlan: compiling depends on nothing but the graph.
 func TestSameGraphSamePlan(t *testing.T) {
 	for seed := range uint64(10) {

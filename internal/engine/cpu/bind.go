@@ -99,6 +99,25 @@ func (c *call) optional(i int) []float32 {
 	return nil
 }
 
+// sum takes the last operand off the list where the step adds its result to it, and copies it
+// to the result unless it lies there already.
+func (c *call) sum() bool {
+	switch c.kind {
+	case engine.KindLinearAdd, engine.KindLinearGradInputAdd, engine.KindConv2dAdd, engine.KindConv2dGradInputAdd:
+	default:
+		return false
+	}
+	last := len(c.in) - 1
+	from, to := c.in[last].data, c.out[0].data
+	c.in = c.in[:last]
+	if from != nil && &from[0] != &to[0] {
+		c.loop((len(to)+blockSize-1)/blockSize, 0, func(_ []float32, i0, i1 int) {
+			copy(to[i0*blockSize:min(i1*blockSize, len(to))], from[i0*blockSize:])
+		})
+	}
+	return true
+}
+
 // shapes are those of the operands.
 func (c *call) shapes() []tensor.Shape {
 	var list []tensor.Shape

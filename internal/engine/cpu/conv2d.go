@@ -11,8 +11,10 @@ func convShape(s ref.ConvShape) kernels.ConvShape {
 }
 
 func conv2d(c *call) {
+	sum := c.sum()
 	y, x, w, bias := c.out[0].data, c.in[0].data, c.in[1].data, c.optional(2)
 	s := convShape(c.op.(*ops.Conv2dOp).Shape(c.shapes()))
+	s.Accumulate = sum
 	packed := c.pack(1, kernels.Conv2dPackSize(s), kernels.Conv2dPackItems(s), func(packed []float32, i0, i1 int) {
 		kernels.Conv2dPack(packed, w, s, i0, i1)
 	})
@@ -22,8 +24,10 @@ func conv2d(c *call) {
 }
 
 func conv2dGradInput(c *call) {
+	sum := c.sum()
 	dx, dy, w := c.out[0].data, c.in[0].data, c.in[1].data
 	s := convShape(c.op.(*ops.Conv2dGradInputOp).Shape(c.shapes()))
+	s.Accumulate = sum
 	packed := c.pack(1, kernels.Conv2dGradInputPackSize(s), kernels.Conv2dGradInputPackItems(s), func(packed []float32, i0, i1 int) {
 		kernels.Conv2dGradInputPack(packed, w, s, i0, i1)
 	})

@@ -3,9 +3,10 @@ package cpu
 import "lfm/internal/kernels"
 
 func linear(c *call) {
+	sum := c.sum()
 	x, w, y, bias := c.in[0], c.in[1], c.out[0].data, c.optional(2)
 	n := x.shape[0]
-	s := kernels.LinearShape{N: n, Rows: rows(x.shape) / n, In: w.shape[1], Out: w.shape[0]}
+	s := kernels.LinearShape{N: n, Rows: rows(x.shape) / n, In: w.shape[1], Out: w.shape[0], Accumulate: sum}
 	packed := c.pack(1, kernels.LinearPackSize(s), kernels.LinearPackItems(s), func(packed []float32, i0, i1 int) {
 		kernels.LinearPack(packed, w.data, s, i0, i1)
 	})
@@ -15,9 +16,10 @@ func linear(c *call) {
 }
 
 func linearGradInput(c *call) {
+	sum := c.sum()
 	dx, dy, w := c.out[0].data, c.in[0], c.in[1]
 	n := dy.shape[0]
-	s := kernels.LinearShape{N: n, Rows: rows(dy.shape) / n, In: w.shape[1], Out: w.shape[0]}
+	s := kernels.LinearShape{N: n, Rows: rows(dy.shape) / n, In: w.shape[1], Out: w.shape[0], Accumulate: sum}
 	packed := c.pack(1, kernels.LinearGradInputPackSize(s), kernels.LinearGradInputPackItems(s), func(packed []float32, i0, i1 int) {
 		kernels.LinearGradInputPack(packed, w.data, s, i0, i1)
 	})

@@ -2,7 +2,9 @@ package cpu_test
 
 import (
 	"errors"
+	"fmt"
 	"math"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -121,7 +123,11 @@ func models(n int) map[string]*enginetest.Model {
 // the references: loss, output and all gradients agree.
 func TestTapeMachine(t *testing.T) {
 	b := backend(t, 2)
-	for name, m := range models(3) {
+	all := models(3)
+	for seed := range uint64(40) { // a batch of 1 makes slices views
+		all[fmt.Sprintf("random-%d", seed)] = enginetest.Random(1+int(seed%3), seed)
+	}
+	for name, m := range all {
 		wanted := append(gorgonia.Nodes{m.Loss, m.Output}, m.Grads...)
 		machine := open(t, b, m, wanted, nil, engine.Options{})
 		run(t, machine)
@@ -491,6 +497,27 @@ func TestProfile(t *testing.T) {
 	}
 	if total != len(calls) {
 		t.Errorf("the tally has %d calls, want %d", total, len(calls))
+	}
+}
+
+// TestHeapIsFlat: ten thousand steps leave Go's heap as they found it.
+func TestHeapIsFlat(t *testing.T) {
+	m := enginetest.Perceptron(2, 1)
+	machine := open(t, backend(t, 2), m, gorgonia.Nodes{m.Loss}, updates(m), engine.Options{})
+	heap := func() uint64 {
+		var s runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&s)
+		return s.HeapAlloc
+	}
+	machine.SetScalars(scalars(0, 1e-3))
+	run(t, machine)
+	before := heap()
+	for range 10000 {
+		run(t, machine)
+	}
+	if after := heap(); after > before+4096 {
+		t.Errorf("the heap grew from %d to %d bytes", before, after)
 	}
 }
 

@@ -10,15 +10,20 @@ import (
 // kernelTable leads from a kind to what binds its kernel. The files named after the kernels'
 // own hold the binders.
 var kernelTable = map[ops.Kind]func(c *call){
-	"linear":             linear,
-	"linear-grad-input":  linearGradInput,
-	"linear-grad-weight": linearGradWeight,
+	"linear":                      linear,
+	"linear-grad-input":           linearGradInput,
+	"linear-grad-weight":          linearGradWeight,
+	engine.KindLinearAdd:          linear,
+	engine.KindLinearGradInputAdd: linearGradInput,
 
-	"conv2d":             conv2d,
-	"conv2d-grad-input":  conv2dGradInput,
-	"conv2d-grad-weight": conv2dGradWeight,
-	"upsample2":          upsample2,
-	"upsample2-grad":     upsample2Grad,
+	"conv2d":                      conv2d,
+	"conv2d-grad-input":           conv2dGradInput,
+	"conv2d-grad-weight":          conv2dGradWeight,
+	engine.KindConv2dAdd:          conv2d,
+	engine.KindConv2dGradInputAdd: conv2dGradInput,
+
+	"upsample2":      upsample2,
+	"upsample2-grad": upsample2Grad,
 
 	"group-norm":                 groupNorm,
 	"group-norm-grad":            groupNormGrad,
