@@ -28,7 +28,7 @@ var mayImport = map[string][]string{
 	"internal/path":        {},
 	"internal/ode":         {},
 	"internal/metrics":     {"gonum.org/v1/gonum"},
-	"internal/kernels":     {"golang.org/x/sys/cpu"},
+	"internal/kernels":     {"internal/kernels/ref", "golang.org/x/sys/cpu"},
 	"internal/kernels/ref": {},
 	"internal/picture":     {"golang.org/x/image"},
 	"internal/critters":    {"internal/rng", "git.sr.ht/~sbinet/gg"},

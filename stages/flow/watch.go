@@ -35,10 +35,10 @@ type Loss struct {
 }
 
 const (
-	evaluations = 10  // during training
-	timeBins    = 8   // t = (i+1/2)/8
-	watchedRows = 128 // during training
-	finalRows   = 512
+	evaluations = 10 // during training
+	timeBins    = 8  // t = (i+1/2)/8
+	watchedRows = 64 // during training
+	finalRows   = 256
 	evalBatch   = 64
 
 	previewColumns  = 4
