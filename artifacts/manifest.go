@@ -125,7 +125,7 @@ func (d *damage) Error() string { return d.file + ": " + d.what }
 func checkName(name string) error {
 	switch {
 	case !fs.ValidPath(name) || name == "." || !filepath.IsLocal(filepath.FromSlash(name)):
-		return fmt.Errorf("%q is no name for a payload's file: want a relative one, with slashes, without . and ..", name)
+		return fmt.Errorf("%q is no name for a payload's file: want a relative one, with slashes, in which no part is . or .. itself", name)
 	case strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || strings.ContainsRune(`\:*?"<>|`, r) }):
 		return fmt.Errorf(`%q is no name for a payload's file: it holds one of \:*?"<>| or a control character`, name)
 	case strings.EqualFold(name, manifestName) || strings.EqualFold(name, suspectName):
