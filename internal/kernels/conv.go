@@ -430,11 +430,14 @@ func (s ConvShape) inside(k, in, out int) (i0, i1 int) {
 func Conv2dGradWeightItems(s ConvShape) int {
 	s.check()
 	g := newGradWeight(nil, nil, nil, s)
-	return g.items() + panels(s.Cout)
+	return g.items() + (s.Cout+biasCols-1)/biasCols
 }
 
 // Conv2dGradWeightScratch is the work memory of [Conv2dGradWeight] in floats.
-func Conv2dGradWeightScratch(s ConvShape) int { return gradScratch }
+func Conv2dGradWeightScratch(s ConvShape) int {
+	g := newGradWeight(nil, nil, nil, s)
+	return g.scratch()
+}
 
 // Conv2dGradWeight is the gradients dw (Cout, Cin, K, K) and db (Cout) of a convolution, by the
 // rule of 16, for work items [i0, i1). db may be nil. See ref.Conv2dGradWeight.
@@ -443,8 +446,11 @@ func Conv2dGradWeight(dw, db, dy, x []float32, s ConvShape, scratch []float32, i
 	weight := newGradWeight(dw, dy, x, s)
 	n := weight.items()
 	weight.run(scratch, min(i0, n), min(i1, n))
-	if db != nil && i1 > n {
-		bias := newGradBias(db, dy, s)
-		bias.run(scratch, max(i0, n)-n, i1-n)
+	if db == nil {
+		return
+	}
+	for i := max(i0, n); i < i1; i++ {
+		col := (i - n) * biasCols
+		gradBias(db, dy, scratch, s.N, s.OutH()*s.OutW(), s.Cout, col, min(biasCols, s.Cout-col))
 	}
 }

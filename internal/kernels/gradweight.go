@@ -1,6 +1,10 @@
 package kernels
 
-import "lfm/internal/kernels/ref"
+import (
+	"math/bits"
+
+	"lfm/internal/kernels/ref"
+)
 
 // The gradient of a weight is a sum over samples of outer products, one a pixel, by the rule
 // of 16 (package ref). For each tap (kh, kw) of a convolution it is
@@ -21,8 +25,10 @@ const (
 	gradGroup  = 18  // items that are computed together, at most
 	gradDepth  = 5   // partial sums that wait to be added: 16 of them make a tree of height 4
 
-	gradBlock   = gradRows * panelCols
-	gradScratch = gradGroup*gradDepth*gradBlock + gradPixels*panelCols
+	gradBlock = gradRows * panelCols
+	// Room for the pixels of a block of rows, packed to tiles that lie off a power of two.
+	gradPacked = gradRows*gradPixels + gradRows/6*cacheLine
+	cacheLine  = 16 // floats
 )
 
 // A side is one factor of the outer products: the channels at the pixels of some images.
@@ -42,7 +48,8 @@ func (f *side) at(sample, line, pixel int) int {
 type gradWeight struct {
 	s         ConvShape
 	a, b      side // channels of a are the rows of d, channels of b its columns
-	pack      bool // panels of b are copied together first
+	packB     bool // panels of b are copied together first
+	packA     bool // blocks of a are, too
 	d         []float32
 	rowStride int // distances in the gradient between rows and columns of a tap's d
 	colStride int
@@ -68,20 +75,11 @@ func newGradWeight(dw, dy, x []float32, s ConvShape) gradWeight {
 		g.a, g.b, g.rowStride, g.colStride = g.b, g.a, g.colStride, g.rowStride
 	}
 	// A copy serves all taps and rows, if the taps do not look at this side.
-	g.pack = (!g.b.isX || pointwise) && (g.b.channels%lanes != 0 || g.a.channels*taps >= 32)
+	g.packB = (!g.b.isX || pointwise) && (g.b.channels%lanes != 0 || g.a.channels*taps >= 32)
+	// One of a block serves all panels: of one tap, for each tap looks elsewhere.
+	g.packA = pointwise && g.packB && panels(g.b.channels) > 2
 	return g
 }
-
-// newGradBias is the gradient of a bias: the a of every pixel is 1.
-func newGradBias(db, dy []float32, s ConvShape) gradWeight {
-	s = ConvShape{N: s.N, H: s.OutH(), W: s.OutW(), Cin: 1, Cout: s.Cout, Kernel: 1, Stride: 1}
-	g := newGradWeight(db, dy, one, s)
-	g.a = side{v: one, channels: 1}
-	g.rowStride, g.colStride = 0, 1
-	return g
-}
-
-var one = []float32{1}
 
 // blocks is the number of blocks of rows of a d.
 func (g *gradWeight) blocks() int { return (g.a.channels + gradRows - 1) / gradRows }
@@ -89,6 +87,15 @@ func (g *gradWeight) blocks() int { return (g.a.channels + gradRows - 1) / gradR
 // items counts the blocks of rows, for each tap, for each panel of columns.
 func (g *gradWeight) items() int {
 	return g.blocks() * g.s.Kernel * g.s.Kernel * panels(g.b.channels)
+}
+
+// scratch is the work memory: stacks of sums, a panel of b, blocks of a.
+func (g *gradWeight) scratch() int {
+	n := gradGroup*gradDepth*gradBlock + gradPixels*panelCols
+	if g.packA {
+		n += min(g.blocks(), gradGroup) * gradPacked
+	}
+	return n
 }
 
 // A gradItem is a work item: a block of rows and a panel of columns of a tap's d.
@@ -124,20 +131,18 @@ func (g *gradWeight) run(scratch []float32, i0, i1 int) {
 
 // group computes some items.
 //
-// Partial sums are added as a binary counter counts. Each item has a stack of sums of subtrees;
-// when the two on top are of one height they become one. All stacks look alike.
+// Partial sums are added as a binary counter counts: p goes on top of an item's stack, and
+// for every 1 that p ends in, the two on top, sums of subtrees of one height, become one.
 func (g *gradWeight) group(items []gradItem, scratch []float32) {
-	var height [gradDepth]int
-	depth := 0
 	for p := range ref.Parts {
 		s0, s1 := ref.Part(p, g.s.N)
+		depth := bits.OnesCount(uint(p))
 		g.partial(items, scratch, depth, s0, s1)
-		height[depth] = 0
-		for depth++; depth > 1 && height[depth-1] == height[depth-2]; depth-- {
+		for range bits.TrailingZeros(^uint(p)) {
 			for i, item := range items {
-				addTo(stackSum(scratch, i, depth-2), stackSum(scratch, i, depth-1), item.rows*panelCols)
+				addTo(stackSum(scratch, i, depth-1), stackSum(scratch, i, depth), item.rows*panelCols)
 			}
-			height[depth-2]++
+			depth--
 		}
 	}
 	for i, item := range items {
@@ -182,15 +187,24 @@ func (g *gradWeight) addBox(items []gradItem, scratch []float32, depth int, in b
 	packed := -1
 	var t tile
 	t.init()
-	t.aRow, t.aK, t.cRow = 1, g.a.pixel, panelCols
+	t.cRow = panelCols
 	for i := range items {
 		item := &items[i]
-		if g.pack && item.col != packed {
+		if g.packB && item.col != packed {
 			g.packPanel(panel, in, item.col, item.cols)
 			packed = item.col
 		}
 		t.c = stackSum(scratch, i, depth)
-		g.addItem(&t, item, panel, in)
+		if !g.packA {
+			g.addItem(&t, item, panel, in)
+			continue
+		}
+		// Blocks follow each other and come back with the next panel.
+		slot := panel[gradPixels*panelCols+i%g.blocks()*gradPacked:]
+		if i < g.blocks() {
+			g.packBlock(slot, in, item)
+		}
+		g.addPacked(&t, item, panel, slot, in)
 	}
 }
 
@@ -205,9 +219,10 @@ func (g *gradWeight) addItem(t *tile, item *gradItem, panel []float32, in box) {
 		return
 	}
 	t.k, t.n1, t.n2 = pixel1-pixel0, line1-line0, in.s1-in.s0
-	t.a, t.aStep1, t.aStep2 = g.a.v[g.a.at(in.s0, line0, pixel0)+g.look(&g.a, item)+item.row:], g.a.line, g.a.sample
+	t.a = g.a.v[g.a.at(in.s0, line0, pixel0)+g.look(&g.a, item)+item.row:]
+	t.aRow, t.aK, t.aStep1, t.aStep2 = 1, g.a.pixel, g.a.line, g.a.sample
 	b := g.b.v
-	if g.pack {
+	if g.packB {
 		width := in.pixel1 - in.pixel0
 		b = panel[((line0-in.line0)*width+pixel0-in.pixel0)*panelCols:]
 		t.bK, t.bStep1, t.bStep2 = panelCols, width*panelCols, (in.line1-in.line0)*width*panelCols
@@ -215,19 +230,52 @@ func (g *gradWeight) addItem(t *tile, item *gradItem, panel []float32, in box) {
 		b = b[g.b.at(in.s0, line0, pixel0)+g.look(&g.b, item)+item.col:]
 		t.bK, t.bStep1, t.bStep2 = g.b.pixel, g.b.line, g.b.sample
 	}
-	t.aK = g.a.pixel
 	t.join()
-	t.add = item.begun
 	if t.m != item.rows {
 		t.lay(item.rows)
 	}
-	sum := t.c
+	t.addTo(item, t.c, b)
+}
+
+// addTo adds the products with b that t is set up for to the sum of an item.
+func (t *tile) addTo(item *gradItem, sum, b []float32) {
+	t.add = item.begun
 	wide := t.g.cols()
 	for j := 0; j < item.cols; j += wide {
 		t.b, t.c, t.cols = b[j:], sum[j:], min(wide, item.cols-j)
 		t.run()
 	}
 	item.begun = true
+}
+
+// pixels counts the pixels of a box. They follow each other evenly, in whole lines and samples,
+// unless the box lies in one line.
+func (in box) pixels() int {
+	return (in.s1 - in.s0) * (in.line1 - in.line0) * (in.pixel1 - in.pixel0)
+}
+
+// packedStride is the distance of the packed tiles of n pixels.
+func packedStride(g geometry, n int) int { return n*g.rows + cacheLine }
+
+// packBlock copies an item's rows of a, at the pixels of a box, to tiles.
+func (g *gradWeight) packBlock(dst []float32, in box, item *gradItem) {
+	geo, n := currentGeometry(), in.pixels()
+	src := g.a.v[g.a.at(in.s0, in.line0, in.pixel0)+item.row:]
+	stride := packedStride(geo, n)
+	full := item.rows / geo.rows
+	packTiles(dst, src, n, g.a.pixel, full, stride, geo.rows)
+	if rest := item.rows % geo.rows; rest > 0 {
+		packTiles(dst[full*stride:], src[full*geo.rows:], n, g.a.pixel, 1, stride, rest)
+	}
+}
+
+// addPacked adds a box of pixels, packed on both sides, to the sum of an item.
+func (g *gradWeight) addPacked(t *tile, item *gradItem, panel, block []float32, in box) {
+	n := in.pixels()
+	t.a, t.aRow, t.aK, t.bK = block, 1, t.g.rows, panelCols
+	t.k, t.n1, t.n2 = n, 1, 1
+	t.layPacked(item.rows, packedStride(t.g, n))
+	t.addTo(item, t.c, panel)
 }
 
 // look is the offset in x of what an item's tap looks at, from where its pixel is.
@@ -242,22 +290,7 @@ func (g *gradWeight) look(f *side, item *gradItem) int {
 // packPanel copies cols channels of b, from col, at the pixels of a box; 32 a pixel, filled up with
 // zeros.
 func (g *gradWeight) packPanel(panel []float32, in box, col, cols int) {
-	// Pixels follow each other evenly over whole lines and whole samples.
-	width, height := in.pixel1-in.pixel0, in.line1-in.line0
-	run, runs1, runs2 := width, height, in.s1-in.s0
-	if g.b.line == width*g.b.pixel || height == 1 {
-		run, runs1 = run*runs1, 1
-		if g.b.sample == run*g.b.pixel || runs2 == 1 {
-			run, runs2 = run*runs2, 1
-		}
-	}
-	for s := range runs2 {
-		for l := range runs1 {
-			at := g.b.at(in.s0+s, in.line0+l, in.pixel0)
-			packRows(panel, g.b.v[at:], run, g.b.pixel, col, cols)
-			panel = panel[run*panelCols:]
-		}
-	}
+	packRows(panel, g.b.v[g.b.at(in.s0, in.line0, in.pixel0):], in.pixels(), g.b.pixel, col, cols)
 }
 
 // join makes one level of two levels of the summed index whose elements follow each other evenly.
@@ -292,3 +325,52 @@ func (g *gradWeight) store(item gradItem, sum []float32) {
 		}
 	}
 }
+
+// biasCols is the number of columns of a work item of the gradient of a bias.
+const biasCols = 4 * panelCols
+
+// gradBias is db = Σ dy, by the rule of 16, for columns [col, col+cols) of images of so many pixels
+// and channels. scratch holds a stack of sums.
+func gradBias(db, dy, scratch []float32, n, pixels, channels, col, cols int) {
+	sum := func(depth int) []float32 { return scratch[depth*biasCols : (depth+1)*biasCols] }
+	for p := range ref.Parts {
+		s0, s1 := ref.Part(p, n)
+		depth := bits.OnesCount(uint(p))
+		if s0 == s1 {
+			clear(sum(depth))
+		} else {
+			sumColumns(sum(depth), dy[s0*pixels*channels+col:], (s1-s0)*pixels, channels, cols)
+		}
+		for range bits.TrailingZeros(^uint(p)) {
+			addTo(sum(depth-1), sum(depth), biasCols)
+			depth--
+		}
+	}
+	copy(db[col:col+cols], sum(0))
+}
+
+// sumColumns is dst[j] = Σ src[i*stride+j] over i < n, for j < cols <= biasCols.
+func sumColumns(dst, src []float32, n, stride, cols int) {
+	const most = callWork / 8 // rows in a call
+	var t tile
+	t.init()
+	wide := 8 * t.g.lanes
+	for i := 0; i < n; i += most {
+		rows, src := min(most, n-i), src[i*stride:]
+		j := 0
+		for ; j+wide <= cols; j += wide {
+			sumRows(dst[j:], src[j:], rows, stride, i > 0)
+		}
+		// What is left is a row of ones times so many columns of dy.
+		t.a, t.k, t.bK, t.add = one, rows, stride, i > 0
+		t.lay(1)
+		for ; j+t.g.lanes <= cols; j += t.cols {
+			t.cols = min(t.g.cols(), (cols-j)/t.g.lanes*t.g.lanes)
+			t.b, t.c = src[j:], dst[j:]
+			t.run()
+		}
+		sumRowsGeneric(dst[j:], src[j:], rows, stride, cols-j, i > 0)
+	}
+}
+
+var one = []float32{1}

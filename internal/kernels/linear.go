@@ -135,7 +135,7 @@ func (s LinearShape) conv() ConvShape {
 func LinearGradWeightItems(s LinearShape) int { return Conv2dGradWeightItems(s.conv()) }
 
 // LinearGradWeightScratch is the work memory of [LinearGradWeight] in floats.
-func LinearGradWeightScratch(s LinearShape) int { return gradScratch }
+func LinearGradWeightScratch(s LinearShape) int { return Conv2dGradWeightScratch(s.conv()) }
 
 // LinearGradWeight is dw = dyᵀ·x (Out, In) and db = Σ dy (Out) by the rule of 16, for work
 // items [i0, i1). db may be nil. See ref.LinearGradWeight.

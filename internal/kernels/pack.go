@@ -67,3 +67,27 @@ func copyPanelGeneric(dst, src []float32, n, stride int) {
 		*(*[panelCols]float32)(dst[i*panelCols:]) = *(*[panelCols]float32)(src[i*stride:])
 	}
 }
+
+// packTilesGeneric is packTiles in plain Go.
+func packTilesGeneric(dst, src []float32, n, stride, tiles, tileStride, cols int) {
+	rows := currentGeometry().rows
+	for t := range tiles {
+		for i := range n {
+			copy(dst[t*tileStride+i*rows:][:cols], src[i*stride+t*rows:])
+		}
+	}
+}
+
+// sumRowsGeneric is sumRows in plain Go.
+func sumRowsGeneric(dst, src []float32, n, stride, cols int, add bool) {
+	for j := range cols {
+		var sum float32
+		for i := range n {
+			sum += src[i*stride+j]
+		}
+		if add {
+			sum = dst[j] + sum
+		}
+		dst[j] = sum
+	}
+}

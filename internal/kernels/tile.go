@@ -110,6 +110,17 @@ func (t *tile) lay(m int) {
 	}
 }
 
+// layPacked lays out m rows of an A that packTiles packed to tiles at a distance: aRow is 1 and aK
+// is g.rows.
+func (t *tile) layPacked(m, distance int) {
+	t.lay(m)
+	for i := 0; i*t.g.rows < m; i++ {
+		for p := range 3 {
+			t.spots[i].a[p] = i*distance + p*t.g.group
+		}
+	}
+}
+
 const (
 	shortA    = "kernels: product: a too short"
 	shortB    = "kernels: product: b too short"

@@ -156,3 +156,35 @@ func copyPanel(dst, src []float32, n, stride int) {
 		copyPanelGeneric(dst, src, n, stride)
 	}
 }
+
+// packTiles is dst[t*tileStride+i*rows+j] = src[i*stride+t*rows+j] for t < tiles, i < n, j < cols,
+// with rows the height of a tile.
+func packTiles(dst, src []float32, n, stride, tiles, tileStride, cols int) {
+	if n == 0 || tiles == 0 {
+		return
+	}
+	rows := currentGeometry().rows
+	_, _ = dst[(tiles-1)*tileStride+(n-1)*rows+cols-1], src[(n-1)*stride+(tiles-1)*rows+cols-1]
+	switch Level() {
+	case AVX512:
+		packTilesAVX512(&dst[0], &src[0], n, stride, tiles, tileStride, cols)
+	case AVX2:
+		packTilesAVX2(&dst[0], &src[0], n, stride, tiles, tileStride, cols)
+	default:
+		packTilesGeneric(dst, src, n, stride, tiles, tileStride, cols)
+	}
+}
+
+// sumRows is dst[j] = (dst[j] if add) + sum of src[i*stride+j] over i < n, for j < 8 vectors.
+func sumRows(dst, src []float32, n, stride int, add bool) {
+	cols := 8 * currentGeometry().lanes
+	_, _ = dst[cols-1], src[(n-1)*stride+cols-1]
+	switch Level() {
+	case AVX512:
+		sumRowsAVX512(&dst[0], &src[0], n, stride, add)
+	case AVX2:
+		sumRowsAVX2(&dst[0], &src[0], n, stride, add)
+	default:
+		sumRowsGeneric(dst, src, n, stride, cols, add)
+	}
+}

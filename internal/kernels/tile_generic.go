@@ -11,3 +11,11 @@ func transpose8(dst, src []float32, dstStride, srcStride, n int) {
 }
 
 func copyPanel(dst, src []float32, n, stride int) { copyPanelGeneric(dst, src, n, stride) }
+
+func packTiles(dst, src []float32, n, stride, tiles, tileStride, cols int) {
+	packTilesGeneric(dst, src, n, stride, tiles, tileStride, cols)
+}
+
+func sumRows(dst, src []float32, n, stride int, add bool) {
+	sumRowsGeneric(dst, src, n, stride, 8*currentGeometry().lanes, add)
+}
