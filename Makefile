@@ -32,6 +32,6 @@ cross: ## vet for the other platforms
 	GOOS=windows GOARCH=amd64 $(GO) vet ./...
 
 generate: ## assembly regenerates to the same bytes
-	cd internal/kernels && rm -f *_amd64.s *_stub*.go && $(GO) generate ./... && git diff --exit-code .
+	cd internal/kernels && rm -f *_amd64.s *_stubs_amd64.go && $(GO) generate . && git diff --exit-code -- .
 
 check: lint test noasm cross race ## what .ci/run runs, but for the short main job
