@@ -3160,58 +3160,94 @@ loop:
 	VZEROUPPER
 	RET
 
-// func copyPanelAVX512(dst *float32, src *float32, n int, stride int)
+// func copyPanelsAVX512(dst *float32, src *float32, n int, stride int, panels int, distance int)
 // Requires: AVX, AVX512F
-TEXT ·copyPanelAVX512(SB), NOSPLIT, $0-32
+TEXT ·copyPanelsAVX512(SB), NOSPLIT, $0-48
 	MOVQ dst+0(FP), AX
 	MOVQ src+8(FP), CX
 	MOVQ n+16(FP), DX
 	MOVQ stride+24(FP), BX
+	MOVQ distance+40(FP), SI
 	SHLQ $0x02, BX
+	SHLQ $0x02, SI
 
-loop:
-	VMOVUPS (CX), Z0
-	VMOVUPS Z0, (AX)
-	VMOVUPS 64(CX), Z0
-	VMOVUPS Z0, 64(AX)
+row:
+	MOVQ panels+32(FP), R9
+	MOVQ AX, DI
+	MOVQ CX, R8
+
+panel:
+	VMOVUPS (R8), Z0
+	VMOVUPS Z0, (DI)
+	VMOVUPS 64(R8), Z0
+	VMOVUPS Z0, 64(DI)
+	SUBQ    $-128, R8
+	ADDQ    SI, DI
+	DECQ    R9
+	JNZ     panel
 	ADDQ    BX, CX
 	SUBQ    $-128, AX
 	DECQ    DX
-	JNZ     loop
+	JNZ     row
 	VZEROUPPER
 	RET
 
 // func packTilesAVX512(dst *float32, src *float32, n int, stride int, tiles int, tileStride int, cols int)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·packTilesAVX512(SB), NOSPLIT, $0-56
-	MOVQ  dst+0(FP), AX
-	MOVQ  src+8(FP), CX
-	MOVQ  n+16(FP), DX
-	MOVQ  stride+24(FP), BX
-	MOVQ  tileStride+40(FP), SI
-	MOVQ  cols+48(FP), DI
-	SHLQ  $0x02, BX
-	SHLQ  $0x02, SI
-	MOVQ  $-1, R8
-	BZHIQ DI, R8, R8
-	KMOVW R8, K1
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ n+16(FP), DX
+	MOVQ stride+24(FP), BX
+	MOVQ tileStride+40(FP), SI
+	MOVQ cols+48(FP), DI
+	SHLQ $0x02, BX
+	SHLQ $0x02, SI
+	CMPQ DI, $0x0c
+	JNE  part
 
-row:
+whole:
 	MOVQ tiles+32(FP), R9
 	MOVQ AX, DI
 	MOVQ CX, R8
 
-tile:
+whole_tile:
+	VMOVUPS (R8), Y0
+	VMOVUPS 32(R8), X1
+	VMOVUPS Y0, (DI)
+	VMOVUPS X1, 32(DI)
+	ADDQ    $0x30, R8
+	ADDQ    SI, DI
+	DECQ    R9
+	JNZ     whole_tile
+	ADDQ    BX, CX
+	ADDQ    $0x30, AX
+	DECQ    DX
+	JNZ     whole
+	VZEROUPPER
+	RET
+
+part:
+	MOVQ  $-1, R8
+	BZHIQ DI, R8, R8
+	KMOVW R8, K1
+
+masked:
+	MOVQ tiles+32(FP), R9
+	MOVQ AX, DI
+	MOVQ CX, R8
+
+masked_tile:
 	VMOVUPS.Z (R8), K1, Z0
 	VMOVUPS   Z0, K1, (DI)
 	ADDQ      $0x30, R8
 	ADDQ      SI, DI
 	DECQ      R9
-	JNZ       tile
+	JNZ       masked_tile
 	ADDQ      BX, CX
 	ADDQ      $0x30, AX
 	DECQ      DX
-	JNZ       row
+	JNZ       masked
 	VZEROUPPER
 	RET
 
@@ -4603,62 +4639,98 @@ loop:
 	VZEROUPPER
 	RET
 
-// func copyPanelAVX2(dst *float32, src *float32, n int, stride int)
+// func copyPanelsAVX2(dst *float32, src *float32, n int, stride int, panels int, distance int)
 // Requires: AVX
-TEXT ·copyPanelAVX2(SB), NOSPLIT, $0-32
+TEXT ·copyPanelsAVX2(SB), NOSPLIT, $0-48
 	MOVQ dst+0(FP), AX
 	MOVQ src+8(FP), CX
 	MOVQ n+16(FP), DX
 	MOVQ stride+24(FP), BX
+	MOVQ distance+40(FP), SI
 	SHLQ $0x02, BX
+	SHLQ $0x02, SI
 
-loop:
-	VMOVUPS (CX), Y0
-	VMOVUPS Y0, (AX)
-	VMOVUPS 32(CX), Y0
-	VMOVUPS Y0, 32(AX)
-	VMOVUPS 64(CX), Y0
-	VMOVUPS Y0, 64(AX)
-	VMOVUPS 96(CX), Y0
-	VMOVUPS Y0, 96(AX)
+row:
+	MOVQ panels+32(FP), R9
+	MOVQ AX, DI
+	MOVQ CX, R8
+
+panel:
+	VMOVUPS (R8), Y0
+	VMOVUPS Y0, (DI)
+	VMOVUPS 32(R8), Y0
+	VMOVUPS Y0, 32(DI)
+	VMOVUPS 64(R8), Y0
+	VMOVUPS Y0, 64(DI)
+	VMOVUPS 96(R8), Y0
+	VMOVUPS Y0, 96(DI)
+	SUBQ    $-128, R8
+	ADDQ    SI, DI
+	DECQ    R9
+	JNZ     panel
 	ADDQ    BX, CX
 	SUBQ    $-128, AX
 	DECQ    DX
-	JNZ     loop
+	JNZ     row
 	VZEROUPPER
 	RET
 
 // func packTilesAVX2(dst *float32, src *float32, n int, stride int, tiles int, tileStride int, cols int)
 // Requires: AVX
 TEXT ·packTilesAVX2(SB), NOSPLIT, $0-56
-	MOVQ    dst+0(FP), AX
-	MOVQ    src+8(FP), CX
-	MOVQ    n+16(FP), DX
-	MOVQ    stride+24(FP), BX
-	MOVQ    tileStride+40(FP), SI
-	MOVQ    cols+48(FP), DI
-	SHLQ    $0x02, BX
-	SHLQ    $0x02, SI
-	LEAQ    maskTable<>+0(SB), R8
-	NEGQ    DI
-	VMOVUPS 32(R8)(DI*4), Y0
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ n+16(FP), DX
+	MOVQ stride+24(FP), BX
+	MOVQ tileStride+40(FP), SI
+	MOVQ cols+48(FP), DI
+	SHLQ $0x02, BX
+	SHLQ $0x02, SI
+	CMPQ DI, $0x06
+	JNE  part
 
-row:
+whole:
 	MOVQ tiles+32(FP), R9
 	MOVQ AX, DI
 	MOVQ CX, R8
 
-tile:
+whole_tile:
+	VMOVUPS (R8), X0
+	VMOVSD  16(R8), X1
+	VMOVUPS X0, (DI)
+	VMOVSD  X1, 16(DI)
+	ADDQ    $0x18, R8
+	ADDQ    SI, DI
+	DECQ    R9
+	JNZ     whole_tile
+	ADDQ    BX, CX
+	ADDQ    $0x18, AX
+	DECQ    DX
+	JNZ     whole
+	VZEROUPPER
+	RET
+
+part:
+	LEAQ    maskTable<>+0(SB), R8
+	NEGQ    DI
+	VMOVUPS 32(R8)(DI*4), Y0
+
+masked:
+	MOVQ tiles+32(FP), R9
+	MOVQ AX, DI
+	MOVQ CX, R8
+
+masked_tile:
 	VMASKMOVPS (R8), Y0, Y1
 	VMASKMOVPS Y1, Y0, (DI)
 	ADDQ       $0x18, R8
 	ADDQ       SI, DI
 	DECQ       R9
-	JNZ        tile
+	JNZ        masked_tile
 	ADDQ       BX, CX
 	ADDQ       $0x18, AX
 	DECQ       DX
-	JNZ        row
+	JNZ        masked
 	VZEROUPPER
 	RET
 

@@ -129,10 +129,11 @@ func tile12x16AVX512(c *byte)
 //go:noescape
 func addAVX512(y *float32, x *float32, n int)
 
-// copyPanelAVX512 is dst[i*32+j] = src[i*stride+j] for i < n, j < 32; n > 0.
+// copyPanelsAVX512 is dst[p*distance+i*32+j] = src[i*stride+p*32+j] for p < panels, i < n, j < 32;
+// panels and n > 0.
 //
 //go:noescape
-func copyPanelAVX512(dst *float32, src *float32, n int, stride int)
+func copyPanelsAVX512(dst *float32, src *float32, n int, stride int, panels int, distance int)
 
 // packTilesAVX512 is dst[t*tileStride+i*12+j] = src[i*stride+t*12+j] for t < tiles, i < n, j < cols;
 // tiles and n > 0.
@@ -210,10 +211,11 @@ func tile6x8AVX2(c *byte)
 //go:noescape
 func addAVX2(y *float32, x *float32, n int)
 
-// copyPanelAVX2 is dst[i*32+j] = src[i*stride+j] for i < n, j < 32; n > 0.
+// copyPanelsAVX2 is dst[p*distance+i*32+j] = src[i*stride+p*32+j] for p < panels, i < n, j < 32;
+// panels and n > 0.
 //
 //go:noescape
-func copyPanelAVX2(dst *float32, src *float32, n int, stride int)
+func copyPanelsAVX2(dst *float32, src *float32, n int, stride int, panels int, distance int)
 
 // packTilesAVX2 is dst[t*tileStride+i*6+j] = src[i*stride+t*6+j] for t < tiles, i < n, j < cols;
 // tiles and n > 0.

@@ -25,10 +25,12 @@ const (
 	gradGroup  = 18  // items that are computed together, at most
 	gradDepth  = 5   // partial sums that wait to be added: 16 of them make a tree of height 4
 
+	gradPanels = 6 // panels of b that are copied together, at most
+
+	// Sizes in floats. Copies lie off a power of two, lest they share few sets of the cache.
 	gradBlock = gradRows * panelCols
-	// Room for the pixels of a block of rows, packed to tiles that lie off a power of two.
-	gradPacked = gradRows*gradPixels + gradRows/6*cacheLine
-	cacheLine  = 16 // floats
+	gradPanel = gradPixels*panelCols + cacheLine
+	cacheLine = 16
 )
 
 // A side is one factor of the outer products: the channels at the pixels of some images.
@@ -89,14 +91,18 @@ func (g *gradWeight) items() int {
 	return g.blocks() * g.s.Kernel * g.s.Kernel * panels(g.b.channels)
 }
 
-// scratch is the work memory: stacks of sums, a panel of b, blocks of a.
+// scratch is the work memory: stacks of sums, panels of b, and blocks of a.
 func (g *gradWeight) scratch() int {
-	n := gradGroup*gradDepth*gradBlock + gradPixels*panelCols
+	n := gradGroup*gradDepth*gradBlock + gradPanels*gradPanel
 	if g.packA {
-		n += min(g.blocks(), gradGroup) * gradPacked
+		tiles := gradRows / currentGeometry().rows
+		n += min(g.blocks(), gradGroup) * tiles * tileDistance(gradPixels)
 	}
 	return n
 }
+
+// tileDistance is the distance of tiles that hold n pixels of a.
+func tileDistance(n int) int { return n*currentGeometry().rows + cacheLine }
 
 // A gradItem is a work item: a block of rows and a panel of columns of a tap's d.
 type gradItem struct {
@@ -183,28 +189,32 @@ func (g *gradWeight) partial(items []gradItem, scratch []float32, depth, s0, s1 
 
 // addBox adds a box of pixels to the sums of all items.
 func (g *gradWeight) addBox(items []gradItem, scratch []float32, depth int, in box) {
-	panel := scratch[gradGroup*gradDepth*gradBlock:]
-	packed := -1
+	panels := scratch[gradGroup*gradDepth*gradBlock:]
+	blocks := panels[gradPanels*gradPanel:]
+	if g.packA {
+		g.packBlocks(blocks, items, in)
+	}
 	var t tile
 	t.init()
 	t.cRow = panelCols
+	col0, col1 := 0, 0 // the columns that are packed
 	for i := range items {
 		item := &items[i]
-		if g.packB && item.col != packed {
-			g.packPanel(panel, in, item.col, item.cols)
-			packed = item.col
+		if g.packB && item.col >= col1 {
+			last := items[len(items)-1]
+			col0, col1 = item.col, min(item.col+gradPanels*panelCols, last.col+last.cols)
+			g.packPanels(panels, in, col0, col1)
+		}
+		panel := panels
+		if g.packB {
+			panel = panels[(item.col-col0)/panelCols*gradPanel:]
 		}
 		t.c = stackSum(scratch, i, depth)
-		if !g.packA {
+		if g.packA {
+			g.addPacked(&t, item, panel, blocks[i%g.blocks()*g.blockDistance(in):], in)
+		} else {
 			g.addItem(&t, item, panel, in)
-			continue
 		}
-		// Blocks follow each other and come back with the next panel.
-		slot := panel[gradPixels*panelCols+i%g.blocks()*gradPacked:]
-		if i < g.blocks() {
-			g.packBlock(slot, in, item)
-		}
-		g.addPacked(&t, item, panel, slot, in)
 	}
 }
 
@@ -254,18 +264,28 @@ func (in box) pixels() int {
 	return (in.s1 - in.s0) * (in.line1 - in.line0) * (in.pixel1 - in.pixel0)
 }
 
-// packedStride is the distance of the packed tiles of n pixels.
-func packedStride(g geometry, n int) int { return n*g.rows + cacheLine }
+// blockDistance is the distance of blocks of a, packed to tiles of the pixels of a box.
+func (g *gradWeight) blockDistance(in box) int {
+	return gradRows / currentGeometry().rows * tileDistance(in.pixels())
+}
 
-// packBlock copies an item's rows of a, at the pixels of a box, to tiles.
-func (g *gradWeight) packBlock(dst []float32, in box, item *gradItem) {
+// packBlocks copies the rows of a that the items need, at the pixels of a box, to tiles. In a
+// group, blocks follow each other and come again with the next panel.
+func (g *gradWeight) packBlocks(dst []float32, items []gradItem, in box) {
 	geo, n := currentGeometry(), in.pixels()
-	src := g.a.v[g.a.at(in.s0, in.line0, in.pixel0)+item.row:]
-	stride := packedStride(geo, n)
-	full := item.rows / geo.rows
-	packTiles(dst, src, n, g.a.pixel, full, stride, geo.rows)
-	if rest := item.rows % geo.rows; rest > 0 {
-		packTiles(dst[full*stride:], src[full*geo.rows:], n, g.a.pixel, 1, stride, rest)
+	src := g.a.v[g.a.at(in.s0, in.line0, in.pixel0):]
+	distinct := min(len(items), g.blocks())
+	for i := 0; i < distinct; {
+		// Blocks up to the last one are neighbours.
+		first := items[i].row
+		count := min(distinct-i, g.blocks()-first/gradRows)
+		rows := min(count*gradRows, g.a.channels-first)
+		to, full := dst[i*g.blockDistance(in):], rows/geo.rows
+		packTiles(to, src[first:], n, g.a.pixel, full, tileDistance(n), geo.rows)
+		if rest := rows % geo.rows; rest > 0 {
+			packTiles(to[full*tileDistance(n):], src[first+full*geo.rows:], n, g.a.pixel, 1, 0, rest)
+		}
+		i += count
 	}
 }
 
@@ -274,7 +294,7 @@ func (g *gradWeight) addPacked(t *tile, item *gradItem, panel, block []float32, 
 	n := in.pixels()
 	t.a, t.aRow, t.aK, t.bK = block, 1, t.g.rows, panelCols
 	t.k, t.n1, t.n2 = n, 1, 1
-	t.layPacked(item.rows, packedStride(t.g, n))
+	t.layPacked(item.rows, tileDistance(n))
 	t.addTo(item, t.c, panel)
 }
 
@@ -287,10 +307,15 @@ func (g *gradWeight) look(f *side, item *gradItem) int {
 	return ((item.kh-pad)*g.s.W + item.kw - pad) * f.channels
 }
 
-// packPanel copies cols channels of b, from col, at the pixels of a box; 32 a pixel, filled up with
-// zeros.
-func (g *gradWeight) packPanel(panel []float32, in box, col, cols int) {
-	packRows(panel, g.b.v[g.b.at(in.s0, in.line0, in.pixel0):], in.pixels(), g.b.pixel, col, cols)
+// packPanels copies channels [col0, col1) of b at the pixels of a box to panels, the last one
+// filled up with zeros.
+func (g *gradWeight) packPanels(panels []float32, in box, col0, col1 int) {
+	src, n := g.b.v[g.b.at(in.s0, in.line0, in.pixel0):], in.pixels()
+	full := (col1 - col0) / panelCols
+	copyPanels(panels, src[col0:], n, g.b.pixel, full, gradPanel)
+	if rest := (col1 - col0) % panelCols; rest > 0 {
+		packRows(panels[full*gradPanel:], src, n, g.b.pixel, col1-rest, rest)
+	}
 }
 
 // join makes one level of two levels of the summed index whose elements follow each other evenly.

@@ -10,7 +10,7 @@ func panels(n int) int { return (n + panelCols - 1) / panelCols }
 // packRows packs columns [j, j+cols) of k rows that lie row after row at a stride.
 func packRows(dst, src []float32, k, stride, j, cols int) {
 	if cols == panelCols {
-		copyPanel(dst, src[j:], k, stride)
+		copyPanels(dst, src[j:], k, stride, 1, 0)
 		return
 	}
 	for p := range k {
@@ -61,10 +61,12 @@ func addGeneric(y, x []float32) {
 	}
 }
 
-// copyPanelGeneric is copyPanel in plain Go.
-func copyPanelGeneric(dst, src []float32, n, stride int) {
-	for i := range n {
-		*(*[panelCols]float32)(dst[i*panelCols:]) = *(*[panelCols]float32)(src[i*stride:])
+// copyPanelsGeneric is copyPanels in plain Go.
+func copyPanelsGeneric(dst, src []float32, n, stride, panels, distance int) {
+	for p := range panels {
+		for i := range n {
+			*(*[panelCols]float32)(dst[p*distance+i*panelCols:]) = *(*[panelCols]float32)(src[i*stride+p*panelCols:])
+		}
 	}
 }
 

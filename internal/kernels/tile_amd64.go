@@ -141,19 +141,19 @@ func transpose8(dst, src []float32, dstStride, srcStride, n int) {
 	transpose8AVX2(&dst[0], &src[0], dstStride, srcStride, n/8)
 }
 
-// copyPanel is dst[i*32+j] = src[i*stride+j] for i < n, j < 32.
-func copyPanel(dst, src []float32, n, stride int) {
-	if n == 0 {
+// copyPanels is dst[p*distance+i*32+j] = src[i*stride+p*32+j] for p < panels, i < n, j < 32.
+func copyPanels(dst, src []float32, n, stride, panels, distance int) {
+	if n == 0 || panels == 0 {
 		return
 	}
-	_, _ = dst[n*panelCols-1], src[(n-1)*stride+panelCols-1]
+	_, _ = dst[(panels-1)*distance+n*panelCols-1], src[(n-1)*stride+panels*panelCols-1]
 	switch Level() {
 	case AVX512:
-		copyPanelAVX512(&dst[0], &src[0], n, stride)
+		copyPanelsAVX512(&dst[0], &src[0], n, stride, panels, distance)
 	case AVX2:
-		copyPanelAVX2(&dst[0], &src[0], n, stride)
+		copyPanelsAVX2(&dst[0], &src[0], n, stride, panels, distance)
 	default:
-		copyPanelGeneric(dst, src, n, stride)
+		copyPanelsGeneric(dst, src, n, stride, panels, distance)
 	}
 }
 

@@ -10,7 +10,9 @@ func transpose8(dst, src []float32, dstStride, srcStride, n int) {
 	transposeGeneric(dst, src, dstStride, srcStride, 8, n)
 }
 
-func copyPanel(dst, src []float32, n, stride int) { copyPanelGeneric(dst, src, n, stride) }
+func copyPanels(dst, src []float32, n, stride, panels, distance int) {
+	copyPanelsGeneric(dst, src, n, stride, panels, distance)
+}
 
 func packTiles(dst, src []float32, n, stride, tiles, tileStride, cols int) {
 	packTilesGeneric(dst, src, n, stride, tiles, tileStride, cols)

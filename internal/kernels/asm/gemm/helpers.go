@@ -29,24 +29,34 @@ func (s *isa) add() {
 	RET()
 }
 
-// panel writes the copy of rows of 32 floats that lie at a stride to rows end to end.
-func (s *isa) panel() {
-	TEXT("copyPanel"+s.name, NOSPLIT, "func(dst, src *float32, n, stride int)")
+// panels writes the copy of rows to panels of 32 columns, a row after the other.
+func (s *isa) panels() {
+	TEXT("copyPanels"+s.name, NOSPLIT, "func(dst, src *float32, n, stride, panels, distance int)")
 	Pragma("noescape")
-	Doc("copyPanel" + s.name + " is dst[i*32+j] = src[i*stride+j] for i < n, j < 32; n > 0.")
+	Doc("copyPanels"+s.name+" is dst[p*distance+i*32+j] = src[i*stride+p*32+j] for p < panels, i < n, j < 32;",
+		"panels and n > 0.")
 	dst, src := Load(Param("dst"), GP64()), Load(Param("src"), GP64())
-	n, stride := Load(Param("n"), GP64()), Load(Param("stride"), GP64())
+	n, stride, distance := Load(Param("n"), GP64()), Load(Param("stride"), GP64()), Load(Param("distance"), GP64())
 	SHLQ(Imm(2), stride)
-	Label("loop")
+	SHLQ(Imm(2), distance)
+	Label("row")
+	to, from, panels := GP64(), GP64(), Load(Param("panels"), GP64())
+	MOVQ(dst, to)
+	MOVQ(src, from)
+	Label("panel")
 	for i := range 32 / s.lanes {
 		v := s.vec()
-		VMOVUPS(Mem{Base: src, Disp: 4 * s.lanes * i}, v)
-		VMOVUPS(v, Mem{Base: dst, Disp: 4 * s.lanes * i})
+		VMOVUPS(Mem{Base: from, Disp: 4 * s.lanes * i}, v)
+		VMOVUPS(v, Mem{Base: to, Disp: 4 * s.lanes * i})
 	}
+	SUBQ(I8(-128), from)
+	ADDQ(distance, to)
+	DECQ(panels)
+	JNZ(LabelRef("panel"))
 	ADDQ(stride, src)
 	SUBQ(I8(-128), dst)
 	DECQ(n)
-	JNZ(LabelRef("loop"))
+	JNZ(LabelRef("row"))
 	VZEROUPPER()
 	RET()
 }
@@ -62,25 +72,49 @@ func (s *isa) packTiles() {
 	tileStride, cols := Load(Param("tileStride"), GP64()), Load(Param("cols"), GP64())
 	SHLQ(Imm(2), stride)
 	SHLQ(Imm(2), tileStride)
+	CMPQ(cols, Imm(uint64(s.rows)))
+	JNE(LabelRef("part"))
+	// loop goes over the rows, and in each over the tiles.
+	loop := func(label string, copyRow func(from, to reg.Register)) {
+		Label(label)
+		to, from, tiles := GP64(), GP64(), Load(Param("tiles"), GP64())
+		MOVQ(dst, to)
+		MOVQ(src, from)
+		Label(label + "_tile")
+		copyRow(from, to)
+		ADDQ(Imm(uint64(4*s.rows)), from)
+		ADDQ(tileStride, to)
+		DECQ(tiles)
+		JNZ(LabelRef(label + "_tile"))
+		ADDQ(stride, src)
+		ADDQ(Imm(uint64(4*s.rows)), dst)
+		DECQ(n)
+		JNZ(LabelRef(label))
+		VZEROUPPER()
+		RET()
+	}
+	// Whole rows go in two pieces: a masked store over the end of a cache line takes long.
+	loop("whole", func(from, to reg.Register) {
+		long, short := YMM(), XMM()
+		if s == avx512 {
+			VMOVUPS(Mem{Base: from}, long)
+			VMOVUPS(Mem{Base: from, Disp: 32}, short)
+			VMOVUPS(long, Mem{Base: to})
+			VMOVUPS(short, Mem{Base: to, Disp: 32})
+			return
+		}
+		VMOVUPS(Mem{Base: from}, long.AsX())
+		VMOVSD(Mem{Base: from, Disp: 16}, short)
+		VMOVUPS(long.AsX(), Mem{Base: to})
+		VMOVSD(short, Mem{Base: to, Disp: 16})
+	})
+	Label("part")
 	m := s.masks(cols, 1)
-	Label("row")
-	to, from, tiles := GP64(), GP64(), Load(Param("tiles"), GP64())
-	MOVQ(dst, to)
-	MOVQ(src, from)
-	Label("tile")
-	v := s.vec()
-	m.load(0, Mem{Base: from}, v)
-	m.store(0, v, Mem{Base: to})
-	ADDQ(Imm(uint64(4*s.rows)), from)
-	ADDQ(tileStride, to)
-	DECQ(tiles)
-	JNZ(LabelRef("tile"))
-	ADDQ(stride, src)
-	ADDQ(Imm(uint64(4*s.rows)), dst)
-	DECQ(n)
-	JNZ(LabelRef("row"))
-	VZEROUPPER()
-	RET()
+	loop("masked", func(from, to reg.Register) {
+		v := s.vec()
+		m.load(0, Mem{Base: from}, v)
+		m.store(0, v, Mem{Base: to})
+	})
 }
 
 // sumRows writes the sum of rows of eight vectors, in order.

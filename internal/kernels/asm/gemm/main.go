@@ -15,7 +15,7 @@ func main() {
 			}
 		}
 		isa.add()
-		isa.panel()
+		isa.panels()
 		isa.packTiles()
 		isa.sumRows()
 	}

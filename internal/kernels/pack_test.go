@@ -1,0 +1,88 @@
+package kernels
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+)
+
+func TestCopyPanels(t *testing.T) {
+	atEachLevel(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(14, 14))
+		for _, c := range []struct{ n, panels int }{{1, 1}, {5, 1}, {7, 3}, {0, 2}, {3, 0}} {
+			stride, distance := c.panels*panelCols+5, c.n*panelCols+3
+			src := randomGuarded(rng, max(0, (c.n-1)*stride+c.panels*panelCols))
+			dst := blankGuarded(max(0, (c.panels-1)*distance+c.n*panelCols))
+			copyPanels(dst.v, src.v, c.n, stride, c.panels, distance)
+			for p := range c.panels {
+				for i := range c.n {
+					sameBits(t, fmt.Sprint(c), dst.v[p*distance+i*panelCols:][:panelCols], src.v[i*stride+p*panelCols:][:panelCols])
+				}
+			}
+			dst.check(t, "dst")
+		}
+	})
+}
+
+func TestPackTiles(t *testing.T) {
+	atEachLevel(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(15, 15))
+		rows := currentGeometry().rows
+		for _, c := range []struct{ n, tiles, cols int }{{1, 1, rows}, {5, 3, rows}, {4, 1, rows - 1}, {6, 1, 1}, {0, 1, rows}} {
+			stride, distance := c.tiles*rows+2, c.n*rows+7
+			src := randomGuarded(rng, max(0, (c.n-1)*stride+(c.tiles-1)*rows+c.cols))
+			dst := blankGuarded(max(0, (c.tiles-1)*distance+(c.n-1)*rows+c.cols))
+			packTiles(dst.v, src.v, c.n, stride, c.tiles, distance, c.cols)
+			for p := range c.tiles {
+				for i := range c.n {
+					sameBits(t, fmt.Sprint(c), dst.v[p*distance+i*rows:][:c.cols], src.v[i*stride+p*rows:][:c.cols])
+				}
+			}
+			dst.check(t, "dst")
+		}
+	})
+}
+
+func TestSumRows(t *testing.T) {
+	atEachLevel(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(16, 16))
+		cols := 8 * currentGeometry().lanes
+		for _, n := range []int{1, 2, 33} {
+			for _, add := range []bool{false, true} {
+				src, dst := randomGuarded(rng, (n-1)*(cols+3)+cols), randomGuarded(rng, cols)
+				want := float64s(dst.v)
+				for j := range want {
+					if !add {
+						want[j] = 0
+					}
+					for i := range n {
+						want[j] += float64(src.v[i*(cols+3)+j])
+					}
+				}
+				sumRows(dst.v, src.v, n, cols+3, add)
+				near(t, fmt.Sprint(n, add), dst.v, want)
+				dst.check(t, "dst")
+			}
+		}
+	})
+}
+
+// TestProductsDoNotAllocate: a training step makes no garbage.
+func TestProductsDoNotAllocate(t *testing.T) {
+	atEachLevel(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(17, 17))
+		for _, l := range layers(2) {
+			x, w, b, dy := normals(rng, 2*l.x), normals(rng, l.w), normals(rng, l.out), normals(rng, 2*l.y)
+			y, dx, dw, db := make([]float32, 2*l.y), make([]float32, 2*l.x), make([]float32, l.w), make([]float32, l.out)
+			calls, scratch := l.with(2), make([]float32, 1<<20)
+			run := func(n, _ int, run func([]float32, int, int)) { run(scratch, 0, n) }
+			if n := testing.AllocsPerRun(2, func() {
+				calls.forward(run, y, x, w, b)
+				calls.gradInput(run, dx, dy, w)
+				calls.gradWeight(run, dw, db, dy, x)
+			}); n > 3 { // the three closures of the test itself
+				t.Errorf("%s: %v allocations", l.name, n)
+			}
+		}
+	})
+}
