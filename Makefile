@@ -3,7 +3,7 @@ export CGO_ENABLED := 0
 GO ?= go
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race check lint noasm cross generate critters bench
+.PHONY: help build test race check lint noasm cross generate critters bench bench-peer
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,5 +33,14 @@ cross: ## vet for the other platforms
 
 generate: ## assembly regenerates to the same bytes
 	cd internal/kernels && rm -f *_amd64.s *_stubs_amd64.go && $(GO) generate . && git diff --exit-code -- .
+
+bench: build ## time the reference model
+	./lfm bench
+
+PEER ?= ../shared/peers/torch_reference.py
+PYTHON ?= /usr/bin/python3
+bench-peer: build ## the same beside PyTorch, in alternation; PEER=torch_reference.py, ROUNDS="--rounds 5"
+	@if $(PYTHON) -c 'import torch' 2>/dev/null && test -f $(PEER); then $(PYTHON) internal/bench/peer.py ./lfm $(PEER) $(ROUNDS); \
+	else echo 'skipped: $(PEER) or PyTorch for $(PYTHON) is not there'; fi
 
 check: lint test noasm cross race ## what .ci/run runs, but for the short main job

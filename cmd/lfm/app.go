@@ -157,7 +157,7 @@ kept by content and reused; what was interrupted goes on where it stopped.`,
 	root.AddCommand(
 		newInit(a), newRun(a), newResume(a), newGenerate(a),
 		newStatus(a), newDag(a), newExplain(a), newLogs(a), newArtifacts(a),
-		newSchema(a), newVersion(a),
+		newBench(a), newSchema(a), newVersion(a),
 	)
 	root.InitDefaultCompletionCmd()
 	return root

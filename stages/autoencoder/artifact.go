@@ -37,6 +37,11 @@ type Model struct {
 	weights *checkpoint.File
 }
 
+// NewModel is a model of those weights, which go by PyTorch's names.
+func NewModel(a Arch, weights *checkpoint.File) *Model {
+	return &Model{Spec: Spec{Format: format, Arch: a}, weights: weights}
+}
+
 // Open reads a trained autoencoder from its artifact.
 func Open(a *artifacts.Artifact) (*Model, error) {
 	data, err := a.ReadFile(specFile)

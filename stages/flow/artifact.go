@@ -65,6 +65,12 @@ type Model struct {
 	weights [2]*checkpoint.File
 }
 
+// NewModel is a model of those weights, which go by PyTorch's names; they stand for their
+// average too.
+func NewModel(s Spec, weights *checkpoint.File) *Model {
+	return &Model{Spec: s, weights: [2]*checkpoint.File{weights, weights}}
+}
+
 // Open reads a trained flow from its artifact.
 func Open(a *artifacts.Artifact) (*Model, error) {
 	data, err := a.ReadFile(specFile)

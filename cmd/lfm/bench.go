@@ -1,0 +1,137 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"runtime"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"lfm/internal/bench"
+)
+
+type benchOptions struct {
+	bench.Options
+	precision string
+}
+
+func newBench(a *app) *cobra.Command {
+	var o benchOptions
+	cmd := &cobra.Command{
+		Use:   "bench",
+		Short: "Time the reference model at training, encoding, decoding and sampling",
+		Long: `Bench times the reference model R1 (32x32 images, 8x8x4 latents) at five tasks, by the
+code that the stages run:
+
+  ae-train         one training step of the autoencoder
+  encode           images to latents
+  decode           latents to images
+  flow-train       one training step of the flow
+  flow-sample-10   guided samples in ten Euler steps
+
+GFLOP/s count the work of the model as it is written, multiply-adds as two; peak is what
+the threads reach on registers alone. loss 20 is that before the 20th of 20 fixed training
+steps; PyTorch comes to 0.484627 (ae-train) and 1.673636 (flow-train).
+
+Figures of two machines, or of two days, say nothing of each other: compare within a run.`,
+		Example: `  lfm bench
+  lfm bench --only encode,decode --threads 1
+  lfm bench --only encode --repeats 3 --profile
+  lfm bench --json`,
+		Args: usageArgs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, args []string) error { return benchRun(cmd.Context(), a, o) },
+	}
+	a.computing(cmd)
+	a.reading(cmd)
+	flags := cmd.Flags()
+	flags.StringSliceVar(&o.Only, "only", nil, "cases, separated by commas (default: all)")
+	flags.IntVar(&o.Repeats, "repeats", 7, "timed steps of each case")
+	flags.IntVar(&o.Batch, "batch", 0, "items of a step (default: each case's own)")
+	flags.StringVar(&o.precision, "precision", "fp32", "of the computation: fp32")
+	flags.BoolVar(&o.NoLoss, "no-loss", false, "leave out the 20 steps behind loss 20, which take longer than the rest")
+	flags.BoolVar(&o.Profile, "profile", false, "show the operations that take the time")
+	return cmd
+}
+
+// check finds what is wrong with the flags, before anything is opened.
+func (o *benchOptions) check(a *app) error {
+	for _, name := range o.Only {
+		if !oneOf(name, bench.Names()) {
+			return usagef("no case %q%s\ncases: %s", name, didYouMean(name, bench.Names()), strings.Join(bench.Names(), ", "))
+		}
+	}
+	switch {
+	case o.Repeats < 1:
+		return usagef("--repeats %d: want at least 1", o.Repeats)
+	case o.Batch < 0:
+		return usagef("--batch %d: want at least 1", o.Batch)
+	case a.threads < 0:
+		return usagef("--threads %d: want at least 1", a.threads)
+	case o.precision != "fp32":
+		return usagef("--precision %s: this lfm computes in fp32 only", o.precision)
+	}
+	return nil
+}
+
+func benchRun(ctx context.Context, a *app, o benchOptions) error {
+	if err := o.check(a); err != nil {
+		return err
+	}
+	backend, err := openBackend(a.device, a.threads)
+	if err != nil {
+		return usageError{err}
+	}
+	defer backend.Close()
+	o.Version, o.Threads = version()["version"], a.threads
+	if o.Threads == 0 {
+		o.Threads = runtime.GOMAXPROCS(0)
+	}
+	if a.json {
+		lines := json.NewEncoder(a.Out)
+		return bench.Run(ctx, backend, o.Options, func(r bench.Result) error { return lines.Encode(r) })
+	}
+	fmt.Fprintf(a.Out, "lfm %s, %s\n\n", o.Version, backend.Name())
+	fmt.Fprintf(a.Out, "%-15s %6s %10s %10s %9s %8s %8s  %s\n", "case", "batch", "median ms", "least ms", "items/s", "GFLOP/s", "peak", "loss 20")
+	return bench.Run(ctx, backend, o.Options, func(r bench.Result) error {
+		printResult(a.Out, r)
+		return nil
+	})
+}
+
+// printResult prints a case's line, and its profile below.
+func printResult(out io.Writer, r bench.Result) {
+	peak, loss := "-", "-"
+	if r.PeakGFLOPS > 0 {
+		peak = fmt.Sprintf("%.1f", r.PeakGFLOPS)
+	}
+	if r.Loss20 != nil {
+		loss = fmt.Sprintf("%.6f", *r.Loss20)
+	}
+	fmt.Fprintf(out, "%-15s %6d %10.2f %10.2f %9.2f %8.1f %8s  %s\n", r.Case, r.Batch, r.MedianMS, r.MinMS, r.ItemsPerS, r.GFLOPS, peak, loss)
+	if len(r.Profile) > 0 {
+		printProfile(out, r.Profile)
+	}
+}
+
+// profileLines is how many operations of a profile are shown.
+const profileLines = 10
+
+func printProfile(out io.Writer, profile []bench.Operation) {
+	fmt.Fprintf(out, "\n  %6s %10s %7s %8s  %s\n", "share", "ms", "passes", "GFLOP/s", "operation")
+	var rest bench.Operation
+	for i, o := range profile {
+		if i >= profileLines {
+			rest.Share, rest.MS, rest.Passes = rest.Share+o.Share, rest.MS+o.MS, rest.Passes+o.Passes
+			continue
+		}
+		gflops := "-"
+		if o.GFLOPS > 0 {
+			gflops = fmt.Sprintf("%.1f", o.GFLOPS)
+		}
+		fmt.Fprintf(out, "  %5.1f%% %10.2f %7d %8s  %s\n", 100*o.Share, o.MS, o.Passes, gflops, o.Name)
+	}
+	fmt.Fprintf(out, "  %5.1f%% %10.2f %7d %8s  %s\n\n", 100*rest.Share, rest.MS, rest.Passes, "", "all others")
+}

@@ -1,0 +1,111 @@
+package bench
+
+import (
+	"context"
+
+	"lfm/internal/engine"
+	"lfm/stages/autoencoder"
+	"lfm/stages/flow"
+)
+
+// Case is one task of the reference model.
+type Case struct {
+	Name  string
+	Batch int // items of a step
+
+	// FLOP is the work of an item.
+	FLOP func() (float64, error)
+
+	// Losses are those before each of 20 training steps on fill's weights and inputs, at
+	// batch 64; nil where nothing is trained.
+	Losses func(ctx context.Context, b engine.Backend) ([]float64, error)
+
+	open func(b engine.Backend, batch int) (workload, error)
+}
+
+// workload is a case ready to run.
+type workload interface {
+	step() error // on a whole batch
+	Close() error
+}
+
+// Sampling of the case flow-sample-10.
+const (
+	sampleSteps    = 10
+	sampleGuidance = 3
+)
+
+// Cases are the five.
+var Cases = []Case{
+	{
+		Name: "ae-train", Batch: 64,
+		FLOP:   func() (float64, error) { return sum(3, encodeFLOP, decodeFLOP) },
+		Losses: autoencoderLosses,
+		open: func(b engine.Backend, batch int) (workload, error) {
+			return openAutoencoder(b, batch, initial, noisyImages(batch))
+		},
+	},
+	{Name: "encode", Batch: 256, FLOP: encodeFLOP, open: openEncode},
+	{Name: "decode", Batch: 256, FLOP: decodeFLOP, open: openDecode},
+	{
+		Name: "flow-train", Batch: 64,
+		FLOP:   func() (float64, error) { return sum(3, velocityFLOP) },
+		Losses: flowLosses,
+		open: func(b engine.Backend, batch int) (workload, error) {
+			return openFlow(b, batch, initial, noisyLatents(batch))
+		},
+	},
+	{
+		Name: "flow-sample-10", Batch: 64,
+		FLOP: func() (float64, error) { return sum(2*sampleSteps, velocityFLOP) },
+		open: openSample,
+	},
+}
+
+// Names are the names of all cases.
+func Names() []string {
+	names := make([]string, len(Cases))
+	for i, c := range Cases {
+		names[i] = c.Name
+	}
+	return names
+}
+
+// encodeFLOP is the work of encoding an image.
+func encodeFLOP() (float64, error) {
+	e, err := autoencoder.NewEncoding(autoencoder.R1, 1)
+	if err != nil {
+		return 0, err
+	}
+	return graphFLOP(e.Graph), nil
+}
+
+// decodeFLOP is the work of decoding a latent.
+func decodeFLOP() (float64, error) {
+	d, err := autoencoder.NewDecoding(autoencoder.R1, 1)
+	if err != nil {
+		return 0, err
+	}
+	return graphFLOP(d.Graph), nil
+}
+
+// velocityFLOP is the work of evaluating the flow's network for one sample.
+func velocityFLOP() (float64, error) {
+	e, err := flow.NewEvaluation(flow.R1, 1)
+	if err != nil {
+		return 0, err
+	}
+	return graphFLOP(e.Graph), nil
+}
+
+// sum is times the works together.
+func sum(times float64, works ...func() (float64, error)) (total float64, err error) {
+	for _, work := range works {
+		w, err := work()
+		if err != nil {
+			return 0, err
+		}
+		total += times * w
+	}
+	return total, nil
+}

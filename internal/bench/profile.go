@@ -1,0 +1,136 @@
+package bench
+
+import (
+	"cmp"
+	"context"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"gorgonia.org/tensor"
+
+	"lfm/internal/engine"
+)
+
+// profiled is how many steps are looked into.
+const profiled = 5
+
+// Operation is a line of a profile: all passes of a plan that do the same at the same size.
+// A pass takes the least time that it took in any step, as the machine may be shared.
+type Operation struct {
+	Name   string  `json:"name"`
+	Passes int     `json:"passes"` // in a step
+	MS     float64 `json:"ms"`     // in a step, all passes together
+	Share  float64 `json:"share"`  // of all operations' time
+	GFLOPS float64 `json:"gflops"` // 0 for operations whose work is not counted
+}
+
+// outside is the name of what happens between passes.
+const outside = "(outside of the plan: drawing, copying)"
+
+// profile runs the case once more, with a look at every pass. It is a run of its own, as
+// looking costs time.
+func (c Case) profile(ctx context.Context, b engine.Backend, batch int) ([]Operation, error) {
+	p := &profiler{Backend: b}
+	w, err := c.open(p, batch)
+	if err != nil {
+		return nil, err
+	}
+	defer w.Close()
+	between := time.Duration(math.MaxInt64)
+	for range profiled {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		p.inside = 0
+		begin := time.Now()
+		if err := w.step(); err != nil {
+			return nil, err
+		}
+		between = min(between, time.Since(begin)-p.inside)
+	}
+	p.passes = append(p.passes, &pass{name: outside, calls: profiled, least: between})
+	return p.table(), nil
+}
+
+// profiler is a back end whose machines tell how long their passes take.
+type profiler struct {
+	engine.Backend
+	passes []*pass
+	inside time.Duration // passes of this step, so far
+}
+
+// pass is a pass of a plan, run so many times.
+type pass struct {
+	name  string
+	flop  float64
+	calls int
+	least time.Duration
+}
+
+// Open opens a machine and listens to it.
+func (p *profiler) Open(plan *engine.Plan, o engine.Options) (engine.Machine, error) {
+	m, err := p.Backend.Open(plan, o)
+	if err != nil {
+		return nil, err
+	}
+	var passes []*pass
+	for _, step := range plan.Passes {
+		name, flop := describe(plan, step)
+		passes = append(passes, &pass{name: name, flop: flop})
+	}
+	passes = append(passes, &pass{name: "update"})
+	p.passes = append(p.passes, passes...)
+	m.Profile(func(i int, d time.Duration) {
+		q := passes[i]
+		if q.calls++; q.calls == 1 || d < q.least {
+			q.least = d
+		}
+		p.inside += d
+	})
+	return m, nil
+}
+
+// describe names a pass by its kinds and the size of its first step, and counts its work.
+func describe(plan *engine.Plan, pass engine.Pass) (name string, flop float64) {
+	var size string
+	for i, s := range pass.Steps {
+		var in []tensor.Shape
+		for _, v := range s.In {
+			in = append(in, plan.Values[v].Shape)
+		}
+		f, text := work(s.Op, in)
+		if flop += f; i == 0 {
+			size = text
+		}
+	}
+	return strings.TrimSpace(pass.Label() + " " + size), flop
+}
+
+// table sums passes up by name, the most expensive first.
+func (p *profiler) table() []Operation {
+	type line struct {
+		calls, seconds, flop float64 // of a step
+	}
+	lines, total := map[string]line{}, 0.0
+	for _, q := range p.passes {
+		calls := float64(q.calls) / profiled
+		seconds := calls * q.least.Seconds()
+		l := lines[q.name]
+		lines[q.name] = line{l.calls + calls, l.seconds + seconds, l.flop + calls*q.flop}
+		total += seconds
+	}
+	var table []Operation
+	for name, l := range lines {
+		o := Operation{Name: name, Passes: int(l.calls), MS: round(1e3*l.seconds, 3), Share: round(l.seconds/total, 4)}
+		if l.flop > 0 {
+			o.GFLOPS = round(l.flop/l.seconds/1e9, 1)
+		}
+		table = append(table, o)
+	}
+	slices.SortFunc(table, func(a, b Operation) int {
+		return cmp.Or(cmp.Compare(b.MS, a.MS), cmp.Compare(a.Name, b.Name))
+	})
+	return table
+}

@@ -1,0 +1,159 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"lfm/internal/engine"
+)
+
+// warmUp is how many steps are done before the clock starts.
+const warmUp = 3
+
+// Options say what is measured.
+type Options struct {
+	Only    []string // names of cases; all if empty
+	Batch   int      // of every case; 0 is each case's own
+	Repeats int      // timed steps, at least 1
+	NoLoss  bool     // leave out the 20 steps behind loss_20
+	Profile bool     // also find out where the time goes
+	Threads int      // of the back end
+	Version string   // of lfm
+}
+
+// Result is what was measured of a case.
+type Result struct {
+	Engine       string      `json:"engine"` // lfm, its version and its back end
+	Case         string      `json:"case"`
+	Batch        int         `json:"batch"`
+	Threads      int         `json:"threads"`
+	Device       string      `json:"device"`
+	DType        string      `json:"dtype"`
+	MedianMS     float64     `json:"median_ms"` // of a step
+	MinMS        float64     `json:"min_ms"`
+	ItemsPerS    float64     `json:"items_per_s"`       // at the median
+	GFLOPPerItem float64     `json:"gflop_per_item"`    // see the package's comment on work
+	GFLOPS       float64     `json:"gflops"`            // ItemsPerS · GFLOPPerItem
+	PeakGFLOPS   float64     `json:"peak_gflops"`       // of the threads on registers alone, just before
+	Loss20       *float64    `json:"loss_20,omitempty"` // of the training cases, see the package's comment
+	Profile      []Operation `json:"profile,omitempty"` // most expensive first
+}
+
+// Run measures cases one after the other and gives each result to emit. It ends early, with
+// its error, when ctx ends.
+func Run(ctx context.Context, b engine.Backend, o Options, emit func(Result) error) error {
+	chosen, err := choose(o.Only)
+	if err != nil {
+		return err
+	}
+	if o.Repeats < 1 || o.Batch < 0 {
+		return fmt.Errorf("bench: %d repeats of a batch of %d: want at least 1, and 0 for each case's own batch", o.Repeats, o.Batch)
+	}
+	for _, c := range chosen {
+		r, err := c.measure(ctx, b, o)
+		if err != nil {
+			return fmt.Errorf("bench: %s: %w", c.Name, err)
+		}
+		if err := emit(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// choose finds cases by their names.
+func choose(names []string) ([]Case, error) {
+	if len(names) == 0 {
+		return Cases, nil
+	}
+	var chosen []Case
+	for _, c := range Cases {
+		if slices.Contains(names, c.Name) {
+			chosen = append(chosen, c)
+		}
+	}
+	for _, name := range names {
+		if !slices.Contains(Names(), name) {
+			return nil, fmt.Errorf("bench: no case %q; there are %s", name, strings.Join(Names(), ", "))
+		}
+	}
+	return chosen, nil
+}
+
+func (c Case) measure(ctx context.Context, b engine.Backend, o Options) (Result, error) {
+	batch := c.Batch
+	if o.Batch > 0 {
+		batch = o.Batch
+	}
+	device, _, _ := strings.Cut(b.Name(), " ")
+	r := Result{
+		Engine: fmt.Sprintf("lfm %s (%s)", o.Version, b.Name()), Case: c.Name,
+		Batch: batch, Threads: o.Threads, Device: device, DType: "f32",
+	}
+	work, err := c.FLOP()
+	if err != nil {
+		return r, err
+	}
+	if device == "cpu" {
+		r.PeakGFLOPS = round(Peak(o.Threads), 1)
+	}
+	seconds, err := c.time(ctx, b, batch, o.Repeats)
+	if err != nil {
+		return r, err
+	}
+	median := median(seconds)
+	items := float64(batch) / median
+	r.MedianMS, r.MinMS = round(1e3*median, 3), round(1e3*slices.Min(seconds), 3)
+	r.ItemsPerS, r.GFLOPPerItem, r.GFLOPS = round(items, 2), round(work/1e9, 4), round(items*work/1e9, 1)
+	if c.Losses != nil && !o.NoLoss {
+		losses, err := c.Losses(ctx, b)
+		if err != nil {
+			return r, err
+		}
+		last := round(losses[len(losses)-1], 6)
+		r.Loss20 = &last
+	}
+	if o.Profile {
+		r.Profile, err = c.profile(ctx, b, batch)
+	}
+	return r, err
+}
+
+// time gives the seconds that each of so many steps takes.
+func (c Case) time(ctx context.Context, b engine.Backend, batch, repeats int) ([]float64, error) {
+	w, err := c.open(b, batch)
+	if err != nil {
+		return nil, err
+	}
+	defer w.Close()
+	seconds := make([]float64, 0, repeats)
+	for i := range warmUp + repeats {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		begin := time.Now()
+		if err := w.step(); err != nil {
+			return nil, err
+		}
+		if i >= warmUp {
+			seconds = append(seconds, time.Since(begin).Seconds())
+		}
+	}
+	return seconds, nil
+}
+
+// median of at least one number; of an even number of them the mean of the middle two.
+func median(x []float64) float64 {
+	s := slices.Sorted(slices.Values(x))
+	return (s[(len(s)-1)/2] + s[len(s)/2]) / 2
+}
+
+// round keeps so many decimals, as many as mean something.
+func round(x float64, decimals int) float64 {
+	p := math.Pow10(decimals)
+	return math.Round(x*p) / p
+}
