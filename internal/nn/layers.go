@@ -21,6 +21,12 @@ func NewLinear(s Scope, in, out int) Linear {
 	return Linear{Weight: s.Uniform("weight", bound, out, in), Bias: s.Uniform("bias", bound, out)}
 }
 
+// NewZeroLinear makes a linear layer that begins as nought: what it feeds is as if it were
+// not there until training finds a use for it.
+func NewZeroLinear(s Scope, in, out int) Linear {
+	return Linear{Weight: s.Constant("weight", 0, out, in), Bias: s.Constant("bias", 0, out)}
+}
+
 // Apply takes x (..., in) to (..., out).
 func (l Linear) Apply(x *gorgonia.Node) *gorgonia.Node { return ops.Linear(x, l.Weight, l.Bias) }
 

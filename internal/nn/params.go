@@ -87,6 +87,8 @@ func Input(g *gorgonia.ExprGraph, name string, shape ...int) *gorgonia.Node {
 type Init struct {
 	Law   Law
 	Scale float64 // the constant, the bound or the standard deviation
+
+	Values []float32 // of Given
 }
 
 // Law is a distribution of first values.
@@ -96,6 +98,7 @@ const (
 	Constant Law = iota // all are Scale
 	Uniform             // uniform on [-Scale, Scale)
 	Normal              // normal with mean 0 and standard deviation Scale
+	Given               // Values
 )
 
 func (i Init) fill(dst []float32, s rng.Stream) {
@@ -114,6 +117,8 @@ func (i Init) fill(dst []float32, s rng.Stream) {
 		for j, x := range dst {
 			dst[j] = float32(i.Scale * float64(x))
 		}
+	case Given:
+		copy(dst, i.Values)
 	}
 }
 
@@ -150,15 +155,20 @@ func (s Scope) Param(name string, init Init, shape ...int) *gorgonia.Node {
 
 // Uniform makes a parameter that begins uniform on [-bound, bound).
 func (s Scope) Uniform(name string, bound float64, shape ...int) *gorgonia.Node {
-	return s.Param(name, Init{Uniform, bound}, shape...)
+	return s.Param(name, Init{Law: Uniform, Scale: bound}, shape...)
 }
 
 // Normal makes a parameter that begins normal with mean 0 and the standard deviation given.
 func (s Scope) Normal(name string, deviation float64, shape ...int) *gorgonia.Node {
-	return s.Param(name, Init{Normal, deviation}, shape...)
+	return s.Param(name, Init{Law: Normal, Scale: deviation}, shape...)
+}
+
+// Given makes a parameter that begins as the values given.
+func (s Scope) Given(name string, values []float32, shape ...int) *gorgonia.Node {
+	return s.Param(name, Init{Law: Given, Values: values}, shape...)
 }
 
 // Constant makes a parameter that begins as one number throughout.
 func (s Scope) Constant(name string, value float64, shape ...int) *gorgonia.Node {
-	return s.Param(name, Init{Constant, value}, shape...)
+	return s.Param(name, Init{Law: Constant, Scale: value}, shape...)
 }
