@@ -3,7 +3,6 @@ package bench
 import (
 	"cmp"
 	"context"
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -17,7 +16,7 @@ import (
 const profiled = 5
 
 // Operation is a line of a profile: all passes of a plan that do the same at the same size.
-// A pass takes the least time that it took in any step, as the machine may be shared.
+// A pass takes the median of its times, as the machine may be shared.
 type Operation struct {
 	Name   string  `json:"name"`
 	Passes int     `json:"passes"` // in a step
@@ -38,7 +37,7 @@ func (c Case) profile(ctx context.Context, b engine.Backend, batch int) ([]Opera
 		return nil, err
 	}
 	defer w.Close()
-	between := time.Duration(math.MaxInt64)
+	between := &pass{name: outside}
 	for range profiled {
 		if err := ctx.Err(); err != nil {
 			return nil, err
@@ -48,9 +47,9 @@ func (c Case) profile(ctx context.Context, b engine.Backend, batch int) ([]Opera
 		if err := w.step(); err != nil {
 			return nil, err
 		}
-		between = min(between, time.Since(begin)-p.inside)
+		between.seconds = append(between.seconds, (time.Since(begin) - p.inside).Seconds())
 	}
-	p.passes = append(p.passes, &pass{name: outside, calls: profiled, least: between})
+	p.passes = append(p.passes, between)
 	return p.table(), nil
 }
 
@@ -61,12 +60,11 @@ type profiler struct {
 	inside time.Duration // passes of this step, so far
 }
 
-// pass is a pass of a plan, run so many times.
+// pass is a pass of a plan, and how long each of its runs took.
 type pass struct {
-	name  string
-	flop  float64
-	calls int
-	least time.Duration
+	name    string
+	flop    float64
+	seconds []float64
 }
 
 // Open opens a machine and listens to it.
@@ -83,10 +81,7 @@ func (p *profiler) Open(plan *engine.Plan, o engine.Options) (engine.Machine, er
 	passes = append(passes, &pass{name: "update"})
 	p.passes = append(p.passes, passes...)
 	m.Profile(func(i int, d time.Duration) {
-		q := passes[i]
-		if q.calls++; q.calls == 1 || d < q.least {
-			q.least = d
-		}
+		passes[i].seconds = append(passes[i].seconds, d.Seconds())
 		p.inside += d
 	})
 	return m, nil
@@ -115,8 +110,11 @@ func (p *profiler) table() []Operation {
 	}
 	lines, total := map[string]line{}, 0.0
 	for _, q := range p.passes {
-		calls := float64(q.calls) / profiled
-		seconds := calls * q.least.Seconds()
+		if len(q.seconds) == 0 {
+			continue
+		}
+		calls := float64(len(q.seconds)) / profiled
+		seconds := calls * median(q.seconds)
 		l := lines[q.name]
 		lines[q.name] = line{l.calls + calls, l.seconds + seconds, l.flop + calls*q.flop}
 		total += seconds
