@@ -24,6 +24,9 @@
 // Plain element-wise kernels (SiLU, Add, UpdateAdamW, …) take slices alone: every element is an
 // item, and the caller cuts them where it likes. They may work in place.
 //
+// Any slice will do, but those that begin at a cache line (64 bytes) are quickest: a vector that
+// lies over the end of one costs two loads.
+//
 // # Same bits
 //
 // However the items are split, the bits are the same. The additions behind an output

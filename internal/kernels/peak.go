@@ -5,7 +5,7 @@ import "time"
 //go:generate go run -C asm ./peak -out ../peak_amd64.s -stubs ../peak_stubs_amd64.go -pkg kernels
 
 // Peak measures what one core can do at best now: GFLOP/s of multiply-adds (counted as
-// two) on registers alone, at the current [Level]. It takes about 20 ms, during which
+// two) on registers alone, at the current [Level]. It takes a few milliseconds, during which
 // nothing else should run on this core.
 //
 // The best of many short rounds is taken, as the machine may be shared.
