@@ -3,10 +3,10 @@ export CGO_ENABLED := 0
 GO ?= go
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race check lint noasm cross generate critters bench bench-peer
+.PHONY: help build test race check lint noasm cross generate readers bench bench-peer
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build ./lfm
 	$(GO) build -trimpath -o lfm ./cmd/lfm
@@ -33,6 +33,10 @@ cross: ## vet for the other platforms
 
 generate: ## assembly regenerates to the same bytes
 	cd internal/kernels && rm -f *_amd64.s *_stubs_amd64.go && $(GO) generate . && git diff --exit-code -- .
+
+readers: ## Arrow for JavaScript reads our latent files (needs node and npm)
+	dir=$$(mktemp -d) && npm install --silent --prefix "$$dir" apache-arrow && \
+	LFM_ARROW_JS="$$dir" $(GO) test ./internal/latent -run TestIndependentReader -count=1 -v; code=$$?; rm -rf "$$dir"; exit $$code
 
 bench: build ## time the reference model
 	./lfm bench
