@@ -1,6 +1,9 @@
 package kernels
 
-import "time"
+import (
+	"runtime"
+	"time"
+)
 
 //go:generate go run -C asm ./peak -out ../peak_amd64.s -stubs ../peak_stubs_amd64.go -pkg kernels
 
@@ -34,9 +37,6 @@ func peakGeneric(n int) (flops float64) {
 		g = float32(g*x) + x
 		h = float32(h*x) + x
 	}
-	sink = a + b + c + d + e + f + g + h
+	runtime.KeepAlive(a + b + c + d + e + f + g + h) // or the compiler drops the loop
 	return float64(n) * 16 * 2
 }
-
-// sink keeps the compiler from dropping peakGeneric's loop.
-var sink float32
