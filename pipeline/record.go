@@ -14,7 +14,7 @@ import (
 // that a killed run's record says how far it came. events.jsonl beside it has every Event.
 type Record struct {
 	ID       string        `json:"id"`
-	State    string        `json:"state"` // running, finished, failed or interrupted; a killed run stays running
+	State    string        `json:"state"` // Running, Finished, WasFailed or WasInterrupted; a killed run stays Running
 	Pipeline string        `json:"pipeline"`
 	File     string        `json:"file"`   // pipeline.yaml, absolute; on disk relative to the store if it lies beside or below
 	Folder   string        `json:"folder"` // where the run was started
@@ -35,9 +35,10 @@ type Record struct {
 	Stages   []StageRecord `json:"stages"` // data sets too, in topological order
 }
 
-// What became of a stage in a run.
+// What became of a run, or of a stage in it.
 const (
-	Waiting        = "waiting" // not reached
+	Finished       = "finished" // a run, all of it
+	Waiting        = "waiting"  // not reached
 	Running        = "running"
 	Executed       = "executed"
 	WasCached      = "cached"
@@ -83,17 +84,23 @@ func Records(store *artifacts.Store) iter.Seq[*Record] {
 	return func(yield func(*Record) bool) {
 		runs, _ := store.Runs()
 		for _, run := range runs {
-			record := new(Record)
-			if run.ReadJSON(recordName, record) != nil {
-				continue
-			}
-			record.ID = run.ID
-			record.File = absoluteFile(store, record.File)
-			if !yield(record) {
+			record, err := ReadRecord(store, run)
+			if err == nil && !yield(record) {
 				return
 			}
 		}
 	}
+}
+
+// ReadRecord reads the record of a run.
+func ReadRecord(store *artifacts.Store, run *artifacts.Run) (*Record, error) {
+	record := new(Record)
+	if err := run.ReadJSON(recordName, record); err != nil {
+		return nil, err
+	}
+	record.ID = run.ID
+	record.File = absoluteFile(store, record.File)
+	return record, nil
 }
 
 // LastRecord is the newest run of a pipeline file, or nil. Its Sets are what resume and

@@ -107,11 +107,9 @@ func (r *Runner) Run(ctx context.Context, opt Options) (Summary, error) {
 // execution is one run under way.
 type execution struct {
 	*Runner
+	choice
 	opt      Options
 	run      *artifacts.Run
-	selected []*Node // in topological order
-	forced   map[*Node]bool
-	only     *Node
 	memories map[string]memory
 	found    []*finding // by node; written once, before a node that needs it starts
 	started  time.Time
@@ -121,38 +119,65 @@ type execution struct {
 	unsaved error // the first failure to write the record
 }
 
-// begin reads the options.
-func (r *Runner) begin(opt Options) (*execution, error) {
-	x := &execution{Runner: r, opt: opt, forced: map[*Node]bool{}, found: make([]*finding, len(r.Graph.Nodes)), started: time.Now()}
+// choice is the options read: which nodes a run is about.
+type choice struct {
+	selected []*Node // in topological order
+	wanted   map[*Node]bool
+	forced   map[*Node]bool
+	only     *Node // or nil
+}
+
+// choose reads the options; its errors are *Error.
+func (g *Graph) choose(opt Options) (choice, error) {
+	c := choice{forced: map[*Node]bool{}}
 	target, err := (*Node)(nil), error(nil)
 	switch {
 	case opt.Only != "" && opt.Until != "":
-		return nil, &Error{File: r.Graph.File, Msg: "--only and --until exclude each other"}
+		return c, &Error{File: g.File, Msg: "--only and --until exclude each other"}
 	case opt.Only != "":
-		x.only, err = r.Graph.Node(opt.Only)
-		target = x.only
+		c.only, err = g.Node(opt.Only)
+		target = c.only
 	case opt.Until != "":
-		target, err = r.Graph.Node(opt.Until)
+		target, err = g.Node(opt.Until)
 	}
+	if err != nil {
+		return c, err
+	}
+	c.wanted = g.wanted(target)
+	for _, name := range opt.Force {
+		n, err := g.Node(name)
+		if err != nil {
+			return c, err
+		}
+		if !c.wanted[n] || c.only != nil && n != c.only {
+			return c, &Error{File: g.File, Msg: fmt.Sprintf("%s is forced, but not part of what --until or --only asks for", name)}
+		}
+		c.forced[n] = true
+	}
+	for _, n := range g.Nodes {
+		if c.wanted[n] {
+			c.selected = append(c.selected, n)
+		}
+	}
+	return c, nil
+}
+
+// unasked is the error of a run that needs n made, though only another stage was asked for;
+// nil if n may be made.
+func (c *choice) unasked(n *Node, f *finding) error {
+	if c.only == nil || n == c.only || n.IsSource() {
+		return nil
+	}
+	return &StageError{Stage: n.Name, Err: fmt.Errorf("is %s (%s), and only %s was asked for: lfm run --until %s makes both", f.state, f.reason, c.only.Name, c.only.Name)}
+}
+
+// begin reads the options.
+func (r *Runner) begin(opt Options) (*execution, error) {
+	c, err := r.Graph.choose(opt)
 	if err != nil {
 		return nil, err
 	}
-	wanted := r.Graph.wanted(target)
-	for _, name := range opt.Force {
-		n, err := r.Graph.Node(name)
-		if err != nil {
-			return nil, err
-		}
-		if !wanted[n] || x.only != nil && n != x.only {
-			return nil, &Error{File: r.Graph.File, Msg: fmt.Sprintf("%s is forced, but not part of what --until or --only asks for", name)}
-		}
-		x.forced[n] = true
-	}
-	for _, n := range r.Graph.Nodes {
-		if wanted[n] {
-			x.selected = append(x.selected, n)
-		}
-	}
+	x := &execution{Runner: r, choice: c, opt: opt, found: make([]*finding, len(r.Graph.Nodes)), started: time.Now()}
 	x.memories = r.remember()
 	x.record = x.newRecord()
 	return x, nil
@@ -312,10 +337,10 @@ func (x *execution) bringUp(ctx context.Context, n *Node, threads int) (*finding
 	}
 	f.state, f.reason = x.judge(n, f, x.found, x.memories[n.Name])
 	if x.forced[n] {
-		f.reason = "forced"
+		f.reason = forcedReason
 	}
-	if x.only != nil && n != x.only && !n.IsSource() {
-		return nil, &StageError{Stage: n.Name, Err: fmt.Errorf("is %s (%s), and only %s was asked for: lfm run --until %s makes both", f.state, f.reason, x.only.Name, x.only.Name)}
+	if err := x.unasked(n, f); err != nil {
+		return nil, err
 	}
 	unlock, err := x.Store.Lock(ctx, "action-"+f.action.String(), func(holder string) {
 		x.emit(Event{Event: StageWaiting, Stage: n.Name, Message: holder + " is computing the same; waiting for it"})
@@ -576,7 +601,7 @@ func (x *execution) finish(err error) (Summary, error) {
 	x.keepRoots()
 	var stopped *InterruptedError
 	x.mu.Lock()
-	x.record.State = "finished"
+	x.record.State = Finished
 	switch {
 	case errors.As(err, &stopped):
 		x.record.State, x.record.Error = WasInterrupted, err.Error()

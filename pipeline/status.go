@@ -38,17 +38,31 @@ type NodeStatus struct {
 // digested. One that cannot be read is missing, with the reason; the store not being
 // readable is an error.
 func (r *Runner) Status(ctx context.Context) ([]NodeStatus, error) {
-	wanted := r.Graph.wanted(nil)
-	found, err := r.lookAll(ctx, wanted)
+	return r.Plan(ctx, Options{})
+}
+
+// forcedReason is why a stage runs that need not.
+const forcedReason = "forced"
+
+// Plan is Status for what Run would do with the same options: of the nodes that they choose
+// alone, and with those they force as good as gone. Its errors are Run's.
+func (r *Runner) Plan(ctx context.Context, opt Options) ([]NodeStatus, error) {
+	c, err := r.Graph.choose(opt)
+	if err != nil {
+		return nil, err
+	}
+	found, err := r.lookAll(ctx, c.wanted, c.forced)
 	if err != nil {
 		return nil, err
 	}
 	var statuses []NodeStatus
-	for _, n := range r.Graph.Nodes {
-		if !wanted[n] {
-			continue
-		}
+	for _, n := range c.selected {
 		f := found[n.index]
+		if f.artifact == nil {
+			if err := c.unasked(n, f); err != nil {
+				return nil, err
+			}
+		}
 		s := NodeStatus{Name: n.Name, Kind: n.KindName(), State: f.state, Reason: f.reason, ActionID: f.action, Needs: n.needs(), Source: n.IsSource()}
 		if f.artifact != nil {
 			s.OutputID = f.artifact.ID
@@ -84,7 +98,7 @@ func (r *Runner) KeyText(ctx context.Context, name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	found, err := r.lookAll(ctx, r.Graph.upstream(n))
+	found, err := r.lookAll(ctx, r.Graph.upstream(n), nil)
 	if err != nil {
 		return "", err
 	}
@@ -111,7 +125,7 @@ func (r *Runner) Withdraw(ctx context.Context, from string) error {
 	}
 	upstream, wanted := r.Graph.upstream(n), r.Graph.wanted(nil)
 	maps.Copy(wanted, upstream)
-	found, err := r.lookAll(ctx, wanted)
+	found, err := r.lookAll(ctx, wanted, nil)
 	if err != nil {
 		return err
 	}
@@ -131,11 +145,19 @@ func (r *Runner) Withdraw(ctx context.Context, from string) error {
 			return fmt.Errorf("pipeline: %s is made from what %s made, and that cannot be used: %w (or make it anew now: lfm resume --from %s)", from, up.Name, err, up.Name)
 		}
 	}
+	memories := r.remember()
 	for _, down := range r.Graph.Nodes {
-		if !r.Graph.upstream(down)[n] || found[down.index].key == "" {
+		if !r.Graph.upstream(down)[n] {
 			continue
 		}
-		if err := r.Store.Withdraw(found[down.index].action); err != nil {
+		action := found[down.index].action
+		if made := memories[down.Name].made; found[down.index].key == "" && made != nil {
+			action = made.Action // what the key will be is not known yet: most likely, what it was
+		}
+		if action.IsZero() {
+			continue
+		}
+		if err := r.Store.Withdraw(action); err != nil {
 			return fmt.Errorf("pipeline: withdrawing %s: %w", down.Name, err)
 		}
 	}
@@ -168,8 +190,8 @@ type finding struct {
 }
 
 // lookAll looks at nodes in order; what they are made from is among them. The finding of
-// another node is nil.
-func (r *Runner) lookAll(ctx context.Context, nodes map[*Node]bool) ([]*finding, error) {
+// another node is nil. A forced node is found as if its output were not there.
+func (r *Runner) lookAll(ctx context.Context, nodes, forced map[*Node]bool) ([]*finding, error) {
 	memories := r.remember()
 	found := make([]*finding, len(r.Graph.Nodes))
 	for i, n := range r.Graph.Nodes {
@@ -182,6 +204,9 @@ func (r *Runner) lookAll(ctx context.Context, nodes map[*Node]bool) ([]*finding,
 		}
 		found[i] = f
 		f.state, f.reason = r.judge(n, f, found, memories[n.Name])
+		if forced[n] && f.artifact != nil {
+			f.artifact, f.state, f.reason = nil, Stale, forcedReason
+		}
 	}
 	return found, nil
 }

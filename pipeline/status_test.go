@@ -266,3 +266,64 @@ func TestCancelledStatus(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// TestPlan: a plan has the nodes that the options choose alone, takes what is forced for
+// gone, and refuses what Run would refuse.
+func TestPlan(t *testing.T) {
+	w := newWorld(t)
+	w.up(standard)
+	plan := func(opt Options) (string, error) {
+		t.Helper()
+		states, err := w.runner(standard).Plan(t.Context(), opt)
+		var lines []string
+		for _, s := range states {
+			lines = append(lines, strings.TrimSpace(s.Name+" "+s.State+" "+s.Reason))
+		}
+		return strings.Join(lines, "\n"), err
+	}
+	for opt, want := range map[*Options]string{
+		{Until: "encode"}: "critters cached\nautoencoder cached\nencode cached",
+		{Only: "encode", Force: []string{"encode"}}: "critters cached\nautoencoder cached\nencode stale forced",
+		{Force: []string{"flow"}}: "critters cached\nautoencoder cached\nencode cached\nflow stale forced\n" +
+			"decode stale depends on flow's output",
+	} {
+		if got, err := plan(*opt); got != want || err != nil {
+			t.Errorf("%+v: got\n%s\n%v, want\n%s", *opt, got, err, want)
+		}
+	}
+	var wrong *Error
+	if _, err := plan(Options{Until: "deocde"}); !errors.As(err, &wrong) || wrong.Nearest != "decode" {
+		t.Errorf("a stage that is not there: %v", err)
+	}
+	if err := w.runner(standard).Withdraw(t.Context(), "autoencoder"); err != nil {
+		t.Fatal(err)
+	}
+	var stage *StageError
+	if _, err := plan(Options{Only: "encode"}); !errors.As(err, &stage) || stage.Stage != "autoencoder" {
+		t.Errorf("an input that is not there: %v", err)
+	}
+}
+
+// TestWithdrawUnknownKeys: where a stage's output is gone, nobody knows the keys of what
+// depends on it; the actions that it had before are withdrawn, so that it runs again though
+// the stage makes the same bytes as before.
+func TestWithdrawUnknownKeys(t *testing.T) {
+	w := newWorld(t)
+	w.up(standard)
+	r := w.runner(standard)
+	states, err := r.Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := r.Store.Get(states[2].OutputID)
+	if err == nil {
+		err = os.RemoveAll(a.Dir())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Withdraw(t.Context(), "encode"); err != nil {
+		t.Fatal(err)
+	}
+	wantComputed(t, "after the output was lost", w.up(standard), "encode", "flow", "decode")
+}
