@@ -5,10 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"strings"
 	"time"
 
 	"lfm/artifacts"
@@ -18,6 +14,9 @@ import (
 	"lfm/stages/autoencoder"
 	"lfm/stages/flow"
 )
+
+// Name is the stage's kind.
+const Name = "decode"
 
 // Output is the kind of the artifact that the stage makes.
 const Output = "samples"
@@ -34,7 +33,7 @@ const gridColumns = 16
 // Kind is the stage's kind, computing on the back end that open gives.
 func Kind(open engine.Open) pipeline.Kind {
 	return pipeline.Kind{
-		Name: "decode", Version: 1,
+		Name: Name, Version: 1,
 		Inputs: []pipeline.Port{
 			{Name: "autoencoder", Artifact: autoencoder.Output},
 			{Name: "flow", Artifact: flow.Output},
@@ -71,18 +70,19 @@ func (s *stage) Run(ctx context.Context, in pipeline.Inputs, work artifacts.Work
 	out.Provenance("backend", backend.Name())
 
 	r := s.request(fl)
-	rows := make([]picture.Row, len(fl.Classes))
+	rows, names := make([]picture.Row, len(fl.Classes)), FileNames(fl.Classes)
 	began := time.Now()
 	err = Generate(ctx, backend, ae, fl, r, func(d Drawn) error {
 		var file bytes.Buffer
 		if err := picture.Encode(&file, d.Image, d.Text); err != nil {
 			return err
 		}
-		if err := out.WriteFile(fileName(fl.Classes[d.Index/s.config.PerClass], d.Number), file.Bytes()); err != nil {
+		class := d.Index / s.config.PerClass
+		if err := out.WriteFile(fmt.Sprintf("%s/%04d.png", names[class], d.Number), file.Bytes()); err != nil {
 			return err
 		}
-		if row := &rows[d.Index/s.config.PerClass]; len(row.Images) < gridColumns {
-			row.Label = fl.Classes[d.Index/s.config.PerClass]
+		if row := &rows[class]; len(row.Images) < gridColumns {
+			row.Label = fl.Classes[class]
 			row.Images = append(row.Images, d.Image)
 		}
 		done := d.Index + 1
@@ -130,51 +130,4 @@ func (s *stage) writeSamples(out *artifacts.Builder, fl *flow.Model, r Request) 
 		return err
 	}
 	return out.WriteFile(samplesFile, append(data, '\n'))
-}
-
-// fileName is where picture number of a class stands.
-func fileName(class string, number int) string {
-	return fmt.Sprintf("%s/%04d.png", SafeName(class), number)
-}
-
-// SafeName is a class as a file name: every character outside [A-Za-z0-9._ -] becomes '-',
-// and so does a dot at the beginning.
-func SafeName(class string) string {
-	safe := strings.Map(func(r rune) rune {
-		switch {
-		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', strings.ContainsRune("._ -", r):
-			return r
-		}
-		return '-'
-	}, class)
-	if safe == "" || safe[0] == '.' {
-		safe = "-" + strings.TrimPrefix(safe, ".")
-	}
-	return safe
-}
-
-// CopyOut copies a finished artifact's pictures to a folder beside the pipeline, for people:
-// nothing reads them back.
-func CopyOut(a *artifacts.Artifact, dir string) error {
-	for _, f := range a.Files {
-		data, err := a.ReadFile(f.Name)
-		if err != nil {
-			return err
-		}
-		path := filepath.Join(dir, filepath.FromSlash(f.Name))
-		if old, err := os.Stat(path); err == nil && old.Size() == f.Size {
-			if have, err := os.ReadFile(path); err == nil && bytes.Equal(have, data) {
-				continue
-			}
-		} else if err != nil && !os.IsNotExist(err) {
-			return err
-		}
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			return err
-		}
-		if err := os.WriteFile(path, data, fs.FileMode(0o644)); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -1,0 +1,134 @@
+package decode
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"lfm/artifacts"
+)
+
+// FileNames gives each class the name of its folder. It is SafeName where that is free; two
+// classes never share one, not even where upper and lower case are the same. A class that
+// is a file name as it stands keeps it; the others take what is left, with a number behind:
+//
+//	a-b  a/b  a:b  ->  a-b  a-b-2  a-b-3
+func FileNames(classes []string) []string {
+	names := make([]string, len(classes))
+	taken := map[string]bool{GridFile: true, samplesFile: true}
+	take := func(i int, name string) bool {
+		if fold := strings.ToLower(name); !taken[fold] {
+			taken[fold], names[i] = true, name
+			return true
+		}
+		return false
+	}
+	for i, c := range classes {
+		if safe := SafeName(c); safe == c {
+			take(i, safe)
+		}
+	}
+	for i, c := range classes {
+		if names[i] != "" || take(i, SafeName(c)) {
+			continue
+		}
+		for n := 2; !take(i, fmt.Sprintf("%s-%d", SafeName(c), n)); n++ {
+		}
+	}
+	return names
+}
+
+// SafeName is a class as a file name: every character outside [A-Za-z0-9._ -] becomes '-',
+// and so does a dot at the beginning.
+func SafeName(class string) string {
+	safe := strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', strings.ContainsRune("._ -", r):
+			return r
+		}
+		return '-'
+	}, class)
+	if safe == "" || safe[0] == '.' {
+		safe = "-" + strings.TrimPrefix(safe, ".")
+	}
+	return safe
+}
+
+// copiedFile stands in a folder of copies: the ID of the artifact that they are of, and
+// then their names, one a line. While copies are being made the ID is missing.
+const copiedFile = ".copied"
+
+// CopyOut copies a finished artifact's files to a folder beside the pipeline, for people:
+// nothing computes with them. What an earlier call copied there and this artifact has not
+// is removed; other files stay. If this very artifact was copied before, no file is opened.
+func CopyOut(a *artifacts.Artifact, dir string) error {
+	names := make([]string, len(a.Files))
+	for i, f := range a.Files {
+		names[i] = f.Name
+	}
+	stamp := filepath.Join(dir, copiedFile)
+	text, err := os.ReadFile(stamp)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	id, before := parseStamp(string(text))
+	if id == a.ID.String() && !slices.ContainsFunc(a.Files, func(f artifacts.File) bool { return sizeOf(dir, f.Name) != f.Size }) {
+		return nil
+	}
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return err
+	}
+	all := slices.Compact(slices.Sorted(slices.Values(append(slices.Clone(names), before...))))
+	if err := os.WriteFile(stamp, stampText("", all), 0o666); err != nil {
+		return err
+	}
+	for _, name := range before {
+		if _, still := a.File(name); !still {
+			path := filepath.Join(dir, filepath.FromSlash(name))
+			os.Remove(path)
+			os.Remove(filepath.Dir(path)) // if nothing else is in it
+		}
+	}
+	for _, name := range names {
+		data, err := a.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		path := filepath.Join(dir, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+			return err
+		}
+		if err := os.WriteFile(path, data, 0o666); err != nil {
+			return err
+		}
+	}
+	return os.WriteFile(stamp, stampText(a.ID.String(), names), 0o666)
+}
+
+func stampText(id string, names []string) []byte {
+	return []byte(id + "\n" + strings.Join(names, "\n") + "\n")
+}
+
+// parseStamp reads what stampText wrote; a name that leads out of the folder is none.
+func parseStamp(text string) (id string, names []string) {
+	id, rest, _ := strings.Cut(text, "\n")
+	for line := range strings.Lines(rest) {
+		if name := strings.TrimSuffix(line, "\n"); name != "." && fs.ValidPath(name) {
+			names = append(names, name)
+		}
+	}
+	return id, names
+}
+
+// sizeOf is a file's size, -1 if it is not there.
+func sizeOf(dir, name string) int64 {
+	info, err := os.Stat(filepath.Join(dir, filepath.FromSlash(name)))
+	if err != nil {
+		return -1
+	}
+	return info.Size()
+}
