@@ -137,6 +137,9 @@ func (e *encoding) shards(ctx context.Context) error {
 	resumed := false
 	for shard := range e.writer.Shards() {
 		finished, why := e.writer.Finished(ctx, shard)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		if why != nil {
 			e.listen.Warn("encode: %s is written again: %v", latent.ShardName(shard), why)
 		}
