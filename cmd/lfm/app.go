@@ -1,13 +1,17 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
+	"strings"
+	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -49,19 +53,19 @@ func (e exitError) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 
 // Main runs lfm with the arguments behind the program's name and returns its exit code.
 func Main(args []string, io streams) int {
-	ctx, interrupted := withSignals(context.Background(), io.Err)
-	root := newRoot(io)
+	a := &app{streams: io}
+	ctx, interrupted := withSignals(context.Background(), a)
+	root := newRoot(a)
 	root.SetArgs(args)
 	root.SetContext(ctx)
 	root.SetIn(io.In)
 	root.SetOut(io.Out)
 	root.SetErr(io.Err)
-	err := root.Execute()
-	return report(err, io.Err, interrupted())
+	return a.report(root.Execute(), interrupted)
 }
 
 // report prints an error in one place and turns it into an exit code.
-func report(err error, stderr io.Writer, interrupted os.Signal) int {
+func (a *app) report(err error, interrupted func() os.Signal) int {
 	var code exitError
 	var usage usageError
 	var config *pipeline.Error
@@ -70,31 +74,66 @@ func report(err error, stderr io.Writer, interrupted os.Signal) int {
 		return exitDone
 	case errors.As(err, &code):
 		return int(code)
-	case errors.Is(err, context.Canceled) && interrupted != nil:
-		fmt.Fprintf(stderr, "lfm: %v\nlfm: what was finished is saved; go on with: lfm resume\n", err)
-		if interrupted == syscall.SIGTERM {
+	case errors.Is(err, context.Canceled) && interrupted() != nil:
+		a.notef("%s", afterInterrupt(err, a.resume))
+		if interrupted() == syscall.SIGTERM {
 			return exitTerminated
 		}
 		return exitInterrupted
 	}
-	fmt.Fprintf(stderr, "lfm: %v\n", err)
+	if a.log == "json" {
+		jsonLines(a.Err)(pipeline.Event{Time: time.Now(), Event: eventError, Error: err.Error()})
+	} else {
+		fmt.Fprintf(a.Err, "lfm: %v\n", err)
+	}
 	if errors.As(err, &usage) || errors.As(err, &config) {
 		return exitUsage
 	}
 	return exitFailed
 }
 
+// afterInterrupt says where an interrupted command stands, and how to go on.
+func afterInterrupt(err error, resume string) string {
+	var run *pipeline.InterruptedError
+	if errors.As(err, &run) {
+		return fmt.Sprintf("%v\ngo on with: %s", err, resume)
+	}
+	return "interrupted; what was written whole is kept, and the same command makes the rest"
+}
+
+// notef says something on stderr beside results and progress: a line of text, or with --log
+// json an object like all others there.
+func (a *app) notef(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	if a.log == "json" {
+		jsonLines(a.Err)(pipeline.Event{Time: time.Now(), Event: eventNotice, Message: text})
+		return
+	}
+	for line := range strings.Lines(text) {
+		fmt.Fprintf(a.Err, "lfm: %s\n", strings.TrimSuffix(line, "\n"))
+	}
+}
+
+// What --log json says beside a run's own events.
+const (
+	eventNotice = "notice" // Message
+	eventError  = "error"  // Error: why lfm ends
+)
+
 // withSignals cancels the context at the first SIGINT or SIGTERM, so that stages save and
 // stop; a second signal ends the process at once. interrupted tells which came.
-func withSignals(parent context.Context, stderr io.Writer) (ctx context.Context, interrupted func() os.Signal) {
+func withSignals(parent context.Context, a *app) (ctx context.Context, interrupted func() os.Signal) {
 	ctx, cancel := context.WithCancelCause(parent)
-	first := make(chan os.Signal, 1)
+	var first atomic.Value
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	go func() {
 		s := <-signals
-		first <- s
-		fmt.Fprintf(stderr, "\nlfm: %v: saving; once more to stop at once\n", s)
+		first.Store(s)
+		if a.Terminal {
+			fmt.Fprintln(a.Err) // the terminal shows ^C
+		}
+		a.notef("%v: saving; once more to stop at once", s)
 		cancel(context.Canceled)
 		if <-signals == syscall.SIGTERM {
 			os.Exit(exitTerminated)
@@ -102,12 +141,8 @@ func withSignals(parent context.Context, stderr io.Writer) (ctx context.Context,
 		os.Exit(exitInterrupted)
 	}()
 	return ctx, func() os.Signal {
-		select {
-		case s := <-first:
-			return s
-		default:
-			return nil
-		}
+		s, _ := first.Load().(os.Signal)
+		return s
 	}
 }
 
@@ -122,10 +157,12 @@ type app struct {
 	device  string
 	log     string
 	json    bool
+
+	resume  string        // the command that goes on with the run at work
+	answers *bufio.Reader // of In, once something was asked
 }
 
-func newRoot(io streams) *cobra.Command {
-	a := &app{streams: io}
+func newRoot(a *app) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "lfm",
 		Short: "Train and sample latent flow matching models from a folder of images",
@@ -183,6 +220,21 @@ func didYouMean(word string, valid []string) string {
 func (a *app) computing(cmd *cobra.Command) {
 	cmd.Flags().IntVar(&a.threads, "threads", 0, "threads to compute with (default: all)")
 	cmd.Flags().StringVar(&a.device, "device", os.Getenv("LFM_DEVICE"), "auto or cpu (LFM_DEVICE); never part of a key")
+}
+
+// checkComputing finds what is wrong with the flags that computing adds. pinned is the device
+// that pipeline.yaml pins, which makes --device of no account.
+func (a *app) checkComputing(pinned string) error {
+	if a.threads < 0 {
+		return usagef("--threads %d: want 0 for all, or more", a.threads)
+	}
+	if pinned != "auto" {
+		return nil
+	}
+	if err := checkDevice(a.device); err != nil {
+		return usageError{err}
+	}
+	return nil
 }
 
 // reading adds the flags of commands that only read.

@@ -5,20 +5,26 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
 	"lfm/artifacts"
+	"lfm/pipeline"
 )
 
 func newArtifacts(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "artifacts",
 		Short: "List, show, verify and clean up what the store keeps",
-		Args:  usageArgs(cobra.NoArgs),
-		RunE:  func(cmd *cobra.Command, args []string) error { return cmd.Help() },
+		Example: `  lfm artifacts ls
+  lfm artifacts show flow
+  lfm artifacts gc --dry-run`,
+		Args: usageArgs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, args []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newArtifactsLs(a), newArtifactsShow(a), newArtifactsVerify(a), newArtifactsGC(a))
 	return cmd
@@ -26,11 +32,12 @@ func newArtifacts(a *app) *cobra.Command {
 
 func newArtifactsLs(a *app) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:     "ls",
-		Short:   "List artifacts",
-		Example: `  lfm artifacts ls`,
-		Args:    usageArgs(cobra.NoArgs),
-		RunE:    func(cmd *cobra.Command, args []string) error { return artifactsLsRun(a) },
+		Use:   "ls",
+		Short: "List artifacts, oldest first",
+		Example: `  lfm artifacts ls
+  lfm artifacts ls --json`,
+		Args: usageArgs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, args []string) error { return artifactsLsRun(a) },
 	}
 	a.reading(cmd)
 	return cmd
@@ -63,31 +70,32 @@ func artifactsLsRun(a *app) error {
 	}
 	w := tabwriter.NewWriter(a.Out, 0, 0, 2, ' ', 0)
 	for _, l := range list {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", l.ID.Short(), l.Kind, size(l.Size), l.Created, l.Damage)
+		fmt.Fprintln(w, strings.TrimRight(strings.Join([]string{l.ID.Short(), l.Kind, size(l.Size), l.Created, l.Damage}, "\t"), "\t"))
 	}
 	return w.Flush()
 }
 
 func newArtifactsShow(a *app) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "show ID",
+		Use:   "show ID | STAGE",
 		Short: "Show an artifact's files, and what it was made of and by",
-		Long:  "Show takes an output ID, or enough of its beginning.",
-		Example: `  lfm artifacts show 1f2e3d4c5b6a
-  lfm artifacts show 1f2e3d4c5b6a --json`,
+		Long: `Show takes an output ID or enough of its beginning, or the name of a stage that is up to
+date.`,
+		Example: `  lfm artifacts show flow
+  lfm artifacts show flow --json`,
 		Args: usageArgs(cobra.ExactArgs(1)),
-		RunE: func(cmd *cobra.Command, args []string) error { return artifactsShowRun(a, args[0]) },
+		RunE: func(cmd *cobra.Command, args []string) error { return artifactsShowRun(cmd.Context(), a, args[0]) },
 	}
 	a.reading(cmd)
 	return cmd
 }
 
-func artifactsShowRun(a *app, prefix string) error {
+func artifactsShowRun(ctx context.Context, a *app, word string) error {
 	store, err := a.openStore()
 	if err != nil {
 		return err
 	}
-	art, err := findArtifact(store, prefix)
+	art, err := a.findArtifact(ctx, store, word)
 	if err != nil {
 		return err
 	}
@@ -98,8 +106,8 @@ func artifactsShowRun(a *app, prefix string) error {
 	for _, f := range art.Files {
 		fmt.Fprintf(a.Out, "  %10s  %s\n", size(f.Size), f.Name)
 	}
-	for key, value := range art.Provenance {
-		fmt.Fprintf(a.Out, "%s: %s\n", key, value)
+	for _, key := range slices.Sorted(maps.Keys(art.Provenance)) {
+		fmt.Fprintf(a.Out, "%s: %s\n", key, art.Provenance[key])
 	}
 	if text, ok := store.KeyText(art.Action); ok {
 		fmt.Fprintf(a.Out, "\n%s", text)
@@ -108,16 +116,28 @@ func artifactsShowRun(a *app, prefix string) error {
 }
 
 func newArtifactsVerify(a *app) *cobra.Command {
-	return &cobra.Command{
-		Use:   "verify [ID...]",
+	cmd := &cobra.Command{
+		Use:   "verify [ID | STAGE]...",
 		Short: "Read artifacts whole and compare them with their digests",
+		Long: `Verify reads every byte of all artifacts, or of those named, and compares them with the
+digests in their manifests. It exits with 1 if any is damaged.`,
 		Example: `  lfm artifacts verify
-  lfm artifacts verify 1f2e3d4c5b6a`,
+  lfm artifacts verify flow`,
 		RunE: func(cmd *cobra.Command, args []string) error { return artifactsVerifyRun(cmd.Context(), a, args) },
 	}
+	a.reading(cmd)
+	return cmd
 }
 
-func artifactsVerifyRun(ctx context.Context, a *app, prefixes []string) error {
+// verified is an artifact as verify prints it.
+type verified struct {
+	ID   artifacts.ID `json:"output_id"`
+	Kind string       `json:"kind"`
+	OK   bool         `json:"ok"`
+	Why  string       `json:"error,omitempty"`
+}
+
+func artifactsVerifyRun(ctx context.Context, a *app, words []string) error {
 	store, err := a.openStore()
 	if err != nil {
 		return err
@@ -126,25 +146,37 @@ func artifactsVerifyRun(ctx context.Context, a *app, prefixes []string) error {
 	if err != nil {
 		return err
 	}
-	if len(prefixes) > 0 {
+	if len(words) > 0 {
 		list = nil
-		for _, p := range prefixes {
-			art, err := findArtifact(store, p)
+		for _, w := range words {
+			art, err := a.findArtifact(ctx, store, w)
 			if err != nil {
 				return err
 			}
 			list = append(list, art)
 		}
 	}
-	damaged := 0
+	results, damaged := []verified{}, 0
 	for _, art := range list {
+		v := verified{ID: art.ID, Kind: art.Kind, OK: true}
 		if err := store.Verify(ctx, art.ID); errors.Is(err, context.Canceled) {
 			return err
 		} else if err != nil {
 			damaged++
-			fmt.Fprintf(a.Out, "%s  %-12s %v\n", art.ID.Short(), art.Kind, err)
-		} else {
-			fmt.Fprintf(a.Out, "%s  %-12s ok\n", art.ID.Short(), art.Kind)
+			v.OK, v.Why = false, err.Error()
+		}
+		results = append(results, v)
+		switch {
+		case a.json:
+		case v.OK:
+			fmt.Fprintf(a.Out, "%s  %-12s ok\n", v.ID.Short(), v.Kind)
+		default:
+			fmt.Fprintf(a.Out, "%s  %-12s %s\n", v.ID.Short(), v.Kind, v.Why)
+		}
+	}
+	if a.json {
+		if err := printJSON(a.Out, map[string]any{"artifacts": results}); err != nil {
+			return err
 		}
 	}
 	if damaged > 0 {
@@ -188,12 +220,9 @@ func artifactsGCRun(ctx context.Context, a *app, o gcOptions) error {
 	if err != nil {
 		return err
 	}
-	if o.dropGone && !o.dryRun && len(garbage.Gone) > 0 {
-		for _, root := range garbage.Gone {
-			if err := store.DropRoot(root.File); err != nil {
-				return err
-			}
-		}
+	if dropped, err := dropGone(a, store, garbage.Gone, o); err != nil {
+		return err
+	} else if dropped {
 		if garbage, err = store.Garbage(artifacts.Keep{}); err != nil {
 			return err
 		}
@@ -209,16 +238,31 @@ func artifactsGCRun(ctx context.Context, a *app, o gcOptions) error {
 		return nil
 	}
 	if !o.yes && !a.confirm(fmt.Sprintf("delete these %d, %s?", len(garbage.Items), size(garbage.Size()))) {
-		return usagef("nothing deleted; say --yes to delete without being asked")
+		return errors.New("nothing deleted; say --yes to delete without being asked")
 	}
 	freed, err := store.Collect(ctx, garbage)
-	fmt.Fprintf(a.Err, "freed %s\n", size(freed))
+	a.notef("freed %s", size(freed))
 	return err
+}
+
+// dropGone gives up what pipeline files that are gone needed, where that is wished.
+func dropGone(a *app, store *artifacts.Store, gone []artifacts.Root, o gcOptions) (dropped bool, err error) {
+	for _, root := range gone {
+		ask := !o.yes && !o.dryRun && !a.json
+		if o.dryRun || !o.dropGone && !(ask && a.confirm(fmt.Sprintf("%s is gone; give up what it needed?", shown(root.File)))) {
+			continue
+		}
+		if err := store.DropRoot(root.File); err != nil {
+			return dropped, err
+		}
+		dropped = true
+	}
+	return dropped, nil
 }
 
 func printGarbage(a *app, g *artifacts.Garbage) {
 	for _, root := range g.Gone {
-		fmt.Fprintf(a.Err, "lfm: %s is gone; what it needed is kept (--drop-gone gives it up)\n", shown(root.File))
+		a.notef("%s is gone; what it needed is kept (--drop-gone gives it up)", shown(root.File))
 	}
 	w := tabwriter.NewWriter(a.Out, 0, 0, 2, ' ', 0)
 	for _, item := range g.Items {
@@ -233,31 +277,54 @@ func printGarbage(a *app, g *artifacts.Garbage) {
 // confirm asks on the terminal; where nobody answers, the answer is no.
 func (a *app) confirm(question string) bool {
 	fmt.Fprintf(a.Err, "%s [y/N] ", question)
-	line, _ := bufio.NewReader(a.In).ReadString('\n')
+	if a.answers == nil {
+		a.answers = bufio.NewReader(a.In)
+	}
+	line, _ := a.answers.ReadString('\n')
 	answer := strings.ToLower(strings.TrimSpace(line))
 	return answer == "y" || answer == "yes"
 }
 
-// findArtifact finds the artifact whose ID begins so.
-func findArtifact(store *artifacts.Store, prefix string) (*artifacts.Artifact, error) {
+// findArtifact finds the artifact whose ID begins with a word, or that the stage or data
+// set of that name made last, if that is up to date.
+func (a *app) findArtifact(ctx context.Context, store *artifacts.Store, word string) (*artifacts.Artifact, error) {
 	all, err := store.List()
 	if err != nil {
 		return nil, err
 	}
 	var found *artifacts.Artifact
 	for _, art := range all {
-		if !strings.HasPrefix(art.ID.String(), prefix) {
+		if word == "" || !strings.HasPrefix(art.ID.String(), word) {
 			continue
 		}
 		if found != nil {
-			return nil, usagef("more than one artifact begins with %s; give more of the ID", prefix)
+			return nil, usagef("more than one artifact begins with %s; give more of the ID", word)
 		}
 		found = art
 	}
-	if found == nil {
-		return nil, usagef("no artifact begins with %s; lfm artifacts ls lists them", prefix)
+	if found != nil {
+		return found, nil
 	}
-	return found, nil
+	h, err := a.open("", toRead)
+	if err != nil {
+		return nil, usagef("no artifact begins with %q; lfm artifacts ls lists them", word)
+	}
+	states, err := h.runner(a).Status(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, s := range states {
+		names = append(names, s.Name)
+		if s.Name != word {
+			continue
+		}
+		if s.State != pipeline.Cached {
+			return nil, fmt.Errorf("%s is %s (%s); bring it up to date with: lfm run --until %s", s.Name, s.State, s.Reason, s.Name)
+		}
+		return h.store.Get(s.OutputID)
+	}
+	return nil, usagef("no artifact begins with %q, and no stage has that name%s; lfm artifacts ls lists what there is", word, didYouMean(word, names))
 }
 
 // size is a number of bytes as people read it.

@@ -35,11 +35,19 @@ func kinds() pipeline.Kinds {
 
 // openBackend opens what computes: the only place that knows all back ends.
 func openBackend(device string, threads int) (engine.Backend, error) {
+	if err := checkDevice(device); err != nil {
+		return nil, err
+	}
+	return cpu.Open(threads), nil
+}
+
+// checkDevice refuses a device that openBackend cannot open.
+func checkDevice(device string) error {
 	switch {
 	case device == "", device == "auto", device == "cpu":
-		return cpu.Open(threads), nil
+		return nil
 	case device == "cuda", strings.HasPrefix(device, "cuda:"):
-		return nil, fmt.Errorf("device %s: this lfm computes on the CPU only; say device: auto or cpu", device)
+		return fmt.Errorf("device %s: this lfm computes on the CPU only; say auto or cpu", device)
 	}
-	return nil, fmt.Errorf("device %q: want auto or cpu", device)
+	return fmt.Errorf("device %q: want auto or cpu%s", device, didYouMean(device, []string{"auto", "cpu"}))
 }

@@ -20,7 +20,7 @@ func newDag(a *app) *cobra.Command {
 		Short: "Draw the graph of data sets and stages",
 		Example: `  lfm dag
   lfm dag --format mermaid
-  lfm dag --format dot | dot -Tsvg > dag.svg`,
+  lfm dag --format dot > dag.dot`,
 		Args: usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, args []string) error { return dagRun(cmd.Context(), a, o) },
 	}
@@ -35,7 +35,7 @@ func dagRun(ctx context.Context, a *app, o dagOptions) error {
 	if draw == nil {
 		return usagef("--format %s: want text, mermaid or dot%s", o.format, didYouMean(o.format, []string{"text", "mermaid", "dot"}))
 	}
-	h, err := a.open("", true)
+	h, err := a.open("", toRead)
 	if err != nil {
 		return err
 	}
@@ -44,7 +44,11 @@ func dagRun(ctx context.Context, a *app, o dagOptions) error {
 		return err
 	}
 	if a.json {
-		return printJSON(a.Out, map[string]any{"nodes": states})
+		nodes := []stateJSON{}
+		for _, s := range states {
+			nodes = append(nodes, stateOf(s))
+		}
+		return printJSON(a.Out, map[string]any{"nodes": nodes})
 	}
 	draw(a.Out, states)
 	return nil

@@ -12,10 +12,10 @@ func newExplain(a *app) *cobra.Command {
 		Use:   "explain STAGE",
 		Short: "Print a stage's key text: everything that its result depends on",
 		Long: `Explain prints the text whose hash is the stage's key. Two of them can be compared
-with diff. Inputs are named by the content of what was made, so a stage can be explained
-once the stages before it are cached.`,
+with diff. Inputs are named by the content of what was made; one that is not made yet
+stands there in words.`,
 		Example: `  lfm explain flow
-  lfm explain flow --set stages.flow.with.steps=900 | diff - <(lfm explain flow)`,
+  lfm explain flow --set stages.flow.with.steps=900`,
 		Args: usageArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error { return explainRun(cmd.Context(), a, args[0]) },
 	}
@@ -25,12 +25,9 @@ once the stages before it are cached.`,
 }
 
 func explainRun(ctx context.Context, a *app, stage string) error {
-	h, err := a.open("", true)
+	h, err := a.open("", toRead)
 	if err != nil {
 		return err
-	}
-	if _, err := h.graph.Node(stage); err != nil {
-		return usageError{err}
 	}
 	text, err := h.runner(a).KeyText(ctx, stage)
 	if err != nil {

@@ -39,10 +39,11 @@ func newGenerate(a *app) *cobra.Command {
 	defaults := decode.DefaultConfig()
 	var o generateOptions
 	cmd := &cobra.Command{
-		Use:   "generate --prompt-class CLASS",
+		Use:   "generate [--prompt-class CLASS]",
 		Short: "Draw pictures of a class with the latest finished flow here",
 		Long: `Generate draws pictures of one or more classes and writes them, with a labelled grid, to
-out/CLASS. A class is named, or given by its number; all is every class.
+out/CLASS. A class is named, or given by its number; all is every class. Where there is
+one class only, it need not be named.
 
 A picture depends on seed, class, number and settings alone: asked for again, in any
 batch and with any number of threads, it has the same bytes.
@@ -52,10 +53,16 @@ Guidance w: v = v(null) + w (v(class) - v(null)); 0 is unconditional, 1 conditio
   lfm generate --prompt-class cat,dog -n 16 --guidance 3 --seed 1
   lfm generate --prompt-class all --range 100:108 --out more`,
 		Args: usageArgs(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, args []string) error { return generateRun(cmd.Context(), a, o) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if o.span != "" && cmd.Flags().Changed("number") {
+				return usagef("-n and --range exclude each other")
+			}
+			return generateRun(cmd.Context(), a, o)
+		},
 	}
 	a.computing(cmd)
 	a.logging(cmd)
+	a.setting(cmd)
 	flags := cmd.Flags()
 	flags.StringSliceVar(&o.classes, "prompt-class", nil, "class, classes, or all")
 	flags.StringVar(&o.flow, "flow", "", "the flow stage, where the pipeline has several")
@@ -73,9 +80,6 @@ Guidance w: v = v(null) + w (v(class) - v(null)); 0 is unconditional, 1 conditio
 
 // check finds what is wrong with the flags, before anything is opened.
 func (o *generateOptions) check() (from, to int, err error) {
-	if len(o.classes) == 0 {
-		return 0, 0, usagef("say which class: --prompt-class NAME, or --prompt-class all")
-	}
 	from, to = 0, o.n
 	if o.span != "" {
 		a, b, ok := strings.Cut(o.span, ":")
@@ -123,7 +127,10 @@ func generateRun(ctx context.Context, a *app, o generateOptions) error {
 	if err != nil {
 		return err
 	}
-	h, err := a.open("", true)
+	if err := a.checkComputing("auto"); err != nil {
+		return err
+	}
+	h, err := a.open("", toRead)
 	if err != nil {
 		return err
 	}
@@ -136,13 +143,16 @@ func generateRun(ctx context.Context, a *app, o generateOptions) error {
 	if err != nil {
 		return err
 	}
+	if len(o.classes) == 0 && !fl.Conditional() {
+		o.classes = []string{"0"} // there is one class only
+	}
 	classes, err := chosen(fl.Classes, o.classes)
 	if err != nil {
 		return err
 	}
 	backend, err := openBackend(a.device, a.threads)
 	if err != nil {
-		return usageError{err}
+		return err
 	}
 	defer backend.Close()
 
@@ -214,7 +224,7 @@ func (h *here) latestFlow(ctx context.Context, a *app, name string) (*artifacts.
 	for record := range pipeline.Records(h.store) {
 		if s := record.Stage(node.Name); record.File == h.graph.Path && s != nil && !s.Output.IsZero() {
 			if art, err := h.store.Get(s.Output); err == nil {
-				fmt.Fprintf(a.Err, "lfm: stage %s is not up to date; drawing with what it made in run %s\n", node.Name, record.ID)
+				a.notef("%s is not up to date; drawing with what it made in run %s", node.Name, record.ID)
 				return art, nil
 			}
 		}
@@ -247,6 +257,9 @@ func (h *here) flowNode(name string) (*pipeline.Node, error) {
 
 // chosen turns names, numbers and all into class numbers.
 func chosen(classes, wanted []string) ([]int, error) {
+	if len(wanted) == 0 {
+		return nil, usagef("say which class: --prompt-class NAME, or all\nclasses: %s", strings.Join(classes, ", "))
+	}
 	var numbers []int
 	add := func(i int) {
 		for _, n := range numbers {
@@ -287,7 +300,7 @@ func indexOf(words []string, word string) int {
 // folders is where the pictures go: a folder a class, or the one that --out names.
 type folders struct {
 	dirs  map[int]string // of each class
-	names []string       // of all classes
+	names []string       // of the files of all classes
 	order []int          // of the classes asked for
 	rows  map[int]*picture.Row
 }
@@ -295,13 +308,13 @@ type folders struct {
 // gridColumns is how many pictures of a class a grid shows at most.
 const gridColumns = 16
 
-func newFolders(h *here, out string, names []string, order []int) *folders {
-	f := &folders{dirs: map[int]string{}, names: names, order: order, rows: map[int]*picture.Row{}}
+func newFolders(h *here, out string, classes []string, order []int) *folders {
+	f := &folders{dirs: map[int]string{}, names: decode.FileNames(classes), order: order, rows: map[int]*picture.Row{}}
 	for _, c := range order {
-		f.rows[c] = &picture.Row{Label: names[c]}
+		f.rows[c] = &picture.Row{Label: classes[c]}
 		f.dirs[c] = out
 		if out == "" {
-			f.dirs[c] = filepath.Join(h.graph.Dir, "out", decode.SafeName(names[c]))
+			f.dirs[c] = filepath.Join(h.graph.Dir, "out", f.names[c])
 		}
 	}
 	return f
@@ -312,7 +325,7 @@ func (f *folders) write(class int, d decode.Drawn) error {
 	if row := f.rows[class]; len(row.Images) < gridColumns {
 		row.Images = append(row.Images, d.Image)
 	}
-	return writePNG(filepath.Join(f.dirs[class], fmt.Sprintf("%s-%04d.png", decode.SafeName(f.names[class]), d.Number)), d.Image, d.Text)
+	return writePNG(filepath.Join(f.dirs[class], fmt.Sprintf("%s-%04d.png", f.names[class], d.Number)), d.Image, d.Text)
 }
 
 // finish writes a grid to each folder, of the classes that went there.

@@ -81,27 +81,23 @@ type here struct {
 	store *artifacts.Store
 }
 
-// open finds the pipeline, its store, and reads it: the pipeline that is named, else -f, else
-// ./pipeline.yaml, else the one last run from this folder. With lastSets, the last run's
-// --set apply unless some are given now; that is said.
-func (a *app) open(named string, lastSets bool) (*here, error) {
-	last, ran := recall()
-	file, err := a.find(named, last, ran)
+// use says what a command opens a pipeline for.
+type use bool
+
+const (
+	toRun  use = false // as the command line has it
+	toRead use = true  // as the last run from here had it, where the command line is silent: its store, its --set
+)
+
+// open finds the pipeline and its store, and reads it: the pipeline that is named, else -f,
+// else ./pipeline.yaml, else the one last run from this folder.
+func (a *app) open(named string, u use) (*here, error) {
+	file, dir, err := a.locate(named, u)
 	if err != nil {
 		return nil, err
 	}
-	dir := a.store
-	if dir == "" && ran && last.File == file {
-		dir = last.Store
-	}
-	if dir == "" {
-		dir = filepath.Join(filepath.Dir(file), ".lfm")
-	}
-	if dir, err = filepath.Abs(dir); err != nil {
-		return nil, err
-	}
 	sets := a.sets
-	if lastSets && len(sets) == 0 {
+	if u == toRead && len(sets) == 0 {
 		if sets, err = a.lastSets(dir, file); err != nil {
 			return nil, err
 		}
@@ -117,10 +113,36 @@ func (a *app) open(named string, lastSets bool) (*here, error) {
 	return &here{graph: graph, store: store}, nil
 }
 
+// locate finds the pipeline file and the folder of its store, both absolute.
+func (a *app) locate(named string, u use) (file, dir string, err error) {
+	last, ran := recall()
+	if file, err = a.find(named, last, ran); err != nil {
+		return "", "", err
+	}
+	beside := filepath.Join(filepath.Dir(file), ".lfm")
+	switch {
+	case a.store != "":
+		dir, err = filepath.Abs(a.store)
+		return file, dir, err
+	case u == toRead && ran && last.File == file && last.Store != beside && isDir(last.Store):
+		a.notef("as in the last run: --store %s", shown(last.Store))
+		return file, last.Store, nil
+	}
+	return file, beside, nil
+}
+
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
 // find gives the absolute path of the pipeline file.
 func (a *app) find(named string, last lastRun, ran bool) (string, error) {
 	file := named
-	if file == "" {
+	switch {
+	case file != "" && a.file != "":
+		return "", usagef("%s and -f %s: name one pipeline", file, a.file)
+	case file == "":
 		file = a.file
 	}
 	if file == "" {
@@ -128,7 +150,7 @@ func (a *app) find(named string, last lastRun, ran bool) (string, error) {
 			file = defaultFile
 		} else if ran {
 			file = last.File
-			fmt.Fprintf(a.Err, "lfm: %s, last run from here\n", shown(file))
+			a.notef("%s, last run from here", shown(file))
 		} else {
 			return "", usagef("no %s here, and nothing was run from this folder yet; name one with -f FILE, or write one with: lfm init", defaultFile)
 		}
@@ -147,7 +169,7 @@ func (a *app) find(named string, last lastRun, ran bool) (string, error) {
 
 // lastSets are the --set of the last run of a pipeline, said on stderr.
 func (a *app) lastSets(dir, file string) ([]string, error) {
-	if _, err := os.Stat(dir); err != nil {
+	if !isDir(dir) {
 		return nil, nil // no store, no runs
 	}
 	store, err := artifacts.Open(dir)
@@ -159,7 +181,7 @@ func (a *app) lastSets(dir, file string) ([]string, error) {
 		return nil, nil
 	}
 	for _, s := range record.Sets {
-		fmt.Fprintf(a.Err, "lfm: as in the last run: --set %s\n", s)
+		a.notef("as in the last run: --set %s", s)
 	}
 	return record.Sets, nil
 }
@@ -175,14 +197,18 @@ func shown(path string) string {
 	return path
 }
 
-// openStore opens the store alone: --store, else that of the pipeline here.
+// openStore opens the store alone, --store or that of the pipeline here, which need not be
+// one that can be read. It makes none.
 func (a *app) openStore() (*artifacts.Store, error) {
-	if a.store != "" {
-		return artifacts.Open(a.store)
+	dir := a.store
+	if dir == "" {
+		var err error
+		if _, dir, err = a.locate("", toRead); err != nil {
+			return nil, err
+		}
 	}
-	h, err := a.open("", true)
-	if err != nil {
-		return nil, err
+	if !isDir(dir) {
+		return nil, usagef("there is no store %s yet; make one with: lfm run", shown(dir))
 	}
-	return h.store, nil
+	return artifacts.Open(dir)
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -20,6 +21,8 @@ func newInit(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use:   "init [DIR]",
 		Short: "Write a commented starter pipeline.yaml",
+		Long: `Init writes a commented pipeline.yaml and a .gitignore into a folder, here or DIR, which is
+made if need be. It overwrites nothing.`,
 		Example: `  lfm init
   lfm init flowers`,
 		Args: usageArgs(cobra.MaximumNArgs(1)),
@@ -43,11 +46,32 @@ func initRun(a *app, dir string) error {
 	} else if err != nil {
 		return err
 	}
-	if err := writeNew(filepath.Join(dir, ".gitignore"), []byte(starterIgnore)); err != nil && !errors.Is(err, fs.ErrExist) {
+	ignore := filepath.Join(dir, ".gitignore")
+	if err := writeNew(ignore, []byte(starterIgnore)); errors.Is(err, fs.ErrExist) {
+		if missing := notIgnored(ignore); len(missing) > 0 {
+			a.notef("%s is there already and stays as it is; add to it: %s", ignore, strings.Join(missing, " "))
+		}
+	} else if err != nil {
 		return err
 	}
-	fmt.Fprintf(a.Out, "wrote %s; edit its source, then: lfm run %s\n", file, file)
+	fmt.Fprintf(a.Out, "wrote %s, which trains on the built-in critters; give it your images as source, or go on with: lfm run %s\n", file, file)
 	return nil
+}
+
+// notIgnored lists what a .gitignore should have a line of and does not.
+func notIgnored(path string) []string {
+	text, _ := os.ReadFile(path)
+	have := map[string]bool{}
+	for line := range strings.Lines(string(text)) {
+		have[strings.Trim(strings.TrimSpace(line), "/")] = true
+	}
+	var missing []string
+	for _, name := range []string{".lfm", "out"} {
+		if !have[name] {
+			missing = append(missing, name+"/")
+		}
+	}
+	return missing
 }
 
 // writeNew writes a file that must not be there yet.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"lfm/artifacts"
 	"lfm/pipeline"
 )
 
@@ -35,13 +36,13 @@ func newLogs(a *app) *cobra.Command {
 }
 
 func logsRun(a *app, stage string, o logsOptions) error {
-	h, err := a.open("", true)
+	h, err := a.open("", toRead)
 	if err != nil {
 		return err
 	}
 	if stage != "" {
 		if _, err := h.graph.Node(stage); err != nil {
-			return usageError{err}
+			return err
 		}
 	}
 	runs, err := h.store.Runs()
@@ -52,45 +53,55 @@ func logsRun(a *app, stage string, o logsOptions) error {
 		if o.run != "" && run.ID != o.run {
 			continue
 		}
-		var lines []json.RawMessage
-		var events []pipeline.Event
-		worked := stage == ""
-		err := run.Events(func(line []byte) error {
-			var e pipeline.Event
-			if err := json.Unmarshal(line, &e); err != nil {
-				return err
-			}
-			if stage != "" && e.Stage != stage {
-				return nil
-			}
-			worked = worked || e.Event == pipeline.StageStarted
-			lines = append(lines, append(json.RawMessage(nil), line...))
-			events = append(events, e)
-			return nil
-		})
-		if err != nil {
-			return err
+		record, err := pipeline.ReadRecord(h.store, run)
+		if o.run == "" && (err != nil || !tells(record, h.graph.Path, stage)) {
+			continue
 		}
-		if !worked && o.run == "" {
-			continue // in this run the stage was cached: look at the one that made it
-		}
-		if a.json {
-			for _, line := range lines {
-				fmt.Fprintf(a.Out, "%s\n", line)
-			}
-			return nil
-		}
-		fmt.Fprintf(a.Out, "run %s\n", run.ID)
-		text := plainLog{out: a.Out}
-		for _, e := range events {
-			if line := text.line(e); line != "" {
-				fmt.Fprintf(a.Out, "%s  %s\n", e.Time.Format("15:04:05"), line)
-			}
-		}
-		return nil
+		return printRun(a, run, stage)
 	}
 	if o.run != "" {
 		return usagef("no run %s in %s", o.run, shown(h.store.Dir()))
 	}
+	if stage != "" {
+		return usagef("no run worked on %s yet; start with: lfm run", stage)
+	}
 	return usagef("nothing was run yet; start with: lfm run")
+}
+
+// tells reports whether a run is the one to show: of this pipeline, and of a stage the one
+// that last worked on it, not one that found it cached.
+func tells(r *pipeline.Record, file, stage string) bool {
+	if r.File != file {
+		return false
+	}
+	if stage == "" {
+		return true
+	}
+	s := r.Stage(stage)
+	return s != nil && s.State != pipeline.Waiting && s.State != pipeline.WasCached
+}
+
+// printRun prints a run's events, of one stage or of all.
+func printRun(a *app, run *artifacts.Run, stage string) error {
+	if !a.json {
+		fmt.Fprintf(a.Out, "run %s\n", run.ID)
+	}
+	text := plainLog{}
+	return run.Events(func(line []byte) error {
+		var e pipeline.Event
+		if err := json.Unmarshal(line, &e); err != nil {
+			return err
+		}
+		if stage != "" && e.Stage != stage {
+			return nil
+		}
+		if a.json {
+			_, err := fmt.Fprintf(a.Out, "%s\n", line)
+			return err
+		}
+		if line := text.line(e); line != "" {
+			fmt.Fprintf(a.Out, "%s  %s\n", e.Time.Local().Format("15:04:05"), line)
+		}
+		return nil
+	})
 }

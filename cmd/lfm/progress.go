@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"strings"
 	"sync"
 	"time"
 
@@ -49,12 +48,13 @@ const plainEvery = 5 * time.Second
 type plainLog struct {
 	mu    sync.Mutex
 	out   io.Writer
-	began map[string]started // when a stage began, for the time left
+	began map[string]started // by stage
 }
 
+// started is when a stage was first seen at work, for the time left.
 type started struct {
-	at, said time.Time
-	step     int // the first step seen: a resumed stage did not do those before
+	at, said time.Time // said: when its last line was printed
+	step     int       // at that time: a resumed stage did not do those before
 }
 
 func (p *plainLog) event(e pipeline.Event) {
@@ -67,20 +67,20 @@ func (p *plainLog) event(e pipeline.Event) {
 
 // line is what an event reads like, "" for one that is not shown.
 func (p *plainLog) line(e pipeline.Event) string {
-	if p.began == nil {
-		p.began = map[string]started{}
-	}
 	name := fmt.Sprintf("%-12s", e.Stage)
 	switch e.Event {
 	case pipeline.StageStarted:
-		p.began[e.Stage] = started{at: time.Now(), step: -1}
+		p.note(e.Stage, started{})
 		return name + " started" + because(e.Reason)
 	case pipeline.StageResumed:
 		return fmt.Sprintf("%s goes on from step %d", name, e.Step)
 	case pipeline.StageProgress:
 		return p.progress(name, e)
 	case pipeline.StageWarning:
-		return strings.TrimSpace(name) + ": warning: " + e.Message
+		if e.Stage == "" {
+			return "warning: " + e.Message
+		}
+		return e.Stage + ": warning: " + e.Message
 	case pipeline.StageCached:
 		return fmt.Sprintf("%s cached    %s", name, short(e.OutputID))
 	case pipeline.StageFinished:
@@ -95,26 +95,53 @@ func (p *plainLog) line(e pipeline.Event) string {
 		return name + " reading the images"
 	case pipeline.SourceFinished:
 		return fmt.Sprintf("%s indexed   %s  in %s", name, short(e.OutputID), duration(e.Seconds))
+	case pipeline.StagePicture:
+		return fmt.Sprintf("%s %s  %s", name, e.Message, shown(e.Path))
 	case pipeline.RunFinished:
 		return fmt.Sprintf("executed %d, cached %d", e.Executed, e.Cached)
 	}
 	return ""
 }
 
+// timeOf is when an event happened: lines of an old run tell its own time.
+func timeOf(e pipeline.Event) time.Time {
+	if e.Time.IsZero() {
+		return time.Now()
+	}
+	return e.Time
+}
+
 func (p *plainLog) progress(name string, e pipeline.Event) string {
-	b, now := p.began[e.Stage], time.Now()
-	if b.at.IsZero() {
-		b.at = now
-	}
-	if b.step < 0 || e.Step < b.step {
-		b.at, b.step = now, e.Step
-	}
-	defer func() { p.began[e.Stage] = b }()
+	left := p.left(e)
+	b, now := p.began[e.Stage], timeOf(e)
 	if now.Sub(b.said) < plainEvery && e.Step != e.Steps {
 		return ""
 	}
 	b.said = now
-	return fmt.Sprintf("%s %s", name, progressText(e, left(now.Sub(b.at), e.Step-b.step, e.Steps-e.Step)))
+	p.note(e.Stage, b)
+	return fmt.Sprintf("%s %s", name, progressText(e, left))
+}
+
+func (p *plainLog) note(stage string, s started) {
+	if p.began == nil {
+		p.began = map[string]started{}
+	}
+	p.began[stage] = s
+}
+
+// left is the time that a stage still needs at the speed since its first step seen; nought
+// where that cannot be said.
+func (p *plainLog) left(e pipeline.Event) time.Duration {
+	b, now := p.began[e.Stage], timeOf(e)
+	if b.at.IsZero() || e.Step < b.step {
+		b = started{at: now, said: now, step: e.Step} // nothing can be foretold yet, so nothing is said
+		p.note(e.Stage, b)
+	}
+	done, todo := e.Step-b.step, e.Steps-e.Step
+	if done <= 0 || todo <= 0 {
+		return 0
+	}
+	return now.Sub(b.at) / time.Duration(done) * time.Duration(todo)
 }
 
 // progressText is "350/700  loss 0.9123  1034/s  1m20s left".
@@ -130,14 +157,6 @@ func progressText(e pipeline.Event, left time.Duration) string {
 		text += fmt.Sprintf("  %s left", duration(left.Seconds()))
 	}
 	return text
-}
-
-// left extrapolates from the steps done so far; nought before there are any.
-func left(spent time.Duration, done, todo int) time.Duration {
-	if done <= 0 || todo <= 0 {
-		return 0
-	}
-	return spent / time.Duration(done) * time.Duration(todo)
 }
 
 // barLog draws a progress bar for the stage that reports, and prints the other events as
@@ -169,7 +188,7 @@ func (b *barLog) draw(e pipeline.Event) {
 		b.bar = progressbar.NewOptions(e.Steps,
 			progressbar.OptionSetWriter(b.lines.out),
 			progressbar.OptionSetDescription(fmt.Sprintf("%-12s", e.Stage)),
-			progressbar.OptionSetPredictTime(true),
+			progressbar.OptionSetPredictTime(false), // it takes the steps before a resumption for done now
 			progressbar.OptionShowCount(),
 			progressbar.OptionThrottle(100*time.Millisecond),
 			progressbar.OptionClearOnFinish(),
@@ -183,6 +202,9 @@ func (b *barLog) draw(e pipeline.Event) {
 	}
 	if e.ItemsPerS > 0 {
 		description += fmt.Sprintf(" %.0f/s", e.ItemsPerS)
+	}
+	if left := b.lines.left(e); left > 0 {
+		description += fmt.Sprintf(" %s left", duration(left.Seconds()))
 	}
 	b.bar.Describe(description)
 	b.bar.Set(e.Step)

@@ -3,7 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
+	"os"
 	"path/filepath"
+	"strings"
+	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -16,8 +20,8 @@ type runOptions struct {
 	until  string
 	only   string
 	force  []string
-	jobs   int
 	dryRun bool
+	running
 }
 
 func newRun(a *app) *cobra.Command {
@@ -29,7 +33,8 @@ func newRun(a *app) *cobra.Command {
 the store, what was interrupted goes on where it stopped, and only the rest is computed.
 
 With --dry-run it computes nothing, says of each stage whether it would run and why, and
-exits with 3 if any would.`,
+exits with 3 if any would. A stage that depends on another's output runs unless that
+output turns out the same as before.`,
 		Example: `  lfm run
   lfm run pipeline.yaml --set stages.flow.with.steps=200
   lfm run --until encode
@@ -42,56 +47,87 @@ exits with 3 if any would.`,
 			return runRun(cmd.Context(), a, o)
 		},
 	}
-	a.computing(cmd)
-	a.logging(cmd)
-	a.setting(cmd)
+	o.flags(a, cmd)
 	flags := cmd.Flags()
 	flags.StringVar(&o.until, "until", "", "run this stage and what it needs, and stop")
 	flags.StringVar(&o.only, "only", "", "run this stage alone; what it needs must be cached")
 	flags.StringArrayVar(&o.force, "force", nil, "run this stage even if it is cached (repeatable)")
-	flags.IntVar(&o.jobs, "jobs", 1, "stages that may run side by side")
 	flags.BoolVar(&o.dryRun, "dry-run", false, "say what would run and why, and run nothing")
+	flags.BoolVar(&a.json, "json", false, "print what --dry-run says as JSON")
 	return cmd
 }
 
 func runRun(ctx context.Context, a *app, o runOptions) error {
-	h, err := a.open(o.named, false)
-	if err != nil {
-		return err
-	}
-	if o.dryRun {
-		return dryRun(ctx, a, h)
-	}
-	return a.execute(ctx, h, pipeline.Options{Until: o.until, Only: o.only, Force: o.force}, o.jobs)
-}
-
-// execute runs a pipeline and shows how it goes: what run and resume do in the end.
-func (a *app) execute(ctx context.Context, h *here, options pipeline.Options, jobs int) error {
 	listen, err := a.listener()
 	if err != nil {
 		return err
 	}
-	remember(h.graph.Path, h.store.Dir())
-	runner := h.runner(a)
-	runner.Listen, runner.Jobs = listen, jobs
-	if _, err := runner.Run(ctx, options); err != nil {
-		return err
+	if a.json && !o.dryRun {
+		return usagef("--json is for --dry-run; events as JSON are had with --log json")
 	}
-	return a.copyOut(ctx, h)
-}
-
-// copyOut copies the pictures of finished decode stages to out/STAGE beside pipeline.yaml,
-// and prints where their grids lie.
-func (a *app) copyOut(ctx context.Context, h *here) error {
-	states, err := h.runner(a).Status(ctx)
+	h, err := a.open(o.named, toRun)
 	if err != nil {
 		return err
 	}
-	for _, s := range states {
-		if s.Kind != "decode" || s.State != pipeline.Cached {
+	options := pipeline.Options{Until: o.until, Only: o.only, Force: o.force}
+	if o.dryRun {
+		return dryRun(ctx, a, h, options)
+	}
+	return a.execute(ctx, h, listen, options, o.running)
+}
+
+// running is what run and resume have in common.
+type running struct {
+	jobs          int
+	acceptInexact bool
+}
+
+// flags adds the flags of commands that run a pipeline.
+func (r *running) flags(a *app, cmd *cobra.Command) {
+	a.computing(cmd)
+	a.logging(cmd)
+	a.setting(cmd)
+	cmd.Flags().IntVar(&r.jobs, "jobs", 1, "stages that may run side by side")
+	cmd.Flags().BoolVar(&r.acceptInexact, "accept-inexact", false, "go on with what another device or instruction set began: close to what it would have made, not the same bytes")
+}
+
+// execute runs a pipeline and shows how it goes: what run and resume do in the end.
+func (a *app) execute(ctx context.Context, h *here, listen pipeline.Listener, options pipeline.Options, r running) error {
+	if err := a.checkComputing(h.graph.Device); err != nil {
+		return err
+	}
+	if r.jobs < 1 {
+		return usagef("--jobs %d: want at least 1", r.jobs)
+	}
+	remember(h.graph.Path, h.store.Dir())
+	a.resume = h.resumeCommand()
+	runner := h.runner(a)
+	runner.Listen, runner.Jobs, runner.AcceptInexact = listen, r.jobs, r.acceptInexact
+	summary, err := runner.Run(ctx, options)
+	if err != nil {
+		return err
+	}
+	return a.copyOut(h, summary)
+}
+
+// resumeCommand is what goes on with a run of this pipeline, called from the same folder.
+func (h *here) resumeCommand() string {
+	if path, err := filepath.Abs(defaultFile); err == nil && path != h.graph.Path {
+		if _, err := os.Stat(path); err == nil { // a plain resume would take that one
+			return "lfm resume -f " + h.graph.File
+		}
+	}
+	return "lfm resume"
+}
+
+// copyOut copies the pictures of the decode stages of a run to out/STAGE beside
+// pipeline.yaml, and prints where their grids lie.
+func (a *app) copyOut(h *here, summary pipeline.Summary) error {
+	for _, s := range summary.Stages {
+		if s.Kind != decode.Name || s.Output.IsZero() {
 			continue
 		}
-		art, err := h.store.Get(s.OutputID)
+		art, err := h.store.Get(s.Output)
 		if err != nil {
 			return err
 		}
@@ -104,16 +140,39 @@ func (a *app) copyOut(ctx context.Context, h *here) error {
 	return nil
 }
 
-func dryRun(ctx context.Context, a *app, h *here) error {
-	states, err := h.runner(a).Status(ctx)
+// dryRun says what a run with these options would do.
+func dryRun(ctx context.Context, a *app, h *here, options pipeline.Options) error {
+	states, err := h.runner(a).Plan(ctx, options)
 	if err != nil {
 		return err
 	}
-	printStates(a.Out, states)
-	if !allCached(states) {
-		return exitError(exitWouldRun)
+	if a.json {
+		err = printStatesJSON(a.Out, states)
+	} else {
+		err = printPlan(a.Out, states)
 	}
-	return nil
+	if err == nil && !allCached(states) {
+		err = exitError(exitWouldRun)
+	}
+	return err
+}
+
+// printPlan prints a line a node: cached, run with the reason, or what it depends on.
+func printPlan(out io.Writer, states []pipeline.NodeStatus) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, s := range states {
+		verb := "run"
+		switch {
+		case s.State == pipeline.Cached:
+			verb = "cached"
+		case s.Error != "":
+			verb = "fail"
+		case s.ActionID.IsZero():
+			verb = "perhaps"
+		}
+		fmt.Fprintln(w, strings.TrimRight(s.Name+"\t"+verb+"\t"+s.Reason, "\t"))
+	}
+	return w.Flush()
 }
 
 // runner is a runner of the pipeline that tells nobody yet.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -29,7 +30,7 @@ would run.`,
 }
 
 func statusRun(ctx context.Context, a *app) error {
-	h, err := a.open("", true)
+	h, err := a.open("", toRead)
 	if err != nil {
 		return err
 	}
@@ -38,9 +39,9 @@ func statusRun(ctx context.Context, a *app) error {
 		return err
 	}
 	if a.json {
-		err = printJSON(a.Out, map[string]any{"stages": states})
+		err = printStatesJSON(a.Out, states)
 	} else {
-		printStates(a.Out, states)
+		err = printStates(a.Out, states)
 	}
 	if err == nil && !allCached(states) {
 		err = exitError(exitWouldRun)
@@ -57,21 +58,61 @@ func allCached(states []pipeline.NodeStatus) bool {
 	return true
 }
 
-// printStates prints a line a stage.
-func printStates(out io.Writer, states []pipeline.NodeStatus) {
+// printStates prints a line a node.
+func printStates(out io.Writer, states []pipeline.NodeStatus) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	for _, s := range states {
 		output := ""
 		if !s.OutputID.IsZero() {
 			output = s.OutputID.Short()
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", s.Name, s.State, output, s.Reason)
+		fmt.Fprintln(w, strings.TrimRight(s.Name+"\t"+s.State+"\t"+output+"\t"+s.Reason, "\t"))
 	}
-	w.Flush()
+	return w.Flush()
+}
+
+// stateJSON is a node's state as --json prints it. Every field is always there.
+type stateJSON struct {
+	Name     string   `json:"name"`
+	Kind     string   `json:"kind"` // "dataset" for a data set
+	State    string   `json:"state"`
+	Reason   string   `json:"reason"`    // "" when cached
+	ActionID string   `json:"action_id"` // "" while an input is not made
+	OutputID string   `json:"output_id"` // "" unless cached
+	Needs    []string `json:"needs"`
+}
+
+func stateOf(s pipeline.NodeStatus) stateJSON {
+	j := stateJSON{Name: s.Name, Kind: s.Kind, State: s.State, Reason: s.Reason, Needs: s.Needs}
+	if !s.ActionID.IsZero() {
+		j.ActionID = s.ActionID.String()
+	}
+	if !s.OutputID.IsZero() {
+		j.OutputID = s.OutputID.String()
+	}
+	return j
+}
+
+// printStatesJSON prints stages, and data sets apart from them, so that whoever counts
+// stages counts stages.
+func printStatesJSON(out io.Writer, states []pipeline.NodeStatus) error {
+	stages, sets := []stateJSON{}, []stateJSON{}
+	for _, s := range states {
+		if s.Source {
+			sets = append(sets, stateOf(s))
+		} else {
+			stages = append(stages, stateOf(s))
+		}
+	}
+	return printJSON(out, struct {
+		Stages   []stateJSON `json:"stages"`
+		Datasets []stateJSON `json:"datasets"`
+	}{stages, sets})
 }
 
 func printJSON(out io.Writer, v any) error {
 	e := json.NewEncoder(out)
+	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")
 	return e.Encode(v)
 }
