@@ -409,7 +409,8 @@ func (x *execution) compute(ctx context.Context, n *Node, f *finding, threads in
 	return nil
 }
 
-// payload lets a data set or a stage write its payload. A panic becomes an error.
+// payload lets a data set or a stage write its payload. A panic becomes an error, and an
+// error about a setting shows its line of pipeline.yaml.
 func (x *execution) payload(ctx context.Context, n *Node, f *finding, threads int, work artifacts.Workspace, out *artifacts.Builder) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -419,7 +420,7 @@ func (x *execution) payload(ctx context.Context, n *Node, f *finding, threads in
 	}()
 	l := x.listener(n)
 	if n.IsSource() {
-		return f.source.Index(ctx, out, func(msg string) { l.Warn("%s", msg) })
+		return x.Graph.locate(n, f.source.Index(ctx, out, func(msg string) { l.Warn("%s", msg) }))
 	}
 	stage, err := n.Kind.Open(n.Config, Env{
 		Seed: n.Seed, Threads: threads, Device: x.device(),
@@ -436,7 +437,7 @@ func (x *execution) payload(ctx context.Context, n *Node, f *finding, threads in
 	if n.Data != nil {
 		in.Data, in.Source = x.found[n.Data.index].artifact, x.found[n.Data.index].source
 	}
-	return stage.Run(ctx, in, work, out, l)
+	return x.Graph.locate(n, stage.Run(ctx, in, work, out, l))
 }
 
 func (x *execution) inputIDs(n *Node) []artifacts.ID {

@@ -250,11 +250,11 @@ func (r *Runner) lookup(n *Node, f *finding) error {
 func (r *Runner) openSource(ctx context.Context, n *Node, f *finding) error {
 	source, err := r.Graph.kinds.Source.Open(n.Config, r.Graph.Dir, filepath.Join(r.Store.Dir(), "cache"))
 	if err != nil {
-		return r.Graph.locate(n, fmt.Errorf("data set %s: %w", n.Name, err))
+		return r.Graph.locate(n, fmt.Errorf("pipeline: data set %s: %w", n.Name, err))
 	}
 	digest, err := source.Digest(ctx)
 	if err != nil {
-		return fmt.Errorf("pipeline: data set %s: %w", n.Name, err)
+		return r.Graph.locate(n, fmt.Errorf("pipeline: data set %s: %w", n.Name, err))
 	}
 	f.source, f.key = source, sourceKeyText(n, digest)
 	return nil
@@ -264,7 +264,7 @@ func (r *Runner) openSource(ctx context.Context, n *Node, f *finding) error {
 func (g *Graph) locate(n *Node, err error) error {
 	var named interface{ Field() string }
 	if !errors.As(err, &named) {
-		return fmt.Errorf("pipeline: %w", err)
+		return err
 	}
 	at := fieldNode(err, n.at, n.with)
 	if at == nil {

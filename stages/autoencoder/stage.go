@@ -44,6 +44,9 @@ func (s *stage) Run(ctx context.Context, in pipeline.Inputs, work artifacts.Work
 		return err
 	}
 	arch := s.config.arch(set.Size())
+	if arch.Size%arch.Downsample != 0 {
+		return pipeline.FieldError{Name: "downsample", Msg: fmt.Sprintf("is %d and does not divide the images' size, %d", arch.Downsample, arch.Size)}
+	}
 	backend, err := s.open(s.env.Device, s.env.Threads)
 	if err != nil {
 		return err
