@@ -2,6 +2,7 @@ package bench
 
 import (
 	"bytes"
+	"context"
 
 	"lfm/internal/checkpoint"
 	"lfm/internal/engine"
@@ -58,7 +59,7 @@ type sampling struct {
 }
 
 func (s *sampling) step() error {
-	_, err := s.Draw(s.dst, s.labels, s.numbers, seed)
+	_, err := s.Draw(context.Background(), s.dst, s.labels, s.numbers, seed)
 	return err
 }
 

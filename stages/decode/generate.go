@@ -57,7 +57,7 @@ func Generate(ctx context.Context, b engine.Backend, ae *autoencoder.Model, fl *
 		}
 		n := min(batch, len(r.Labels)-from)
 		z, x := latents[:n*sampler.Size()], images[:n*size*size*3]
-		nfe, err := sampler.Draw(z, r.Labels[from:from+n], r.Numbers[from:from+n], r.Seed)
+		nfe, err := sampler.Draw(ctx, z, r.Labels[from:from+n], r.Numbers[from:from+n], r.Seed)
 		if err != nil {
 			return err
 		}

@@ -1,5 +1,7 @@
 package flow
 
+import "context"
+
 // guidance is the scale w of classifier-free guidance (Ho & Salimans 2022), in the lecture's
 // form and on every channel of the latent:
 //
@@ -25,7 +27,8 @@ type guided struct {
 	batch  int
 	z, v   []float32 // of all rows
 	labels []float32
-	err    error // of the first evaluation that failed; those after it give zero
+	ctx    context.Context // of the samples at hand: an integration stops between evaluations
+	err    error           // of the first evaluation that failed; those after it give zero
 }
 
 func newGuided(net *field, w guidance, batch, null int) *guided {
@@ -34,9 +37,9 @@ func newGuided(net *field, w guidance, batch, null int) *guided {
 		z: make([]float32, rows*net.size), v: make([]float32, rows*net.size), labels: make([]float32, rows)}
 }
 
-// begin sets the classes of the samples to come.
-func (g *guided) begin(labels []int) {
-	g.err = nil
+// begin sets the classes of the samples to come, which are given up when ctx ends.
+func (g *guided) begin(ctx context.Context, labels []int) {
+	g.ctx, g.err = ctx, nil
 	for i, label := range labels {
 		switch {
 		case g.w == 0:
@@ -53,6 +56,9 @@ func (g *guided) begin(labels []int) {
 func (g *guided) velocity(dst, z []float32, t float64) {
 	for h := range g.w.halves() {
 		copy(g.z[h*len(z):], z)
+	}
+	if g.err == nil {
+		g.err = g.ctx.Err()
 	}
 	if g.err == nil {
 		g.err = g.net.velocity(g.v, g.z, t, g.labels)

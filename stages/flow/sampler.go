@@ -1,6 +1,8 @@
 package flow
 
 import (
+	"context"
+
 	"lfm/internal/engine"
 	"lfm/internal/ode"
 	"lfm/internal/path"
@@ -72,8 +74,9 @@ func (s *Sampler) Close() error { return s.field.net.Close() }
 // Draw fills dst with as many latents as there are labels, (n, h, w, C) as the autoencoder
 // makes them. Sample i has the class labels[i] (Spec.Null for none) and starts from the
 // noise that (seed, labels[i], numbers[i]) draws. It returns the evaluations of the network
-// that one sample cost, guided ones counted twice.
-func (s *Sampler) Draw(dst []float32, labels, numbers []int, seed uint64) (nfe int, err error) {
+// that one sample cost, guided ones counted twice. When ctx ends, it stops before the next
+// evaluation and returns ctx's error.
+func (s *Sampler) Draw(ctx context.Context, dst []float32, labels, numbers []int, seed uint64) (nfe int, err error) {
 	size := s.Size()
 	if len(labels) != len(numbers) || len(dst) != len(labels)*size {
 		panic("flow: draw: want as many labels as numbers and latents")
@@ -86,7 +89,7 @@ func (s *Sampler) Draw(dst []float32, labels, numbers []int, seed uint64) (nfe i
 			s.labels[i] = labels[j]
 			noise.Normal(s.z[i*size:(i+1)*size], uint64(labels[j]), uint64(numbers[j]))
 		}
-		if nfe, err = s.integrate(); err != nil {
+		if nfe, err = s.integrate(ctx); err != nil {
 			return nfe, err
 		}
 		s.spec.Stats.Denormalize(dst[from*size:(from+n)*size], s.z[:n*size])
@@ -95,9 +98,9 @@ func (s *Sampler) Draw(dst []float32, labels, numbers []int, seed uint64) (nfe i
 }
 
 // integrate takes s.z from noise to normalised latents.
-func (s *Sampler) integrate() (nfe int, err error) {
+func (s *Sampler) integrate(ctx context.Context) (nfe int, err error) {
 	s.path.Start(s.z)
-	s.field.begin(s.labels)
+	s.field.begin(ctx, s.labels)
 	evaluations := s.solver.Solve(s.field.velocity, s.z, s.grid)
 	if s.path.NeedsFinish() {
 		s.field.velocity(s.v, s.z, 0)

@@ -126,7 +126,7 @@ func (w *watch) close() {
 // draws the preview.
 func (w *watch) during(ctx context.Context, done int) (train.Figures, error) {
 	if w.sampler != nil {
-		if err := w.preview(done); err != nil {
+		if err := w.preview(ctx, done); err != nil {
 			return nil, err
 		}
 	}
@@ -214,7 +214,7 @@ func squares(a, b []float32) (sum float64) {
 }
 
 // preview draws a few samples of each class and tells where they are.
-func (w *watch) preview(done int) error {
+func (w *watch) preview(ctx context.Context, done int) error {
 	classes := min(len(w.spec.Classes), previewClasses)
 	var labels, numbers []int
 	for c := range classes {
@@ -223,7 +223,7 @@ func (w *watch) preview(done int) error {
 		}
 	}
 	latents := make([]float32, len(labels)*w.sampler.Size())
-	if _, err := w.sampler.Draw(latents, labels, numbers, w.stage.env.Seed); err != nil {
+	if _, err := w.sampler.Draw(ctx, latents, labels, numbers, w.stage.env.Seed); err != nil {
 		return err
 	}
 	size := w.size
