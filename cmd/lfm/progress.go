@@ -189,24 +189,13 @@ func (b *barLog) draw(e pipeline.Event) {
 			progressbar.OptionSetWriter(b.lines.out),
 			progressbar.OptionSetDescription(fmt.Sprintf("%-12s", e.Stage)),
 			progressbar.OptionSetPredictTime(false), // it takes the steps before a resumption for done now
-			progressbar.OptionShowCount(),
 			progressbar.OptionThrottle(100*time.Millisecond),
 			progressbar.OptionClearOnFinish(),
 			progressbar.OptionFullWidth(),
 			progressbar.OptionSetTheme(progressbar.Theme{Saucer: "━", SaucerPadding: "─", BarStart: " ", BarEnd: " "}),
 		)
 	}
-	description := fmt.Sprintf("%-12s", e.Stage)
-	if e.Loss != 0 {
-		description += fmt.Sprintf(" loss %.4f", e.Loss)
-	}
-	if e.ItemsPerS > 0 {
-		description += fmt.Sprintf(" %.0f/s", e.ItemsPerS)
-	}
-	if left := b.lines.left(e); left > 0 {
-		description += fmt.Sprintf(" %s left", duration(left.Seconds()))
-	}
-	b.bar.Describe(description)
+	b.bar.Describe(fmt.Sprintf("%-12s %s", e.Stage, progressText(e, b.lines.left(e))))
 	b.bar.Set(e.Step)
 }
 

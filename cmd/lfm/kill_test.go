@@ -1,0 +1,184 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"lfm/pipeline"
+)
+
+// killed is a pipeline whose every stage works long enough to be killed in the middle:
+// checkpoints every ten steps, and latents in three shards.
+const killed = `
+seed: 3
+datasets: {dots: {source: dots, size: 8}}
+stages:
+  autoencoder:
+    uses: autoencoder
+    with: {latent_channels: 2, channels: 4, batch: 4, steps: %[1]d, checkpoint_every: %[3]d}
+  encode: {uses: encode, needs: [autoencoder], with: {hflip: true, batch: 2}}
+  flow:
+    uses: flow
+    needs: [encode]
+    with: {width: 16, depth: 1, heads: 2, context_tokens: 2, batch: 4, steps: %[2]d, checkpoint_every: %[3]d, previews: false}
+  decode: {uses: decode, needs: [autoencoder, flow], with: {per_class: 2, steps: 2}}
+`
+
+// TestKill: whatever kill -9 interrupts, the next run goes on from the last checkpoint, and
+// all ends in the same bytes as a run that nothing interrupted.
+func TestKill(t *testing.T) {
+	const (
+		steps, flowSteps, interval = 300, 300, 10
+		images, shard              = 5000, 4096 // 9500 rows with the mirror images
+	)
+	t.Parallel()
+	build := func() *program {
+		p := newProgram(t)
+		p.write(defaultFile, fmt.Sprintf(killed, steps, flowSteps, interval))
+		if err := writeIDX(filepath.Join(p.dir, "dots"), images); err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	straight := build()
+	straight.run("run")
+	want := straight.outputs()
+
+	p := build()
+	type kill struct {
+		stage    string
+		after    int // step of a checkpoint
+		interval int
+		total    int
+	}
+	executed, started := map[string]int{}, map[string]int{} // steps, by stage: of all attempts; the step at which the last one began
+	for _, k := range []kill{
+		{"autoencoder", 20, interval, steps},
+		{"autoencoder", 60, interval, steps},
+		{"encode", shard, shard, images*2 - images/10},
+		{"flow", 20, interval, flowSteps},
+	} {
+		a := p.try(func(e pipeline.Event) os.Signal {
+			if e.Stage == k.stage && e.Event == pipeline.StageCheckpoint && e.Step >= k.after {
+				return os.Kill
+			}
+			return nil
+		}, "run")
+		if a.code != -1 {
+			t.Fatalf("%s: ended with %d before it was killed\n%s", k.stage, a.code, a.messages())
+		}
+		if s := p.states()[k.stage]; s.State != pipeline.Interrupted {
+			t.Errorf("%s is %s after the kill, want interrupted", k.stage, s.State)
+		}
+		checkResumed(t, a, executed, started)
+		saved, _ := a.last(pipeline.StageCheckpoint, k.stage)
+		if saved.Step >= k.total {
+			t.Fatalf("%s: was done at step %d before it was killed", k.stage, saved.Step)
+		}
+		executed[k.stage] += saved.Step + k.interval - 1 - started[k.stage] // at most: the next checkpoint was not written
+		started[k.stage] = saved.Step
+	}
+	a := p.try(func(pipeline.Event) os.Signal { return nil }, "run")
+	if a.code != exitDone {
+		t.Fatalf("the last run: exit code %d\n%s", a.code, a.messages())
+	}
+	checkResumed(t, a, executed, started)
+	for stage, total := range map[string]int{"autoencoder": steps, "flow": flowSteps, "encode": images*2 - images/10} {
+		kills, every := 1, interval
+		switch stage {
+		case "autoencoder":
+			kills = 2
+		case "encode":
+			every = shard
+		}
+		if sum := executed[stage] + total - started[stage]; sum > total+kills*every {
+			t.Errorf("%s: %d steps in all attempts together, want at most %d", stage, sum, total+kills*every)
+		}
+	}
+	if got := p.outputs(); !maps.Equal(got, want) {
+		t.Errorf("other bytes than straight through:\n%v\nwant\n%v", got, want)
+	}
+}
+
+// checkResumed holds an attempt to going on from the last checkpoint of the one before. One
+// that was written but not told of before the kill may have been later.
+func checkResumed(t *testing.T, a attempt, executed, started map[string]int) {
+	t.Helper()
+	for stage, saved := range started {
+		e, ok := a.last(pipeline.StageResumed, stage)
+		if _, begun := a.last(pipeline.StageStarted, stage); !begun {
+			continue // cached by now
+		}
+		if !ok || e.Step < saved || e.Step == 0 {
+			t.Errorf("%s: goes on from step %d (%v), want the checkpoint of %d", stage, e.Step, ok, saved)
+			continue
+		}
+		started[stage] = e.Step
+	}
+}
+
+// TestSignals: SIGINT and SIGTERM end any stage within seconds, with the exit code of the
+// signal, after saying how to go on; and going on works.
+func TestSignals(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has no such signals to send")
+	}
+	t.Parallel()
+	const soon = 10 * time.Second
+	p := newProgram(t)
+	p.tiny()
+	for _, c := range []struct {
+		stage, set string
+		signal     os.Signal
+		code       int
+	}{
+		{"autoencoder", "stages.autoencoder.with.steps=1000000", os.Interrupt, exitInterrupted},
+		{"autoencoder", "stages.autoencoder.with.steps=1000000", syscall.SIGTERM, exitTerminated},
+		{"encode", "datasets.critters.count=100000", os.Interrupt, exitInterrupted},
+		{"flow", "stages.flow.with.steps=1000000", syscall.SIGTERM, exitTerminated},
+		{"decode", "stages.decode.with.steps=10000", os.Interrupt, exitInterrupted},
+	} {
+		sets := []string{"--set", c.set}
+		if c.stage == "encode" {
+			// Many images, of which the autoencoder sees few.
+			sets = append(sets, "--set", "datasets.critters.test_fraction=0")
+		}
+		a := p.try(func(e pipeline.Event) os.Signal {
+			if e.Stage == c.stage && (e.Event == pipeline.StageProgress || c.stage == "decode" && e.Event == pipeline.StageStarted) {
+				return c.signal
+			}
+			return nil
+		}, append([]string{"run"}, sets...)...)
+		name := fmt.Sprintf("%s, %v", c.stage, c.signal)
+		if a.code != c.code {
+			t.Errorf("%s: exit code %d, want %d\n%s", name, a.code, c.code, a.messages())
+		}
+		if a.took > soon {
+			t.Errorf("%s: took %v to end", name, a.took)
+		}
+		if text := a.messages(); !strings.Contains(text, "interrupted in "+c.stage) || !strings.Contains(text, "go on with: lfm resume") {
+			t.Errorf("%s: does not say how to go on:\n%s", name, text)
+		}
+		if c.stage == "autoencoder" || c.stage == "flow" {
+			if s := p.states()[c.stage]; s.State != pipeline.Interrupted {
+				t.Errorf("%s: is %s", name, s.State)
+			}
+			resumed := p.try(func(e pipeline.Event) os.Signal {
+				if e.Event == pipeline.StageResumed && e.Step > 0 {
+					return os.Kill
+				}
+				return nil
+			}, "resume")
+			if resumed.code != -1 {
+				t.Errorf("%s: does not go on:\n%s", name, resumed.messages())
+			}
+		}
+	}
+}

@@ -1,0 +1,172 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"lfm/pipeline"
+)
+
+// program is lfm in a folder of its own.
+type program struct {
+	t   *testing.T
+	dir string
+	env []string // beside the test's own
+}
+
+func newProgram(t *testing.T, env ...string) *program {
+	dir := t.TempDir()
+	env = append([]string{"LFM_CACHE_DIR=" + filepath.Join(dir, ".cache"), "LFM_STORE=", "LFM_DEVICE="}, env...)
+	return &program{t, dir, env}
+}
+
+// write puts a file into the folder.
+func (p *program) write(name, text string) {
+	p.t.Helper()
+	if err := os.WriteFile(filepath.Join(p.dir, name), []byte(text), 0o666); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// tiny puts the tiny pipeline into the folder.
+func (p *program) tiny() {
+	p.t.Helper()
+	text, err := os.ReadFile("testdata/tiny.yaml")
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.write(defaultFile, string(text))
+}
+
+func (p *program) command(args ...string) *exec.Cmd {
+	cmd := exec.Command("lfm", args...)
+	cmd.Dir, cmd.Env = p.dir, append(os.Environ(), p.env...)
+	return cmd
+}
+
+// run runs lfm to its end, which must be a good one, and returns what it printed on stdout.
+func (p *program) run(args ...string) string {
+	p.t.Helper()
+	cmd := p.command(args...)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		p.t.Fatalf("lfm %s: %v\n%s%s", strings.Join(args, " "), err, out, stderr.Bytes())
+	}
+	return string(out)
+}
+
+// states are the stages and data sets by name.
+func (p *program) states(args ...string) map[string]stateJSON {
+	p.t.Helper()
+	cmd := p.command(append([]string{"status", "--json"}, args...)...)
+	out, err := cmd.Output()
+	var exit *exec.ExitError
+	if err != nil && !(errors.As(err, &exit) && exit.ExitCode() == exitWouldRun) {
+		p.t.Fatal(err)
+	}
+	var status struct{ Stages, Datasets []stateJSON }
+	if err := json.Unmarshal(out, &status); err != nil {
+		p.t.Fatal(err)
+	}
+	states := map[string]stateJSON{}
+	for _, s := range append(status.Datasets, status.Stages...) {
+		states[s.Name] = s
+	}
+	return states
+}
+
+// outputs are the output IDs by name; everything must be cached.
+func (p *program) outputs(args ...string) map[string]string {
+	p.t.Helper()
+	ids := map[string]string{}
+	for name, s := range p.states(args...) {
+		if s.OutputID == "" {
+			p.t.Fatalf("%s is %s: %s", name, s.State, s.Reason)
+		}
+		ids[name] = s.OutputID
+	}
+	return ids
+}
+
+// attempt is what one call of lfm with --log json told.
+type attempt struct {
+	events []pipeline.Event
+	code   int // exit code; -1 after a kill
+	took   time.Duration
+}
+
+// try runs lfm with --log json, shows each event to stop, and sends the process the signal
+// that stop returns first. took is the time from there to the end.
+func (p *program) try(stop func(pipeline.Event) os.Signal, args ...string) attempt {
+	p.t.Helper()
+	cmd := p.command(append(args, "--log", "json")...)
+	stderr, err := cmd.StderrPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	var a attempt
+	var sent time.Time
+	lines := bufio.NewReader(stderr)
+	for {
+		line, err := lines.ReadBytes('\n')
+		if err == io.EOF {
+			break // a line that a kill tore is none
+		}
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		var e pipeline.Event
+		if err := json.Unmarshal(line, &e); err != nil {
+			p.t.Fatalf("lfm %s: %v in %s", strings.Join(args, " "), err, line)
+		}
+		a.events = append(a.events, e)
+		if !sent.IsZero() {
+			continue
+		}
+		if s := stop(e); s != nil {
+			sent = time.Now()
+			if err := cmd.Process.Signal(s); err != nil {
+				p.t.Fatal(err)
+			}
+		}
+	}
+	cmd.Wait()
+	a.code, a.took = cmd.ProcessState.ExitCode(), time.Since(sent)
+	return a
+}
+
+// last is the last event of that name of a stage.
+func (a attempt) last(event, stage string) (e pipeline.Event, ok bool) {
+	for _, e := range slices.Backward(a.events) {
+		if e.Event == event && e.Stage == stage {
+			return e, true
+		}
+	}
+	return e, false
+}
+
+// messages are the texts of events, one a line.
+func (a attempt) messages() string {
+	var text strings.Builder
+	for _, e := range a.events {
+		if e.Message != "" || e.Error != "" {
+			text.WriteString(e.Message + e.Error + "\n")
+		}
+	}
+	return text.String()
+}
