@@ -12,14 +12,15 @@ type Purpose string
 
 // The purposes of this program.
 const (
-	Noise     Purpose = "noise"     // the base distribution: eps of training and of sampling
-	Times     Purpose = "times"     // t of training
-	Drop      Purpose = "drop"      // conditions dropped for guidance
-	Posterior Purpose = "posterior" // noise of the autoencoder's sampled latents
-	Flip      Purpose = "flip"      // augmentation
-	Init      Purpose = "init"      // first weights
-	Shuffle   Purpose = "shuffle"   // the order of training items
-	HeldOut   Purpose = "held-out"  // noise of the held-out loss
+	Noise     Purpose = "noise"        // eps of training
+	Sample    Purpose = "sample noise" // the noise that samples start from
+	Times     Purpose = "times"        // t of training
+	Drop      Purpose = "drop"         // conditions dropped for guidance
+	Posterior Purpose = "posterior"    // noise of the autoencoder's sampled latents
+	Flip      Purpose = "flip"         // augmentation
+	Init      Purpose = "init"         // first weights
+	Shuffle   Purpose = "shuffle"      // the order of training items
+	HeldOut   Purpose = "held-out"     // noise of the held-out loss
 )
 
 // Stream is a family of random numbers, told apart by step and sample. It is a small value without state: copy it,

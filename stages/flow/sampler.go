@@ -30,9 +30,6 @@ type Sampler struct {
 	labels []int
 }
 
-// samplePurpose is the random stream of the noise that samples start from.
-const samplePurpose rng.Purpose = "sample noise"
-
 // NewSampler compiles the model's network for batch samples at a time.
 func (m *Model) NewSampler(b engine.Backend, batch int, o SampleOptions) (*Sampler, error) {
 	net, err := newField(b, m.Arch, batch*guidance(o.Guidance).halves(), engine.Options{})
@@ -81,7 +78,7 @@ func (s *Sampler) Draw(ctx context.Context, dst []float32, labels, numbers []int
 	if len(labels) != len(numbers) || len(dst) != len(labels)*size {
 		panic("flow: draw: want as many labels as numbers and latents")
 	}
-	noise := rng.New(seed, samplePurpose)
+	noise := rng.New(seed, rng.Sample)
 	for from := 0; from < len(labels); from += s.Batch() {
 		n := min(s.Batch(), len(labels)-from)
 		for i := range s.labels {
