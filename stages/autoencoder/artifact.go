@@ -67,11 +67,11 @@ func Open(a *artifacts.Artifact) (*Model, error) {
 // load gives each parameter its weights.
 func (m *Model) load(set func(p *nn.Param, v []float32), params *nn.Params) error {
 	for _, p := range params.All() {
-		t, ok := m.weights.Get(p.Name)
-		if !ok || len(t.Data) != p.Size() {
-			return fmt.Errorf("autoencoder: %s: want %s of shape %v", weightsFile, p.Name, p.Shape())
+		values, err := m.weights.Floats(p.Name, p.Shape()...)
+		if err != nil {
+			return fmt.Errorf("autoencoder: weights of %s: %w", m.ID.Short(), err)
 		}
-		set(p, t.Data)
+		set(p, values)
 	}
 	return nil
 }

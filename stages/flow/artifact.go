@@ -103,11 +103,11 @@ func Open(a *artifacts.Artifact) (*Model, error) {
 // load gives each parameter its weights.
 func (m *Model) load(set func(p *nn.Param, v []float32), params *nn.Params, w engine.Weights) error {
 	for _, p := range params.All() {
-		t, ok := m.weights[w].Get(p.Name)
-		if !ok || len(t.Data) != p.Size() {
-			return fmt.Errorf("flow: weights of %s: want %s of shape %v", m.ID.Short(), p.Name, p.Shape())
+		values, err := m.weights[w].Floats(p.Name, p.Shape()...)
+		if err != nil {
+			return fmt.Errorf("flow: weights of %s: %w", m.ID.Short(), err)
 		}
-		set(p, t.Data)
+		set(p, values)
 	}
 	return nil
 }
