@@ -36,6 +36,7 @@ func Generate(ctx context.Context, b engine.Backend, ae *autoencoder.Model, fl *
 	if err := match(ae, fl); err != nil {
 		return err
 	}
+	r.Guidance = fl.Guidance(r.Guidance)
 	batch := max(1, min(r.Batch, len(r.Labels)))
 	sampler, err := fl.NewSampler(b, batch, r.SampleOptions)
 	if err != nil {
@@ -85,20 +86,28 @@ func match(ae *autoencoder.Model, fl *flow.Model) error {
 	return nil
 }
 
-// className is the name of a label, "" of the null one.
+// className is the name of a label. The null one has none, but where there is a single class:
+// then it is what all pictures are of.
 func className(fl *flow.Model, label int) string {
-	if label < len(fl.Classes) {
+	switch {
+	case label < len(fl.Classes):
 		return fl.Classes[label]
+	case !fl.Conditional():
+		return fl.Classes[0]
 	}
 	return ""
 }
 
+// weightsName says which weights draw: the last ones, too, where no average was kept.
+func weightsName(fl *flow.Model, w engine.Weights) string {
+	if w == engine.Raw || !fl.Averaged {
+		return "raw"
+	}
+	return "ema"
+}
+
 // settings are the text chunks of a picture's file.
 func settings(ae *autoencoder.Model, fl *flow.Model, r Request, d Drawn, nfe int) []picture.Text {
-	weights := "ema"
-	if r.Weights == engine.Raw {
-		weights = "raw"
-	}
 	return []picture.Text{
 		{Key: "Software", Value: "lfm"},
 		{Key: "lfm:class", Value: d.Class},
@@ -108,7 +117,7 @@ func settings(ae *autoencoder.Model, fl *flow.Model, r Request, d Drawn, nfe int
 		{Key: "lfm:steps", Value: strconv.Itoa(r.Steps)},
 		{Key: "lfm:solver", Value: r.Solver},
 		{Key: "lfm:nfe", Value: strconv.Itoa(nfe)},
-		{Key: "lfm:weights", Value: weights},
+		{Key: "lfm:weights", Value: weightsName(fl, r.Weights)},
 		{Key: "lfm:flow", Value: fl.ID.String()},
 		{Key: "lfm:autoencoder", Value: ae.ID.String()},
 	}

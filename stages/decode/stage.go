@@ -122,8 +122,8 @@ func (s *stage) request(fl *flow.Model) Request {
 // writeSamples writes down how the pictures were drawn.
 func (s *stage) writeSamples(out *artifacts.Builder, fl *flow.Model, r Request) error {
 	data, err := json.MarshalIndent(map[string]any{
-		"classes": fl.Classes, "per_class": s.config.PerClass, "guidance": s.config.Guidance,
-		"steps": s.config.Steps, "solver": s.config.Solver, "weights": s.config.Weights, "seed": r.Seed,
+		"classes": fl.Classes, "per_class": s.config.PerClass, "guidance": fl.Guidance(r.Guidance),
+		"steps": r.Steps, "solver": r.Solver, "weights": weightsName(fl, r.Weights), "seed": r.Seed,
 		"flow": fl.ID, "autoencoder": fl.Autoencoder,
 	}, "", "  ")
 	if err != nil {

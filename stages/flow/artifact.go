@@ -58,6 +58,15 @@ func (s *Spec) Label(class int) int {
 	return class
 }
 
+// Guidance is the scale that samples are drawn with where w is asked for: nought with a
+// single class, as there is nothing to be guided to.
+func (s *Spec) Guidance(w float64) float64 {
+	if !s.Conditional() {
+		return 0
+	}
+	return w
+}
+
 // Model is a trained flow.
 type Model struct {
 	Spec

@@ -102,11 +102,12 @@ func (w *watch) openPreview(in pipeline.Inputs, b engine.Backend, trained engine
 	if w.decoder, err = ae.NewLatentDecoder(b, batch); err != nil {
 		return err
 	}
-	f, err := newField(b, w.spec.Arch, batch*guidance(previewGuidance).halves(), engine.Options{Share: trained, Weights: w.weights})
+	scale := w.spec.Guidance(previewGuidance)
+	f, err := newField(b, w.spec.Arch, batch*guidance(scale).halves(), engine.Options{Share: trained, Weights: w.weights})
 	if err != nil {
 		return err
 	}
-	w.sampler, err = newSampler(f, w.spec, batch, SampleOptions{Guidance: previewGuidance, Steps: previewSteps, Solver: "euler"})
+	w.sampler, err = newSampler(f, w.spec, batch, SampleOptions{Guidance: scale, Steps: previewSteps, Solver: "euler"})
 	return err
 }
 
