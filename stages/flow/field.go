@@ -15,7 +15,6 @@ type field struct {
 	machine engine.Machine
 	graph   *Evaluation
 	params  *nn.Params
-	size    int // of one latent
 	times   []float32
 }
 
@@ -34,7 +33,7 @@ func newField(b engine.Backend, a Arch, rows int, o engine.Options) (*field, err
 	if err != nil {
 		return nil, err
 	}
-	return &field{machine: machine, graph: e, params: e.Params, size: a.Tokens * a.Channels, times: make([]float32, rows)}, nil
+	return &field{machine: machine, graph: e, params: e.Params, times: make([]float32, rows)}, nil
 }
 
 // set gives a parameter its weights.

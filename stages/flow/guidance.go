@@ -18,10 +18,17 @@ func (w guidance) halves() int {
 	return 2
 }
 
+// network is a velocity field under a condition: it sets v to the velocity at z, (rows, L, C)
+// both, all rows at one time and each under a label of its own.
+type network interface {
+	velocity(v, z []float32, t float64, labels []float32) error
+	Close() error
+}
+
 // guided wraps guidance round a network; whoever integrates it knows nothing of guidance.
 // Both halves are rows of one batch, the unconditional ones first.
 type guided struct {
-	net    *field
+	net    network
 	w      guidance
 	null   int
 	batch  int
@@ -31,10 +38,11 @@ type guided struct {
 	err    error           // of the first evaluation that failed; those after it give zero
 }
 
-func newGuided(net *field, w guidance, batch, null int) *guided {
+// newGuided wraps a network of batch samples' rows, which are of so many floats each.
+func newGuided(net network, w guidance, batch, size, null int) *guided {
 	rows := batch * w.halves()
 	return &guided{net: net, w: w, null: null, batch: batch,
-		z: make([]float32, rows*net.size), v: make([]float32, rows*net.size), labels: make([]float32, rows)}
+		z: make([]float32, rows*size), v: make([]float32, rows*size), labels: make([]float32, rows)}
 }
 
 // begin sets the classes of the samples to come, which are given up when ctx ends.

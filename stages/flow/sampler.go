@@ -44,7 +44,7 @@ func (m *Model) NewSampler(b engine.Backend, batch int, o SampleOptions) (*Sampl
 }
 
 // newSampler wraps a network of the right number of rows whose weights are in place.
-func newSampler(net *field, spec *Spec, batch int, o SampleOptions) (*Sampler, error) {
+func newSampler(net network, spec *Spec, batch int, o SampleOptions) (*Sampler, error) {
 	method, err := ode.ByName(o.Solver)
 	if err != nil {
 		net.Close()
@@ -52,7 +52,7 @@ func newSampler(net *field, spec *Spec, batch int, o SampleOptions) (*Sampler, e
 	}
 	size := spec.Latent.Size()
 	return &Sampler{
-		field: newGuided(net, guidance(o.Guidance), batch, spec.Null()), spec: spec,
+		field: newGuided(net, guidance(o.Guidance), batch, size, spec.Null()), spec: spec,
 		path: path.Straight{SigmaMin: float32(spec.SigmaMin)}, solver: ode.NewSolver[float32](method),
 		grid: ode.Uniform(1, 0, o.Steps),
 		z:    make([]float32, batch*size), v: make([]float32, batch*size), labels: make([]int, batch),

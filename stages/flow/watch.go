@@ -53,7 +53,7 @@ type watch struct {
 	set     *latent.Set
 	spec    *Spec
 	rows    []int // held out
-	fields  []*field
+	fields  []network
 	weights engine.Weights // that are watched during training
 	listen  pipeline.Listener
 
@@ -159,7 +159,7 @@ func (w *watch) final(ctx context.Context) (*HeldOut, error) {
 func binTime(i int) float64 { return (float64(i) + 0.5) / timeBins }
 
 // loss measures rows at every time.
-func (w *watch) loss(ctx context.Context, f *field, rows []int) (Loss, error) {
+func (w *watch) loss(ctx context.Context, f network, rows []int) (Loss, error) {
 	size := w.spec.Latent.Size()
 	straight := path.Straight{SigmaMin: float32(w.spec.SigmaMin)}
 	noise := rng.New(w.stage.env.Seed, rng.HeldOut)
