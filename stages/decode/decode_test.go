@@ -1,0 +1,209 @@
+package decode
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"image/png"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"lfm/artifacts"
+	"lfm/internal/checkpoint"
+	"lfm/internal/engine/cpu"
+	"lfm/internal/latent"
+	"lfm/internal/ops/optest"
+	"lfm/internal/picture"
+	"lfm/pipeline"
+	"lfm/pipeline/pipelinetest"
+	"lfm/stages/autoencoder"
+	"lfm/stages/autoencoder/autoencodertest"
+	"lfm/stages/flow"
+)
+
+var arch = autoencoder.Arch{Channels: 4, LatentChannels: 2, Downsample: 2, Size: 8}
+
+// inputs are an untrained autoencoder, and an untrained flow of its latents with so many
+// classes.
+func inputs(t *testing.T, b *pipelinetest.Bench, classes ...string) pipeline.Inputs {
+	t.Helper()
+	ae := autoencodertest.Artifact(t, b, arch)
+	spec := flow.Spec{
+		Format:  1,
+		Arch:    flow.Arch{Tokens: 16, Channels: 2, Width: 8, Depth: 1, Heads: 2, Classes: len(classes), ContextTokens: 2},
+		Latent:  latent.Shape{H: 4, W: 4, C: 2},
+		Stats:   latent.Stats{Mean: []float64{0.5, -1}, Std: []float64{1, 2}},
+		Classes: classes, Path: "straight", Averaged: true, Autoencoder: ae.ID.String(),
+	}
+	graph, err := flow.NewEvaluation(spec.Arch, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := map[string][]byte{}
+	for name, scale := range map[string]float32{"flow.safetensors": 0.3, "flow-ema.safetensors": 0.4} {
+		var tensors []checkpoint.Tensor
+		for _, p := range graph.Params.All() {
+			values := optest.Fill(p.Name, p.Size())
+			for i := range values {
+				values[i] *= scale
+			}
+			tensors = append(tensors, checkpoint.Tensor{Name: p.Name, Shape: p.Shape(), Data: values})
+		}
+		var file bytes.Buffer
+		if err := checkpoint.Write(&file, tensors, nil); err != nil {
+			t.Fatal(err)
+		}
+		files[name] = file.Bytes()
+	}
+	if files["flow.json"], err = json.Marshal(spec); err != nil {
+		t.Fatal(err)
+	}
+	return pipeline.Inputs{Artifacts: map[string]*artifacts.Artifact{"autoencoder": ae, "flow": b.Artifact(flow.Output, files)}}
+}
+
+func models(t *testing.T, in pipeline.Inputs) (*autoencoder.Model, *flow.Model) {
+	t.Helper()
+	ae, err := autoencoder.Open(in.Artifacts["autoencoder"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	fl, err := flow.Open(in.Artifacts["flow"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ae, fl
+}
+
+// texts are what a PNG file says of itself.
+func texts(t *testing.T, file []byte) map[string]string {
+	t.Helper()
+	said := map[string]string{}
+	list, err := picture.Texts(bytes.NewReader(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range list {
+		said[text.Key] = text.Value
+	}
+	return said
+}
+
+// TestStage: the payload is a picture of the right size for each number of each class, with
+// the settings that drew it, and a grid; its bytes depend on neither batch nor threads.
+func TestStage(t *testing.T) {
+	b := pipelinetest.New(t)
+	in := inputs(t, b, "cat", "T-shirt/top", "dog")
+	c := &Config{PerClass: 3, Guidance: 2.5, Steps: 2, Solver: "heun", Weights: "ema", Batch: 4}
+	a := b.Run(Kind(pipelinetest.CPU), c, in)
+	for class, folder := range map[string]string{"cat": "cat", "T-shirt/top": "T-shirt-top", "dog": "dog"} {
+		for i := range 3 {
+			file := b.Read(a, fmt.Sprintf("%s/%04d.png", folder, i))
+			m, err := png.Decode(bytes.NewReader(file))
+			if err != nil || m.Bounds().Dx() != 8 || m.Bounds().Dy() != 8 {
+				t.Fatalf("%s %d: %v, %v", class, i, m.Bounds(), err)
+			}
+			want := map[string]string{
+				"Software": "lfm", "lfm:class": class, "lfm:number": fmt.Sprint(i), "lfm:seed": "7", "lfm:guidance": "2.5", "lfm:steps": "2",
+				"lfm:solver": "heun", "lfm:nfe": "8", "lfm:weights": "ema",
+				"lfm:flow": in.Artifacts["flow"].ID.String(), "lfm:autoencoder": in.Artifacts["autoencoder"].ID.String(),
+			}
+			if got := texts(t, file); fmt.Sprint(got) != fmt.Sprint(want) {
+				t.Errorf("%s %d says %v, want %v", class, i, got, want)
+			}
+		}
+	}
+	if grid, err := png.Decode(bytes.NewReader(b.Read(a, GridFile))); err != nil || grid.Bounds().Dx() < 3*8 || grid.Bounds().Dy() < 3*8 {
+		t.Errorf("grid: %v", err)
+	}
+	if len(a.Files) != 3*3+2 {
+		t.Errorf("%d files", len(a.Files))
+	}
+	for _, batch := range []int{1, 9, 64} {
+		again := *c
+		again.Batch, b.Env.Threads = batch, 3
+		if got := b.Run(Kind(pipelinetest.CPU), &again, in); got.ID != a.ID {
+			t.Errorf("other pictures in batches of %d", batch)
+		}
+	}
+	for name, other := range map[string]Config{
+		"guidance": {3, 1, 2, "heun", "ema", 4}, "steps": {3, 2.5, 3, "heun", "ema", 4}, "solver": {3, 2.5, 2, "euler", "ema", 4}, "weights": {3, 2.5, 2, "heun", "raw", 4},
+	} {
+		got := b.Read(b.Run(Kind(pipelinetest.CPU), &other, in), "cat/0001.png")
+		if bytes.Equal(pixels(t, got), pixels(t, b.Read(a, "cat/0001.png"))) {
+			t.Errorf("%s makes no difference", name)
+		}
+	}
+}
+
+// pixels are the bytes of a PNG's image.
+func pixels(t *testing.T, file []byte) []byte {
+	t.Helper()
+	m, err := png.Decode(bytes.NewReader(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []byte
+	for y := range m.Bounds().Dy() {
+		for x := range m.Bounds().Dx() {
+			r, g, b, _ := m.At(x, y).RGBA()
+			out = append(out, byte(r>>8), byte(g>>8), byte(b>>8))
+		}
+	}
+	return out
+}
+
+// TestOneClass: a flow of one class is drawn from without guidance, and its pictures are of
+// that class.
+func TestOneClass(t *testing.T) {
+	b := pipelinetest.New(t)
+	a := b.Run(Kind(pipelinetest.CPU), &Config{PerClass: 1, Guidance: 2.5, Steps: 2, Solver: "euler", Weights: "ema", Batch: 4}, inputs(t, b, "cat"))
+	said := texts(t, b.Read(a, "cat/0000.png"))
+	if said["lfm:class"] != "cat" || said["lfm:guidance"] != "0" || said["lfm:nfe"] != "2" {
+		t.Errorf("the picture says %v", said)
+	}
+}
+
+// TestNull: pictures of no class say that they have none.
+func TestNull(t *testing.T) {
+	ae, fl := models(t, inputs(t, pipelinetest.New(t), "cat", "dog"))
+	backend := cpu.Open(1)
+	defer backend.Close()
+	r := Request{Labels: []int{fl.Null(), 1}, Numbers: []int{0, 0}, Batch: 2, SampleOptions: flow.SampleOptions{Guidance: 1, Steps: 1, Solver: "euler"}}
+	var classes []string
+	if err := Generate(t.Context(), backend, ae, fl, r, func(d Drawn) error { classes = append(classes, d.Class); return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(classes, []string{"", "dog"}) {
+		t.Errorf("classes %q", classes)
+	}
+}
+
+// TestForeignAutoencoder: one that did not make the flow's latents is refused.
+func TestForeignAutoencoder(t *testing.T) {
+	b := pipelinetest.New(t)
+	in := inputs(t, b, "cat", "dog")
+	other := arch
+	other.Channels = 8
+	in.Artifacts["autoencoder"] = autoencodertest.Artifact(t, b, other)
+	_, err := b.Start(t.Context(), Kind(pipelinetest.CPU), DefaultConfig(), in, nil)
+	if err == nil || !strings.Contains(err.Error(), in.Artifacts["autoencoder"].ID.Short()) {
+		t.Errorf("it drew with another autoencoder: %v", err)
+	}
+}
+
+// TestInterrupted: the end of the context ends the drawing within a step, not a batch.
+func TestInterrupted(t *testing.T) {
+	ae, fl := models(t, inputs(t, pipelinetest.New(t), "cat", "dog"))
+	backend := cpu.Open(1)
+	defer backend.Close()
+	r := Request{Labels: []int{0}, Numbers: []int{0}, Batch: 1, SampleOptions: flow.SampleOptions{Guidance: 2, Steps: 1 << 20, Solver: "euler"}}
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(20*time.Millisecond, cancel)
+	if err := Generate(ctx, backend, ae, fl, r, func(Drawn) error { return nil }); !errors.Is(err, context.Canceled) {
+		t.Errorf("it returned %v", err)
+	}
+}

@@ -1,0 +1,123 @@
+package flow
+
+import (
+	"bytes"
+	"encoding/json"
+	"math"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"lfm/artifacts"
+	"lfm/internal/engine"
+	"lfm/internal/engine/cpu"
+	"lfm/internal/latent"
+	"lfm/pipeline"
+	"lfm/pipeline/pipelinetest"
+)
+
+// inputs are the inputs of a stage that learns latents of two classes, around -1 and 1.
+func inputs(t *testing.T, b *pipelinetest.Bench) pipeline.Inputs {
+	dir := t.TempDir()
+	latents(t, dir, latent.Shape{H: 2, W: 2, C: 1}, 2, 120, func(c int) float32 { return float32(2*c - 1) })
+	files := map[string][]byte{}
+	for _, name := range []string{"part-00000.arrow", latent.SummaryName} {
+		data, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[name] = data
+	}
+	return pipeline.Inputs{Artifacts: map[string]*artifacts.Artifact{"encode": b.Artifact(latent.Kind, files)}}
+}
+
+// tiny are settings of a flow that trains in a moment.
+func tiny(steps int) *Config {
+	c := DefaultConfig()
+	c.Width, c.Depth, c.Heads, c.ContextTokens, c.Previews = 16, 1, 2, 2, false
+	c.Batch, c.Steps, c.LearningRate, c.EMA = 32, steps, 5e-3, 0.98
+	return c
+}
+
+// TestLearns: a small flow comes near the floor of its loss in seconds, its average too, and
+// draws samples of the classes asked for: what training and sampling say of time and sign
+// is one.
+func TestLearns(t *testing.T) {
+	b := pipelinetest.New(t)
+	a := b.Run(Kind(pipelinetest.CPU), tiny(300), inputs(t, b))
+	var e HeldOut
+	if err := json.Unmarshal(b.Read(a, evaluationFile), &e); err != nil {
+		t.Fatal(err)
+	}
+	// The latents' deviation within a class is 0.24 after normalisation: no loss is below π 0.24/2 = 0.38.
+	if e.Raw.Mean > 0.5 || e.EMA.Mean > 0.5 || e.Raw.Mean < 0.33 {
+		t.Errorf("held-out loss %.3f, of the average %.3f, of nothing %.3f", e.Raw.Mean, e.EMA.Mean, e.Zero)
+	}
+	m, err := Open(a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	backend := cpu.Open(1)
+	defer backend.Close()
+	for _, w := range []engine.Weights{engine.Raw, engine.Average} {
+		s, err := m.NewSampler(backend, 64, SampleOptions{Guidance: 1, Steps: 10, Solver: "heun", Weights: w})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		labels, numbers := make([]int, 64), make([]int, 64)
+		for i := range labels {
+			labels[i], numbers[i] = i%2, i
+		}
+		z := make([]float32, 64*s.Size())
+		if _, err := s.Draw(t.Context(), z, labels, numbers, 1); err != nil {
+			t.Fatal(err)
+		}
+		var miss float64
+		for i, v := range z {
+			miss += math.Abs(float64(v)-float64(2*(i/4%2)-1)) / float64(len(z))
+		}
+		if miss > 0.4 { // deviation 0.25 has a mean of 0.2
+			t.Errorf("weights %d: samples are %.2f from the middle of their classes in the mean", w, miss)
+		}
+	}
+}
+
+// TestExact: the payload's bytes do not depend on threads, nor on where the training was
+// interrupted.
+func TestExact(t *testing.T) {
+	c := tiny(24)
+	c.CheckpointEvery = 5
+	b := pipelinetest.New(t)
+	in := inputs(t, b)
+	want := b.Run(Kind(pipelinetest.CPU), c, in)
+	b.Env.Threads = 3
+	for _, at := range []int{5, 10, 24} {
+		got, resumed := b.Interrupted(Kind(pipelinetest.CPU), c, in, pipeline.StageCheckpoint, at)
+		if got.ID != want.ID || resumed != at {
+			t.Errorf("interrupted at step %d, resumed at %d: output %s, want %s", at, resumed, got.ID.Short(), want.ID.Short())
+		}
+	}
+	b.Env.Seed++
+	if got := b.Run(Kind(pipelinetest.CPU), c, in); got.ID == want.ID {
+		t.Error("another seed makes the same flow")
+	}
+}
+
+// TestPayload: files are those that the package says, and without an average there is none.
+func TestPayload(t *testing.T) {
+	b := pipelinetest.New(t)
+	in, c := inputs(t, b), tiny(2)
+	for _, ema := range []float64{0.5, 0} {
+		c.EMA = ema
+		a := b.Run(Kind(pipelinetest.CPU), c, in)
+		_, averaged := a.File(averageFile)
+		m, err := Open(a)
+		if err != nil || averaged != (ema > 0) || m.Averaged != averaged || len(a.Files) != map[bool]int{true: 5, false: 4}[averaged] {
+			t.Errorf("ema %v: %v, %v", ema, a.Files, err)
+		}
+		if lines := bytes.Count(b.Read(a, metricsFile), []byte("\n")); lines != 4 { // two steps and two evaluations
+			t.Errorf("%d lines of metrics", lines)
+		}
+	}
+}
