@@ -183,6 +183,26 @@ func TestLinks(t *testing.T) {
 	}
 }
 
+// TestOwnOutput: what lfm leaves in out beside pipeline.yaml is no image of a set that the pipeline stands in; a folder of
+// that name elsewhere is a class as any other.
+func TestOwnOutput(t *testing.T) {
+	cat, own := pngOf(t, slope(4, 4)), pngOf(t, slope(5, 5))
+	root := files{"cat/1.png": cat, "out/2.png": own, "dog/out/3.png": cat}.write(t)
+	for dir, want := range map[string]string{
+		root:                       "cat dog",
+		filepath.Join(root, "dog"): "cat out",
+		t.TempDir():                "cat dog out",
+	} {
+		src, err := Open(config4(root, 4), dir, "")
+		must(t, err)
+		set, _, err := build(t, src)
+		must(t, err)
+		if got := strings.Join(set.Classes(), " "); got != want {
+			t.Errorf("pipeline in %s: classes %s, want %s", dir, got, want)
+		}
+	}
+}
+
 // TestOddNames: names that are no UTF-8 are listed, unreadable folders too.
 func TestOddNames(t *testing.T) {
 	root := shades(t, 1, "cat", "dog").write(t)

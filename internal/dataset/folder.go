@@ -12,14 +12,17 @@ import (
 
 // folderTree is a folder of the file system. Links are followed; one that leads nowhere or back into a folder above
 // itself is skipped.
-type folderTree struct{ root string }
+type folderTree struct {
+	root   string
+	except string // path in the tree of a folder that is passed over, or ""
+}
 
 func (t *folderTree) list(ctx context.Context) ([]file, []Skip, error) {
 	info, err := os.Stat(t.root)
 	if err != nil {
 		return nil, nil, readError(err)
 	}
-	w := walk{ctx: ctx, root: t.root}
+	w := walk{ctx: ctx, root: t.root, except: t.except}
 	w.folder("", []fs.FileInfo{info})
 	w.wait.Wait()
 	if w.err != nil {
@@ -43,9 +46,10 @@ func (t *folderTree) read(path string) ([]byte, error) {
 
 // walk is one pass over a folder tree, folders beside each other at the same time.
 type walk struct {
-	ctx  context.Context
-	root string
-	wait sync.WaitGroup
+	ctx    context.Context
+	root   string
+	except string
+	wait   sync.WaitGroup
 
 	mu    sync.Mutex
 	found collection
@@ -69,8 +73,8 @@ func (w *walk) folder(path string, above []fs.FileInfo) {
 		here.skip(path, reason(err).Error())
 	}
 	for _, d := range names {
-		if !hidden(d.Name()) {
-			w.entry(&here, join(path, d.Name()), d, above)
+		if path := join(path, d.Name()); !hidden(d.Name()) && path != w.except {
+			w.entry(&here, path, d, above)
 		}
 	}
 	w.mu.Lock()

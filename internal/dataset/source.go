@@ -35,8 +35,9 @@ type origin interface {
 	pixels(x *Index, i int) ([]byte, error)
 }
 
-// Open finds the data set that cfg describes. A relative path is taken from dir; digests of files are remembered in
-// cacheDir, which need not exist, or not at all if it is empty.
+// Open finds the data set that cfg describes. A relative path is taken from dir, the folder of pipeline.yaml; what stands
+// in dir/out is lfm's own and not part of any set. Digests of files are remembered in cacheDir, which need not exist, or
+// not at all if it is empty.
 func Open(cfg *Config, dir, cacheDir string) (*Source, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -67,7 +68,7 @@ func openOrigin(cfg Config, dir, cacheDir string) (origin, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := settings{Config: cfg, path: path, memory: newMemory(cacheDir, path), background: background}
+	s := settings{Config: cfg, path: path, output: outputIn(path, dir), memory: newMemory(cacheDir, path), background: background}
 	lower := strings.ToLower(path)
 	switch {
 	case info.IsDir():
@@ -84,6 +85,7 @@ func openOrigin(cfg Config, dir, cacheDir string) (origin, error) {
 type settings struct {
 	Config
 	path       string // absolute, or relative to the process
+	output     string // path in the source of the folder where lfm leaves pictures, or ""
 	memory     *memory
 	background color.RGBA
 }
@@ -103,7 +105,17 @@ func openFolder(s settings) (origin, error) {
 			return newCIFAR(s, names)
 		}
 	}
-	return &treeOrigin{settings: s, tree: &folderTree{root: s.path}}, nil
+	return &treeOrigin{settings: s, tree: &folderTree{root: s.path, except: s.output}}, nil
+}
+
+// outputIn returns where the out folder beside a pipeline.yaml in dir lies in the tree at path, with slashes, or "" if it
+// does not lie there. A pipeline may stand among the images that it reads; its own pictures are none of them.
+func outputIn(path, dir string) string {
+	rel, err := filepath.Rel(path, filepath.Join(dir, "out"))
+	if err != nil || rel == "." || !filepath.IsLocal(rel) {
+		return ""
+	}
+	return filepath.ToSlash(rel)
 }
 
 // describeSettings is the part of every description that decides pixels and order. Settings that a source has no use
