@@ -6,11 +6,13 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"lfm/internal/kernels"
 	"lfm/pipeline"
 )
 
@@ -134,6 +136,16 @@ func TestSignals(t *testing.T) {
 	const soon = 10 * time.Second
 	p := newProgram(t)
 	p.tiny()
+	p.run("run")
+	a := p.try(func(e pipeline.Event) os.Signal {
+		if e.Event == pipeline.StageProgress {
+			return os.Interrupt
+		}
+		return nil
+	}, "generate", "--prompt-class", "all", "-n", "100", "--batch", "1", "--steps", "100")
+	if a.code != exitInterrupted || a.took > soon || !strings.Contains(a.messages(), "the same command makes the rest") {
+		t.Errorf("generate: exit code %d after %v\n%s", a.code, a.took, a.messages())
+	}
 	for _, c := range []struct {
 		stage, set string
 		signal     os.Signal
@@ -180,5 +192,58 @@ func TestSignals(t *testing.T) {
 				t.Errorf("%s: does not go on:\n%s", name, resumed.messages())
 			}
 		}
+	}
+}
+
+// TestInexact: what one instruction set began, another does not go on with unless that is
+// accepted, because the bytes would be neither's.
+func TestInexact(t *testing.T) {
+	if kernels.Level() == kernels.Generic {
+		t.Skip("there is one instruction set only")
+	}
+	t.Parallel()
+	p := newProgram(t)
+	p.tiny()
+	generic := *p
+	generic.env = append(slices.Clone(p.env), "LFM_CPU=generic")
+	a := generic.try(func(e pipeline.Event) os.Signal {
+		if e.Event == pipeline.StageCheckpoint {
+			return os.Kill
+		}
+		return nil
+	}, "run", "--set", "stages.autoencoder.with.steps=300", "--set", "stages.autoencoder.with.checkpoint_every=10")
+	if a.code != -1 {
+		t.Fatalf("exit code %d before the kill\n%s", a.code, a.messages())
+	}
+	never := func(pipeline.Event) os.Signal { return nil }
+	if a = p.try(never, "resume"); a.code != exitFailed || !strings.Contains(a.messages(), "--accept-inexact") {
+		t.Errorf("exit code %d\n%s", a.code, a.messages())
+	}
+	a = p.try(never, "resume", "--accept-inexact")
+	if e, ok := a.last(pipeline.StageResumed, "autoencoder"); a.code != exitDone || !ok || e.Step == 0 {
+		t.Errorf("accepted: exit code %d, goes on from step %d\n%s", a.code, e.Step, a.messages())
+	}
+}
+
+// TestTwoRuns: of two runs at once, each stage is computed by one, and both end well.
+func TestTwoRuns(t *testing.T) {
+	t.Parallel()
+	p := newProgram(t)
+	p.tiny()
+	runs := make(chan attempt)
+	for range 2 {
+		go func() { runs <- p.try(func(pipeline.Event) os.Signal { return nil }, "run") }()
+	}
+	executed := 0
+	for range 2 {
+		a := <-runs
+		e, _ := a.last(pipeline.RunFinished, "")
+		if a.code != exitDone {
+			t.Errorf("exit code %d\n%s", a.code, a.messages())
+		}
+		executed += e.Executed
+	}
+	if executed != 4 {
+		t.Errorf("%d stages were executed by both together, want 4", executed)
 	}
 }

@@ -154,7 +154,7 @@ func progressText(e pipeline.Event, left time.Duration) string {
 		text += fmt.Sprintf("  %.0f/s", e.ItemsPerS)
 	}
 	if left > 0 {
-		text += fmt.Sprintf("  %s left", duration(left.Seconds()))
+		text += fmt.Sprintf("  %s left", max(time.Second, left.Round(time.Second)))
 	}
 	return text
 }
@@ -166,7 +166,11 @@ type barLog struct {
 	mu    sync.Mutex
 	stage string
 	bar   *progressbar.ProgressBar
+	drawn time.Time
 }
+
+// barEvery is the least time between two drawings of a bar.
+const barEvery = 100 * time.Millisecond
 
 func (b *barLog) event(e pipeline.Event) {
 	b.mu.Lock()
@@ -189,14 +193,20 @@ func (b *barLog) draw(e pipeline.Event) {
 			progressbar.OptionSetWriter(b.lines.out),
 			progressbar.OptionSetDescription(fmt.Sprintf("%-12s", e.Stage)),
 			progressbar.OptionSetPredictTime(false), // it takes the steps before a resumption for done now
-			progressbar.OptionThrottle(100*time.Millisecond),
 			progressbar.OptionClearOnFinish(),
 			progressbar.OptionFullWidth(),
 			progressbar.OptionSetTheme(progressbar.Theme{Saucer: "━", SaucerPadding: "─", BarStart: " ", BarEnd: " "}),
 		)
 	}
-	b.bar.Describe(fmt.Sprintf("%-12s %s", e.Stage, progressText(e, b.lines.left(e))))
+	text := fmt.Sprintf("%-12s %s", e.Stage, progressText(e, b.lines.left(e)))
+	if e.Step < e.Steps && time.Since(b.drawn) < barEvery {
+		return
+	}
+	b.drawn = time.Now()
 	b.bar.Set(e.Step)
+	if e.Step < e.Steps { // at the end Set clears the bar
+		b.bar.Describe(text)
+	}
 }
 
 // clear takes the bar off the terminal, so that a line can be printed in its place.

@@ -17,8 +17,9 @@ func newStatus(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show what is cached, stale, missing or interrupted, and why",
-		Long: `Status shows each stage's state and the reason for it. It exits with 3 if any stage
-would run.`,
+		Long: `Status shows each stage's state and the reason for it, data sets first. It exits with 3
+if any stage would run. With --json, stages are listed under "stages" and data sets under
+"datasets".`,
 		Example: `  lfm status
   lfm status --json`,
 		Args: usageArgs(cobra.NoArgs),
