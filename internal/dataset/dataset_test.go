@@ -125,6 +125,8 @@ func TestWarnings(t *testing.T) {
 			[]string{"4 images were skipped"}, ""},
 		{"one class", files{"train/1.png": cat, "test/2.png": cat}, []string{`one class only, "images"`}, ""},
 		{"no test image", files{"a/1.png": cat, "b/1.png": cat}, []string{"no test images"}, ""},
+		{"no training image", files{"e/1.png": cat}, nil, "no image is left to train on, and 1 to test with"},
+		{"no good training image", files{"train/cat/1.png": nil, "test/cat/2.png": cat}, nil, "no image is left to train on, and 1 to test with"},
 		{"class of bad images", two(files{"train/fox/1.png": nil}), []string{"1 image was skipped"}, ""},
 		{"nothing", files{"readme.txt": nil}, nil, "no image was found: expected PNG or JPEG"},
 		{"nothing good", files{"a/1.png": nil, "a/2.webp": nil}, nil, "2 files were skipped, for example a/1.png: is neither PNG nor JPEG (the file is empty)"},
