@@ -64,16 +64,3 @@ func NewGroupNorm(s Scope, channels, groups int) GroupNorm {
 func (n GroupNorm) Apply(x *gorgonia.Node) *gorgonia.Node {
 	return ops.GroupNorm(x, n.Weight, n.Bias, n.Groups)
 }
-
-// Embedding is a table of learned rows: weight (count, width), which begins standard normal.
-type Embedding struct{ Weight *gorgonia.Node }
-
-// NewEmbedding makes a table of count rows.
-func NewEmbedding(s Scope, count, width int) Embedding {
-	return Embedding{Weight: s.Normal("weight", 1, count, width)}
-}
-
-// Apply looks up the rows that ids (N) name and gives each a shape: (N, shape...).
-func (e Embedding) Apply(ids *gorgonia.Node, shape ...int) *gorgonia.Node {
-	return ops.Embedding(e.Weight, ids, shape...)
-}

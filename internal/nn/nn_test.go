@@ -17,7 +17,7 @@ func TestNames(t *testing.T) {
 	NewLinear(block.In("mlp", "0"), 3, 5)
 	NewConv2d(block.In("c1"), 4, 6, 3, 1)
 	NewGroupNorm(block.In("n1"), 6, 2)
-	NewEmbedding(p.Root().In("cond"), 11, 8)
+	p.Root().In("cond").Normal("weight", 1, 11, 8)
 	want := []struct {
 		name  string
 		shape tensor.Shape
@@ -61,7 +61,7 @@ func TestNameTaken(t *testing.T) {
 func TestInitial(t *testing.T) {
 	p := NewParams(gorgonia.NewGraph())
 	NewLinear(p.Root().In("lin"), 256, 64)
-	NewEmbedding(p.Root().In("emb"), 100, 100)
+	p.Root().In("emb").Normal("weight", 1, 100, 100)
 	NewGroupNorm(p.Root().In("norm"), 8, 2)
 	lin, emb := p.Get("lin.weight").Initial(7), p.Get("emb.weight").Initial(7)
 	for _, x := range lin {

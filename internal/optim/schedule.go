@@ -7,11 +7,6 @@ type Schedule interface {
 	Factor(step int) float64 // steps count from 0
 }
 
-// Constant is no schedule: the greatest rate at every step.
-type Constant struct{}
-
-func (Constant) Factor(int) float64 { return 1 }
-
 // Cosine rises linearly over Warm steps and falls to zero at Steps along a cosine
 // (Loshchilov and Hutter 2017, eq. 5, one period):
 //

@@ -82,6 +82,3 @@ func (o Order) Index(step, batch, i int) int {
 	p := step*batch + i
 	return o.stream.Permutation(uint64(p/o.n), o.n).At(p % o.n)
 }
-
-// Epoch returns how often every item has been read before sample i of a step.
-func (o Order) Epoch(step, batch, i int) int { return (step*batch + i) / o.n }
