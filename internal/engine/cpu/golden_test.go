@@ -13,15 +13,11 @@ import (
 	"lfm/stages/flow"
 )
 
-// goldenTol bounds the relative L2 distance from what PyTorch computed: both in float32, in
-// other orders, through some 40 layers.
-const goldenTol = 1e-4
-
 // TestGolden holds small models of R1's family to PyTorch's numbers, in the files that the
 // stages keep: outputs, loss, every gradient, and the losses of ten AdamW steps.
 func TestGolden(t *testing.T) {
 	t.Run("autoencoder", func(t *testing.T) {
-		g := golden(t, "../../../stages/autoencoder/testdata/golden-ae.safetensors")
+		g := optest.OpenGolden(t, "../../../stages/autoencoder/testdata/golden-ae.safetensors")
 		m, err := autoencoder.NewTraining(autoencoder.Arch{Channels: 8, LatentChannels: 4, Downsample: 4, Size: 16}, 2)
 		if err != nil {
 			t.Fatal(err)
@@ -33,7 +29,7 @@ func TestGolden(t *testing.T) {
 		compareGolden(t, g, m.Graph, m.Loss, m.Params, m.Grads, inputs, outputs)
 	})
 	t.Run("flow", func(t *testing.T) {
-		g := golden(t, "../../../stages/flow/testdata/golden-flow.safetensors")
+		g := optest.OpenGolden(t, "../../../stages/flow/testdata/golden-flow.safetensors")
 		m, err := flow.NewTraining(flow.Arch{Tokens: 16, Channels: 4, Width: 32, Depth: 2, Heads: 2, Classes: 10, ContextTokens: 4}, 3)
 		if err != nil {
 			t.Fatal(err)
@@ -48,15 +44,6 @@ func TestGolden(t *testing.T) {
 		outputs := map[*gorgonia.Node][]float32{m.Velocity: g.Floats("output.velocity")}
 		compareGolden(t, g, m.Graph, m.Loss, m.Params, m.Grads, inputs, outputs)
 	})
-}
-
-func golden(t *testing.T, path string) *optest.Golden {
-	t.Helper()
-	g, err := optest.OpenGolden(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return g
 }
 
 func compareGolden(t *testing.T, g *optest.Golden, graph *gorgonia.ExprGraph, loss *gorgonia.Node, params *nn.Params, grads gorgonia.Nodes, inputs, outputs map[*gorgonia.Node][]float32) {
@@ -83,19 +70,19 @@ func compareGolden(t *testing.T, g *optest.Golden, graph *gorgonia.ExprGraph, lo
 	for step, want := range g.Floats("losses") {
 		m.SetScalars(adamw.Scalars(step))
 		run(t, m)
-		if got := float32(m.Report().Loss); relative(got, want) > goldenTol {
+		if got := float32(m.Report().Loss); relative(got, want) > optest.GoldenTolerance {
 			t.Errorf("the loss before step %d is %g, PyTorch's is %g", step, got, want)
 		}
 		if step > 0 {
 			continue
 		}
 		for n, want := range outputs {
-			if d := optest.Distance(get(m, n), want); d > goldenTol {
+			if d := optest.Distance(get(m, n), want); d > optest.GoldenTolerance {
 				t.Errorf("output %v is %.2g from PyTorch's", n.Shape(), d)
 			}
 		}
 		for i, p := range params.All() {
-			if d := optest.Distance(get(m, grads[i]), g.Floats("grad."+p.Name)); d > goldenTol {
+			if d := optest.Distance(get(m, grads[i]), g.Floats("grad."+p.Name)); d > optest.GoldenTolerance {
 				t.Errorf("the gradient of %s is %.2g from PyTorch's", p.Name, d)
 			}
 		}

@@ -2,6 +2,7 @@ package optest
 
 import (
 	"fmt"
+	"testing"
 
 	"lfm/internal/checkpoint"
 )
@@ -11,13 +12,18 @@ import (
 // writes them. Its images are (N, C, H, W).
 type Golden struct{ file *checkpoint.File }
 
+// GoldenTolerance bounds the relative L2 distance of each tensor from PyTorch's: both compute
+// in float32, in other orders, through some 40 layers.
+const GoldenTolerance = 1e-4
+
 // OpenGolden reads a golden file.
-func OpenGolden(path string) (*Golden, error) {
+func OpenGolden(t testing.TB, path string) *Golden {
+	t.Helper()
 	f, err := checkpoint.ReadFile(path)
 	if err != nil {
-		return nil, err
+		t.Fatal(err)
 	}
-	return &Golden{f}, nil
+	return &Golden{f}
 }
 
 // Names are the tensors of the file, in its order.
