@@ -7,6 +7,9 @@ A round measures each case here and there, one right after the other, and takes 
 of their items a second; who goes first changes from round to round. What is printed is
 the median over the rounds, and the least and greatest ratio. It is no test: nothing fails
 for being slow.
+
+Nothing else should run meanwhile. Threads of PyTorch spin while they wait for each other,
+so on a busy machine it loses far more than its share, and ratios flatter lfm.
 """
 import argparse
 import json
