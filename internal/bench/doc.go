@@ -27,6 +27,6 @@
 // # Comparing
 //
 // Figures of one machine say nothing of another, nor of the same machine on a busier day.
-// Compare within one run, on an idle machine: make bench-peer alternates between this package and the same
-// model in PyTorch, and prints ratios.
+// Compare within one run, on an idle machine: make bench-peer alternates between this
+// package and the same model in PyTorch, and prints ratios.
 package bench
