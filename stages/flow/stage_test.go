@@ -14,6 +14,8 @@ import (
 	"lfm/internal/latent"
 	"lfm/pipeline"
 	"lfm/pipeline/pipelinetest"
+	"lfm/stages/autoencoder"
+	"lfm/stages/autoencoder/autoencodertest"
 )
 
 // inputs are the inputs of a stage that learns latents of two classes, around -1 and 1.
@@ -101,6 +103,46 @@ func TestExact(t *testing.T) {
 	b.Env.Seed++
 	if got := b.Run(Kind(pipelinetest.CPU), c, in); got.ID == want.ID {
 		t.Error("another seed makes the same flow")
+	}
+}
+
+// TestPreviews: ten times during training a grid appears in the stage's folder. The payload
+// does not know of it, nor of a folder that cannot be written to.
+func TestPreviews(t *testing.T) {
+	b := pipelinetest.New(t)
+	in, c := inputs(t, b), tiny(20)
+	want := b.Run(Kind(pipelinetest.CPU), c, in)
+	in.Artifacts["autoencoder"] = autoencodertest.Artifact(t, b, autoencoder.Arch{Channels: 4, LatentChannels: 1, Downsample: 2, Size: 4})
+	c.Previews = true
+	dir := t.TempDir()
+	file := filepath.Join(dir, "file")
+	if err := os.WriteFile(file, nil, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	for out, pictures := range map[string]int{filepath.Join(dir, "flow"): 10, file: 0} {
+		b.Env.OutDir = out
+		shown, warned := 0, 0
+		got, err := b.Start(t.Context(), Kind(pipelinetest.CPU), c, in, func(e pipeline.Event) {
+			switch e.Event {
+			case pipeline.StagePicture:
+				if file, err := os.ReadFile(e.Path); err != nil || !bytes.HasPrefix(file, []byte("\x89PNG")) {
+					t.Errorf("%s: %v", e.Path, err)
+				}
+				shown++
+			case pipeline.StageWarning:
+				warned++
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if shown != pictures || warned != 10-pictures {
+			t.Errorf("%d previews and %d warnings, want %d and %d", shown, warned, pictures, 10-pictures)
+		}
+		// The autoencoder is there for the previews alone, and changes no byte either.
+		if got.ID != want.ID {
+			t.Errorf("output %s, without previews %s", got.ID.Short(), want.ID.Short())
+		}
 	}
 }
 

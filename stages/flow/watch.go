@@ -124,11 +124,13 @@ func (w *watch) close() {
 }
 
 // during is the held-out loss of the weights that will be sampled, on a few rows. It also
-// draws the preview.
+// draws the preview; that there cannot be one, on a full disk say, ends no training.
 func (w *watch) during(ctx context.Context, done int) (train.Figures, error) {
 	if w.sampler != nil {
-		if err := w.preview(ctx, done); err != nil {
+		if err := w.preview(ctx, done); ctx.Err() != nil {
 			return nil, err
+		} else if err != nil {
+			w.listen.Warn("there is no preview after %d steps: %v", done, err)
 		}
 	}
 	loss, err := w.loss(ctx, w.fields[len(w.fields)-1], metrics.Spread(w.rows, watchedRows))
