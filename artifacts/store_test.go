@@ -356,15 +356,14 @@ func TestWorkspace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if name, err := w.Backend(); name != "" || err != nil {
-		t.Errorf("backend %q, %v", name, err)
+	claim := func(backend string, inexact, want bool) {
+		t.Helper()
+		if err := w.Claim(backend, inexact); (err == nil) != want || err != nil && !strings.Contains(err.Error(), "--accept-inexact") {
+			t.Errorf("%s, inexact %v: %v", backend, inexact, err)
+		}
 	}
-	if err := w.SetBackend("cpu avx512"); err != nil {
-		t.Fatal(err)
-	}
-	if name, err := w.Backend(); name != "cpu avx512" || err != nil {
-		t.Errorf("backend %q, %v", name, err)
-	}
+	claim("cpu avx512", false, true)
+	claim("cpu avx2", false, true) // nothing was computed yet
 	if !w.Empty() || s.Unfinished(action) {
 		t.Error("the name of a back end is not work")
 	}
@@ -372,6 +371,11 @@ func TestWorkspace(t *testing.T) {
 	if w.Empty() || !s.Unfinished(action) {
 		t.Error("a checkpoint is work")
 	}
+	claim("cpu avx2", false, true)
+	claim("cuda", false, false)
+	claim("cpu avx2", false, true)
+	claim("cuda", true, true)
+	claim("cuda", false, true)
 	if err := w.Remove(); err != nil || s.Unfinished(action) {
 		t.Errorf("removed: %v", err)
 	}

@@ -39,7 +39,7 @@ func (w Workspace) Path(name string) string {
 	return filepath.Join(w.Dir, filepath.FromSlash(name))
 }
 
-// Empty reports whether nothing has been left here; Backend does not count, and
+// Empty reports whether nothing has been left here; what Claim notes does not count, and
 // neither does a file whose name begins with a dot.
 func (w Workspace) Empty() bool {
 	entries, _ := os.ReadDir(w.Dir)
@@ -59,22 +59,22 @@ func (w Workspace) Remove() error {
 	return nil
 }
 
-// Backend is what SetBackend noted, or "" if nothing was.
-func (w Workspace) Backend() (string, error) {
-	data, err := os.ReadFile(filepath.Join(w.Dir, backendName))
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", nil
+// Claim notes what the work area's content is computed on from here on, "cpu avx512", say.
+// Back ends round differently, so what one began and another went on with would be neither's,
+// to the bit: where something of another is here, that is an error, unless inexact.
+func (w Workspace) Claim(backend string, inexact bool) error {
+	path := filepath.Join(w.Dir, backendName)
+	text, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("artifacts: work area: %w", err)
 	}
-	if err != nil {
-		return "", fmt.Errorf("artifacts: work area: %w", err)
+	switch before := strings.TrimSuffix(string(text), "\n"); {
+	case before == backend:
+		return nil
+	case before != "" && !inexact && !w.Empty():
+		return fmt.Errorf("artifacts: work area: what is there was computed on %q, this is %q, so the result would not be exact: go on there, or accept it with --accept-inexact", before, backend)
 	}
-	return strings.TrimSuffix(string(data), "\n"), nil
-}
-
-// SetBackend notes what the work area's content is computed on, "cpu avx512", say:
-// the rest must be computed on the same to give the same bytes.
-func (w Workspace) SetBackend(name string) error {
-	if err := replaceFile(w.Dir, filepath.Join(w.Dir, backendName), []byte(name+"\n")); err != nil {
+	if err := replaceFile(w.Dir, path, []byte(backend+"\n")); err != nil {
 		return fmt.Errorf("artifacts: work area: %w", err)
 	}
 	return nil

@@ -43,7 +43,7 @@ type Env struct {
 	OutDir  string // for side products that nobody reads back, such as preview pictures: out/STAGE beside pipeline.yaml; may not exist yet
 
 	// AcceptInexact lets a stage go on with a work area that another back end began
-	// (Workspace.Backend), though the bytes may then differ from a straight run's.
+	// (Workspace.Claim), though the bytes may then differ from a straight run's.
 	AcceptInexact bool
 }
 

@@ -28,7 +28,8 @@ type Job struct {
 	Inputs []*gorgonia.Node
 	Draw   func(step int, inputs [][]float32) error
 
-	// Series keeps the checkpoints.
+	// Series keeps the checkpoints, all of one back end, device and instruction set: others
+	// would go on to other bits.
 	Series *checkpoint.Series
 
 	// Evaluate, if set, is called every EvaluateEvery steps and after the last, with the
@@ -36,12 +37,6 @@ type Job struct {
 	// error when ctx ends; the resumed run then calls it again.
 	Evaluate      func(done int) (Figures, error)
 	EvaluateEvery int
-
-	// Computer, if set, names what decides the bits of a step: back end, device, instruction
-	// set, but no number of threads. A checkpoint of another computer is refused, with an
-	// *Inexact, unless AcceptInexact.
-	Computer      string
-	AcceptInexact bool
 
 	Observe Observer
 }
@@ -93,14 +88,6 @@ func (d *Diverged) Error() string {
 	}
 	return fmt.Sprintf("train: loss or gradient was not finite in %d steps in a row, the last of them step %d; first in %s; %s; %s, or raise warmup",
 		inARow, d.Step, d.First, last, advice)
-}
-
-// Inexact is the refusal to go on from another computer's checkpoint: the result would be
-// neither's, to the bit.
-type Inexact struct{ Saved, Here string }
-
-func (e *Inexact) Error() string {
-	return fmt.Sprintf("train: the checkpoint was computed on %q, this is %q, so the result would not be exact; go on there, or accept it with --accept-inexact", e.Saved, e.Here)
 }
 
 // Run trains to the last step and returns the metrics as JSON lines. When ctx ends, or

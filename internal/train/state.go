@@ -28,7 +28,6 @@ const (
 	metaWindow    = "window"    // and the sums of the line to come
 	metaSkipped   = "skipped"   // updates in a row
 	metaEvaluated = "evaluated" // steps done at the last evaluation
-	metaComputer  = "computer"  // Job.Computer
 )
 
 // restore goes on from the newest checkpoint, or begins.
@@ -42,9 +41,6 @@ func (r *run) restore() error {
 			r.Machine.Set(p.Node, p.Initial(r.Seed))
 		}
 		return nil
-	}
-	if saved := file.Meta[metaComputer]; saved != r.Computer && !r.AcceptInexact {
-		return &Inexact{Saved: saved, Here: r.Computer}
 	}
 	for _, p := range r.Params.All() {
 		if err := r.restoreParam(file, p); err != nil {
@@ -107,7 +103,6 @@ func (r *run) save() error {
 		metaWindow:    r.metrics.window.text(),
 		metaSkipped:   strconv.Itoa(r.skipped),
 		metaEvaluated: strconv.Itoa(r.evaluated),
-		metaComputer:  r.Computer,
 	})
 	if err != nil {
 		return err

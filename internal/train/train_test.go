@@ -538,24 +538,6 @@ func TestOtherModel(t *testing.T) {
 	}
 }
 
-// TestInexact: another computer's checkpoint is refused unless that is accepted.
-func TestInexact(t *testing.T) {
-	dir := t.TempDir()
-	b := newBench(t, dir)
-	b.job.Computer = "cpu avx2"
-	want := b.finish(t)
-	other := newBench(t, dir)
-	other.job.Computer = "cuda"
-	var refusal *Inexact
-	if _, err := Run(context.Background(), other.job); !errors.As(err, &refusal) || refusal.Saved != "cpu avx2" {
-		t.Errorf("the run returned %v", err)
-	}
-	other.job.AcceptInexact = true
-	if got := other.finish(t); !bytes.Equal(got, want) {
-		t.Error("an accepted checkpoint was not used")
-	}
-}
-
 // TestProgress: the last step is always reported, and what is reported grows.
 func TestProgress(t *testing.T) {
 	b := newBench(t, t.TempDir())

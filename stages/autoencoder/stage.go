@@ -53,6 +53,9 @@ func (s *stage) Run(ctx context.Context, in pipeline.Inputs, work artifacts.Work
 	}
 	defer backend.Close()
 	out.Provenance("backend", backend.Name())
+	if err := work.Claim(backend.Name(), s.env.AcceptInexact); err != nil {
+		return err
+	}
 
 	graph, err := NewTraining(arch, s.config.Batch)
 	if err != nil {
@@ -71,8 +74,7 @@ func (s *stage) Run(ctx context.Context, in pipeline.Inputs, work artifacts.Work
 	metrics, err := train.Run(ctx, train.Job{
 		Settings: s.config.Settings, Seed: s.env.Seed, Params: graph.Params, Machine: machine,
 		Inputs: gorgonia.Nodes{graph.X, graph.Noise}, Draw: draw.step,
-		Series:   checkpoint.OpenSeries(work.Path("checkpoints")),
-		Computer: backend.Name(), AcceptInexact: s.env.AcceptInexact,
+		Series:  checkpoint.OpenSeries(work.Path("checkpoints")),
 		Observe: train.Observer{Resumed: l.Resumed, Progress: l.Progress, Checkpoint: l.Checkpoint, Warn: l.Warn},
 	})
 	if err != nil {

@@ -52,7 +52,7 @@ func (s *stage) Run(ctx context.Context, in pipeline.Inputs, work artifacts.Work
 	}
 	defer backend.Close()
 	out.Provenance("backend", backend.Name())
-	if err := s.sameBackend(work, backend.Name()); err != nil {
+	if err := work.Claim(backend.Name(), s.env.AcceptInexact); err != nil {
 		return err
 	}
 	coder, err := model.NewImageEncoder(backend, s.config.Batch)
@@ -86,19 +86,6 @@ func (s *stage) Run(ctx context.Context, in pipeline.Inputs, work artifacts.Work
 		}
 	}
 	return nil
-}
-
-// sameBackend refuses to put shards of one back end beside those of another: rounding differs
-// between them, so the result would be neither's, to the bit.
-func (s *stage) sameBackend(work artifacts.Workspace, name string) error {
-	before, err := work.Backend()
-	if err != nil {
-		return err
-	}
-	if before != "" && before != name && !s.env.AcceptInexact {
-		return fmt.Errorf("encode: the shards so far were computed on %q, this is %q, so the result would not be exact; go on there, or accept it with --accept-inexact", before, name)
-	}
-	return work.SetBackend(name)
 }
 
 // row is an image of the data set, as it is or mirrored.

@@ -55,6 +55,9 @@ func (s *stage) Run(ctx context.Context, in pipeline.Inputs, work artifacts.Work
 	}
 	defer backend.Close()
 	out.Provenance("backend", backend.Name())
+	if err := work.Claim(backend.Name(), s.env.AcceptInexact); err != nil {
+		return err
+	}
 
 	graph, err := NewTraining(spec.Arch, s.config.Batch)
 	if err != nil {
@@ -79,8 +82,7 @@ func (s *stage) Run(ctx context.Context, in pipeline.Inputs, work artifacts.Work
 	metrics, err := train.Run(ctx, train.Job{
 		Settings: s.config.Settings, Seed: s.env.Seed, Params: graph.Params, Machine: machine,
 		Inputs: gorgonia.Nodes{graph.Zt, graph.T, graph.Labels, graph.Target}, Draw: draw.step,
-		Series:   checkpoint.OpenSeries(work.Path("checkpoints")),
-		Computer: backend.Name(), AcceptInexact: s.env.AcceptInexact,
+		Series:        checkpoint.OpenSeries(work.Path("checkpoints")),
 		Evaluate:      func(done int) (train.Figures, error) { return watch.during(ctx, done) },
 		EvaluateEvery: max(1, s.config.Steps/evaluations),
 		Observe:       train.Observer{Resumed: l.Resumed, Progress: l.Progress, Checkpoint: l.Checkpoint, Warn: l.Warn},
