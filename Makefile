@@ -15,7 +15,7 @@ test: ## every test
 	$(GO) test ./...
 
 race: ## the fast tests under the race detector (needs gcc)
-	CGO_ENABLED=1 $(GO) test -race -short ./artifacts ./pipeline ./internal/checkpoint ./internal/dataset ./internal/latent ./internal/engine/... ./internal/train
+	CGO_ENABLED=1 $(GO) test -race -short ./artifacts ./pipeline ./internal/checkpoint ./internal/dataset ./internal/latent ./internal/engine/... ./internal/train ./stages/...
 
 lint: ## gofmt, vet, staticcheck
 	@test -z "$$(gofmt -l cmd pipeline artifacts stages crossattn internal)" || { gofmt -l cmd pipeline artifacts stages crossattn internal; echo 'run gofmt -w on these'; exit 1; }
