@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"lfm/internal/kernels"
 	"lfm/pipeline"
 )
 
@@ -218,6 +219,11 @@ func didYouMean(word string, valid []string) string {
 
 // computing adds the flags of commands that compute.
 func (a *app) computing(cmd *cobra.Command) {
+	cmd.PreRun = func(*cobra.Command, []string) {
+		if note := kernels.LevelNote(); note != "" {
+			a.notef("%s", note)
+		}
+	}
 	cmd.Flags().IntVar(&a.threads, "threads", 0, "threads to compute with (default: all)")
 	cmd.Flags().StringVar(&a.device, "device", os.Getenv("LFM_DEVICE"), "auto or cpu (LFM_DEVICE); never part of a key")
 }

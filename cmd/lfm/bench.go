@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -59,7 +60,7 @@ Figures of two machines, or of two days, say nothing of each other: compare with
 // check finds what is wrong with the flags, before anything is opened.
 func (o *benchOptions) check(a *app) error {
 	for _, name := range o.Only {
-		if !oneOf(name, bench.Names()) {
+		if !slices.Contains(bench.Names(), name) {
 			return usagef("no case %q%s\ncases: %s", name, didYouMean(name, bench.Names()), strings.Join(bench.Names(), ", "))
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -78,6 +79,9 @@ Guidance w: v = v(null) + w (v(class) - v(null)); 0 is unconditional, 1 conditio
 	return cmd
 }
 
+// maxNumber is how many pictures of a class there are: the random streams number no more.
+const maxNumber = 1<<32 - 1
+
 // check finds what is wrong with the flags, before anything is opened.
 func (o *generateOptions) check() (from, to int, err error) {
 	from, to = 0, o.n
@@ -88,11 +92,13 @@ func (o *generateOptions) check() (from, to int, err error) {
 			to, err = strconv.Atoi(b)
 		}
 		if !ok || err != nil || from < 0 || to <= from {
-			return 0, 0, usagef("--range %s: want a:b with 0 <= a < b", o.span)
+			return 0, 0, usagef("--range %s: want a:b with 0 <= a < b <= %d", o.span, maxNumber)
 		}
 	}
 	solvers, weights := []string{"euler", "heun"}, []string{"ema", "raw"}
 	switch {
+	case to > maxNumber:
+		return 0, 0, usagef("picture %d: numbers end at %d", to-1, maxNumber-1)
 	case to-from < 1:
 		return 0, 0, usagef("-n %d: want at least 1", o.n)
 	case o.steps < 1 || o.steps > 10000:
@@ -101,21 +107,12 @@ func (o *generateOptions) check() (from, to int, err error) {
 		return 0, 0, usagef("--guidance %g: want 0 to 100", o.guidance)
 	case o.batch < 1 || o.batch > 4096:
 		return 0, 0, usagef("--batch %d: want 1 to 4096", o.batch)
-	case !oneOf(o.solver, solvers):
+	case !slices.Contains(solvers, o.solver):
 		return 0, 0, usagef("--solver %s: want euler or heun%s", o.solver, didYouMean(o.solver, solvers))
-	case !oneOf(o.weights, weights):
+	case !slices.Contains(weights, o.weights):
 		return 0, 0, usagef("--weights %s: want ema or raw%s", o.weights, didYouMean(o.weights, weights))
 	}
 	return from, to, nil
-}
-
-func oneOf(word string, words []string) bool {
-	for _, w := range words {
-		if w == word {
-			return true
-		}
-	}
-	return false
 }
 
 func generateRun(ctx context.Context, a *app, o generateOptions) error {
@@ -160,9 +157,6 @@ func generateRun(ctx context.Context, a *app, o generateOptions) error {
 		Guidance: o.guidance, Steps: o.steps, Solver: o.solver, Weights: engine.Average}}
 	if o.weights == "raw" {
 		request.Weights = engine.Raw
-	}
-	if !fl.Conditional() {
-		request.Guidance = 0 // there is one class: nothing to be guided to
 	}
 	for _, c := range classes {
 		for i := from; i < to; i++ {
@@ -270,7 +264,7 @@ func chosen(classes, wanted []string) ([]int, error) {
 		numbers = append(numbers, i)
 	}
 	for _, w := range wanted {
-		i := indexOf(classes, w)
+		i := slices.Index(classes, w)
 		if number, err := strconv.Atoi(w); i < 0 && err == nil && number >= 0 && number < len(classes) {
 			i = number
 		}
@@ -288,15 +282,6 @@ func chosen(classes, wanted []string) ([]int, error) {
 	return numbers, nil
 }
 
-func indexOf(words []string, word string) int {
-	for i, w := range words {
-		if w == word {
-			return i
-		}
-	}
-	return -1
-}
-
 // folders is where the pictures go: a folder a class, or the one that --out names.
 type folders struct {
 	dirs  map[int]string // of each class
@@ -304,9 +289,6 @@ type folders struct {
 	order []int          // of the classes asked for
 	rows  map[int]*picture.Row
 }
-
-// gridColumns is how many pictures of a class a grid shows at most.
-const gridColumns = 16
 
 func newFolders(h *here, out string, classes []string, order []int) *folders {
 	f := &folders{dirs: map[int]string{}, names: decode.FileNames(classes), order: order, rows: map[int]*picture.Row{}}
@@ -322,7 +304,7 @@ func newFolders(h *here, out string, classes []string, order []int) *folders {
 
 // write writes one picture.
 func (f *folders) write(class int, d decode.Drawn) error {
-	if row := f.rows[class]; len(row.Images) < gridColumns {
+	if row := f.rows[class]; len(row.Images) < decode.GridColumns {
 		row.Images = append(row.Images, d.Image)
 	}
 	return writePNG(filepath.Join(f.dirs[class], fmt.Sprintf("%s-%04d.png", f.names[class], d.Number)), d.Image, d.Text)

@@ -196,8 +196,5 @@ func (s *Source) index(ctx context.Context) (*Index, error) {
 	if counts := x.counts(); sum(counts[Train]) == 0 {
 		return nil, fieldError{"source", fmt.Sprintf("names %s, of which no image is left to train on, and %d to test with: give it more, or set test_fraction: 0", s.cfg.Source, sum(counts[Test]))}
 	}
-	if sum(x.counts()[Train]) == 0 {
-		return nil, fieldError{"source", fmt.Sprintf("has %d images and none of them to train on: add images, or set test_fraction to 0", len(x.Items))}
-	}
 	return x, nil
 }

@@ -12,10 +12,10 @@ import (
 
 // Arch is the size of an autoencoder: a family with the reference model R1 in it.
 type Arch struct {
-	Channels       int // of the first level, even; they double at each level below
-	LatentChannels int
-	Downsample     int // 2, 4 or 8: how many pixels a latent spans in each direction
-	Size           int // of the square images, a multiple of Downsample
+	Channels       int `json:"channels"` // of the first level, even; they double at each level below
+	LatentChannels int `json:"latent_channels"`
+	Downsample     int `json:"downsample"` // 2, 4 or 8: how many pixels a latent spans in each direction
+	Size           int `json:"size"`       // of the square images, a multiple of Downsample
 }
 
 // R1 is the reference model: 32x32 images, 8x8x4 latents.

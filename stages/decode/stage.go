@@ -27,8 +27,8 @@ const (
 	samplesFile = "samples.json" // how they were drawn
 )
 
-// gridColumns is how many pictures of a class the grid shows at most.
-const gridColumns = 16
+// GridColumns is how many pictures of a class a grid shows at most.
+const GridColumns = 16
 
 // Kind is the stage's kind, computing on the back end that open gives.
 func Kind(open engine.Open) pipeline.Kind {
@@ -81,7 +81,7 @@ func (s *stage) Run(ctx context.Context, in pipeline.Inputs, work artifacts.Work
 		if err := out.WriteFile(fmt.Sprintf("%s/%04d.png", names[class], d.Number), file.Bytes()); err != nil {
 			return err
 		}
-		if row := &rows[class]; len(row.Images) < gridColumns {
+		if row := &rows[class]; len(row.Images) < GridColumns {
 			row.Label = fl.Classes[class]
 			row.Images = append(row.Images, d.Image)
 		}

@@ -15,13 +15,13 @@ const timeDim = 256
 
 // Arch is the size of the velocity network: a family with the reference model R1 in it.
 type Arch struct {
-	Tokens        int // L, latent positions
-	Channels      int // C of the latents
-	Width         int // D
-	Depth         int // blocks
-	Heads         int // of each attention
-	Classes       int // without the null context
-	ContextTokens int // M
+	Tokens        int `json:"tokens"`         // L, latent positions
+	Channels      int `json:"channels"`       // C of the latents
+	Width         int `json:"width"`          // D
+	Depth         int `json:"depth"`          // blocks
+	Heads         int `json:"heads"`          // of each attention
+	Classes       int `json:"classes"`        // without the null context
+	ContextTokens int `json:"context_tokens"` // M
 }
 
 // R1 is the reference model: 64 tokens of 4, ten classes.

@@ -22,10 +22,10 @@ import (
 // models trained with other distributions of time can be compared by it.
 type HeldOut struct {
 	Rows  int       `json:"rows"`
-	Times []float64 `json:"times"`   // t of each bin
-	Raw   Loss      `json:"raw"`     // of the last weights
-	EMA   *Loss     `json:"ema"`     // of their average; null where there is none
-	Zero  float64   `json:"nothing"` // what predicting nought costs
+	Times []float64 `json:"times"`         // t of each bin
+	Raw   Loss      `json:"raw"`           // of the last weights
+	EMA   *Loss     `json:"ema"`           // of their average; null where there is none
+	Zero  float64   `json:"zero_velocity"` // what predicting nought costs
 }
 
 // Loss is a mean squared error of the velocity, and the same at each time.
