@@ -57,17 +57,19 @@ func (s *stage) Run(ctx context.Context, in pipeline.Inputs, work artifacts.Work
 		return err
 	}
 
-	graph, err := NewTraining(arch, s.config.Batch)
-	if err != nil {
-		return err
-	}
-	plan, err := engine.Compile(graph.Graph, gorgonia.Nodes{graph.Loss}, optim.Updates(graph.Params.Nodes(), graph.Grads, false))
+	graph, plan, err := compileTraining(arch, s.config.Batch)
 	if err != nil {
 		return err
 	}
 	machine, err := backend.Open(plan, engine.Options{})
 	if err != nil {
-		return err
+		return train.Fit(err, s.config.Batch, func(batch int) (int64, error) {
+			_, plan, err := compileTraining(arch, batch)
+			if err != nil {
+				return 0, err
+			}
+			return plan.Peak(), nil
+		})
 	}
 	defer machine.Close()
 	draw := newDraw(set, s.config, s.env.Seed)
@@ -84,6 +86,16 @@ func (s *stage) Run(ctx context.Context, in pipeline.Inputs, work artifacts.Work
 		return err
 	}
 	return measure(ctx, out, set, backend, machine, arch, s.config.Batch)
+}
+
+// compileTraining plans a training step for a batch.
+func compileTraining(a Arch, batch int) (*Training, *engine.Plan, error) {
+	graph, err := NewTraining(a, batch)
+	if err != nil {
+		return nil, nil, err
+	}
+	plan, err := engine.Compile(graph.Graph, gorgonia.Nodes{graph.Loss}, optim.Updates(graph.Params.Nodes(), graph.Grads, false))
+	return graph, plan, err
 }
 
 // publish writes the model and how it was learned.

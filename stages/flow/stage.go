@@ -59,17 +59,19 @@ func (s *stage) Run(ctx context.Context, in pipeline.Inputs, work artifacts.Work
 		return err
 	}
 
-	graph, err := NewTraining(spec.Arch, s.config.Batch)
-	if err != nil {
-		return err
-	}
-	plan, err := engine.Compile(graph.Graph, gorgonia.Nodes{graph.Loss}, optim.Updates(graph.Params.Nodes(), graph.Grads, spec.Averaged))
+	graph, plan, err := compileTraining(spec.Arch, s.config.Batch, spec.Averaged)
 	if err != nil {
 		return err
 	}
 	machine, err := backend.Open(plan, engine.Options{})
 	if err != nil {
-		return err
+		return train.Fit(err, s.config.Batch, func(batch int) (int64, error) {
+			_, plan, err := compileTraining(spec.Arch, batch, spec.Averaged)
+			if err != nil {
+				return 0, err
+			}
+			return plan.Peak(), nil
+		})
 	}
 	defer machine.Close()
 
@@ -108,6 +110,16 @@ func (s *stage) spec(set *latent.Set) *Spec {
 		Path: pathName, SigmaMin: s.config.SigmaMin, Averaged: s.config.EMA > 0,
 		Autoencoder: set.Summary().Autoencoder,
 	}
+}
+
+// compileTraining plans a training step for a batch.
+func compileTraining(a Arch, batch int, average bool) (*Training, *engine.Plan, error) {
+	graph, err := NewTraining(a, batch)
+	if err != nil {
+		return nil, nil, err
+	}
+	plan, err := engine.Compile(graph.Graph, gorgonia.Nodes{graph.Loss}, optim.Updates(graph.Params.Nodes(), graph.Grads, average))
+	return graph, plan, err
 }
 
 // publish writes the model and how it was learned.
