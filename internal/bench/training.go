@@ -9,7 +9,6 @@ import (
 	"lfm/internal/engine"
 	"lfm/internal/nn"
 	"lfm/internal/optim"
-	"lfm/internal/path"
 	"lfm/internal/rng"
 	"lfm/stages/autoencoder"
 	"lfm/stages/flow"
@@ -20,7 +19,6 @@ const (
 	rate        = 1e-4
 	weightDecay = 0.01
 	averaging   = 0.999 // of the flow's weights
-	dropout     = 0.1   // of conditions
 )
 
 // Losses are compared over so many steps at that batch.
@@ -166,18 +164,11 @@ func noisyImages(batch int) draw {
 // noisyLatents draws what the flow's stage draws, around one batch of latents.
 func noisyLatents(batch int) draw {
 	x, classes := normal("latents", batch*latentSize), labels(batch)
-	noise, time, drop := rng.New(seed, rng.Noise), rng.New(seed, rng.Times), rng.New(seed, rng.Drop)
+	noising := flow.NewNoising(flow.DefaultConfig(), flow.R1.Classes, seed)
 	return func(step int, inputs [][]float32) {
-		zt, t, labels, target := inputs[0], inputs[1], inputs[2], inputs[3]
-		path.Stratified(t, path.LogitNormal{Mean: 0, Std: 1}, func(i int) float64 { return time.Float64(uint64(step), uint64(i)) })
-		for i := range batch {
-			eps := item(zt, i, latentSize)
-			noise.Normal(eps, uint64(step), uint64(i))
-			path.Straight{}.Interpolate(eps, item(target, i, latentSize), item(x, i, latentSize), eps, t[i])
-			labels[i] = float32(classes[i])
-			if drop.Float64(uint64(step), uint64(i)) < dropout {
-				labels[i] = float32(flow.R1.Classes)
-			}
-		}
+		noising.Fill(step, inputs, func(i int, dst []float32) int {
+			copy(dst, item(x, i, latentSize))
+			return classes[i]
+		})
 	}
 }

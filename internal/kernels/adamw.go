@@ -55,18 +55,18 @@ func UpdateAdamW(w, m, v, ema, g []float32, p AdamW) {
 	pieces(len(w), func(i, j int) { f.adamwEMA(w[i:j], m[i:j], v[i:j], g[i:j], ema[i:j], step) })
 }
 
-// SumSquaresItems counts pieces of 16384 numbers of a slice of n.
-func SumSquaresItems(n int) int { return divideUp(n, piece) }
+// sumSquaresItems counts pieces of 16384 numbers of a slice of n.
+func sumSquaresItems(n int) int { return divideUp(n, piece) }
 
-// SumSquaresParts is part[i] = Σ g² over piece i, in float64, for the pieces [i0, i1).
-func SumSquaresParts(part []float64, g []float32, i0, i1 int) {
+// sumSquaresParts is part[i] = Σ g² over piece i, in float64, for the pieces [i0, i1).
+func sumSquaresParts(part []float64, g []float32, i0, i1 int) {
 	f := now().sumSquares
 	pieces(min(i1*piece, len(g))-i0*piece, func(i, j int) {
 		part[i0+i/piece] = f(g[i0*piece+i : i0*piece+j])
 	})
 }
 
-// SumSquares is Σ g² in float64: the sum, in order, of what SumSquaresParts gives. It
+// SumSquares is Σ g² in float64: the sum, in order, of what sumSquaresParts gives. It
 // cannot overflow.
 func SumSquares(g []float32) (sum float64) {
 	f := now().sumSquares

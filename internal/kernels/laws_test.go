@@ -141,9 +141,9 @@ func TestSumSquares(t *testing.T) {
 			if math.Abs(got-want) > 1e-13*want {
 				t.Errorf("n=%d: %v, want %v", n, got, want)
 			}
-			part, sum := make([]float64, SumSquaresItems(n)), 0.0
+			part, sum := make([]float64, sumSquaresItems(n)), 0.0
 			for i := range part {
-				SumSquaresParts(part, x.v, i, i+1)
+				sumSquaresParts(part, x.v, i, i+1)
 			}
 			for _, p := range part {
 				sum += p

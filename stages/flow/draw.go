@@ -6,49 +6,71 @@ import (
 	"lfm/internal/rng"
 )
 
-// draw fills the training graph's inputs for a step: the lecture's training algorithm up to
-// the loss. Sample i of a step has latent x, noise eps and time t of its own:
+// Noising fills the training graph's inputs for a step: the lecture's training algorithm up
+// to the loss. Sample i of a step has latent x, noise eps and time t of its own, one from each
+// of N equally likely strata of the distribution of times:
 //
 //	z_t = (1-t) x + (t + sigma_min) eps        v = x - eps
-type draw struct {
-	set               *latent.Set
-	rows              []int // of the training split
-	batch             int
-	spec              *Spec
+//
+// and its class is dropped with the probability of condition_dropout. All draws are pure
+// functions of the seed, the step and i.
+type Noising struct {
 	path              path.Straight
 	times             path.Times
 	dropout           float64
-	order             rng.Order
+	null              int
 	noise, time, drop rng.Stream
-	x                 []float32
+}
+
+// NewNoising is what settings say, for a network whose null context has the label null.
+func NewNoising(c *Config, null int, seed uint64) *Noising {
+	return &Noising{
+		path: path.Straight{SigmaMin: float32(c.SigmaMin)}, times: c.times(), dropout: c.ConditionDropout, null: null,
+		noise: rng.New(seed, rng.Noise), time: rng.New(seed, rng.Times), drop: rng.New(seed, rng.Drop),
+	}
+}
+
+// Fill fills z_t (N, L, C), t (N), labels (N) and the velocity v (N, L, C), the inputs of
+// Training in their order. sample writes the normalised latent of sample i to x and returns
+// its label.
+func (n *Noising) Fill(step int, inputs [][]float32, sample func(i int, x []float32) (label int)) {
+	zt, t, labels, v := inputs[0], inputs[1], inputs[2], inputs[3]
+	size := len(zt) / len(t)
+	path.Stratified(t, n.times, func(i int) float64 { return n.time.Float64(uint64(step), uint64(i)) })
+	for i := range t {
+		x, eps := v[i*size:(i+1)*size], zt[i*size:(i+1)*size]
+		label := sample(i, x)
+		n.noise.Normal(eps, uint64(step), uint64(i))
+		n.path.Interpolate(eps, x, x, eps, t[i])
+		if n.drop.Float64(uint64(step), uint64(i)) < n.dropout {
+			label = n.null
+		}
+		labels[i] = float32(label)
+	}
+}
+
+// draw gives a training step the rows whose turn it is.
+type draw struct {
+	*Noising
+	set   *latent.Set
+	spec  *Spec
+	rows  []int // of the training split
+	batch int
+	order rng.Order
 }
 
 func newDraw(set *latent.Set, c Config, spec *Spec, seed uint64) *draw {
 	rows := set.Rows(latent.Train)
-	return &draw{
-		set: set, rows: rows, batch: c.Batch, spec: spec,
-		path: path.Straight{SigmaMin: float32(c.SigmaMin)}, times: c.times(), dropout: c.ConditionDropout,
-		order: rng.NewOrder(seed, len(rows)),
-		noise: rng.New(seed, rng.Noise), time: rng.New(seed, rng.Times), drop: rng.New(seed, rng.Drop),
-		x: make([]float32, spec.Latent.Size()),
-	}
+	return &draw{Noising: NewNoising(&c, spec.Null(), seed), set: set, spec: spec,
+		rows: rows, batch: c.Batch, order: rng.NewOrder(seed, len(rows))}
 }
 
-// step fills z_t (N, L, C), t (N), labels (N) and the velocity v (N, L, C).
+// step fills the inputs of Training.
 func (d *draw) step(step int, inputs [][]float32) error {
-	zt, t, labels, target := inputs[0], inputs[1], inputs[2], inputs[3]
-	size := len(d.x)
-	path.Stratified(t, d.times, func(i int) float64 { return d.time.Float64(uint64(step), uint64(i)) })
-	for i := range d.batch {
+	d.Fill(step, inputs, func(i int, x []float32) int {
 		row := d.rows[d.order.Index(step, d.batch, i)]
-		d.spec.Stats.Normalize(d.x, d.set.Latent(row))
-		eps := zt[i*size : (i+1)*size]
-		d.noise.Normal(eps, uint64(step), uint64(i))
-		d.path.Interpolate(eps, target[i*size:(i+1)*size], d.x, eps, t[i])
-		labels[i] = float32(d.spec.Label(d.set.Label(row)))
-		if d.drop.Float64(uint64(step), uint64(i)) < d.dropout {
-			labels[i] = float32(d.spec.Null())
-		}
-	}
+		d.spec.Stats.Normalize(x, d.set.Latent(row))
+		return d.spec.Label(d.set.Label(row))
+	})
 	return nil
 }
