@@ -1,10 +1,8 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -47,7 +45,8 @@ out/CLASS. A class is named, or given by its number; all is every class. Where t
 one class only, it need not be named.
 
 A picture depends on seed, class, number and settings alone: asked for again, in any
-batch and with any number of threads, it has the same bytes.
+batch and with any number of threads, it has the same bytes. One whose file is there
+already, whole and of these settings, is not drawn again.
 
 Guidance w: v = v(null) + w (v(class) - v(null)); 0 is unconditional, 1 conditional.`,
 		Example: `  lfm generate --prompt-class cat
@@ -163,13 +162,23 @@ func generateRun(ctx context.Context, a *app, o generateOptions) error {
 			request.Labels, request.Numbers = append(request.Labels, fl.Label(c)), append(request.Numbers, i)
 		}
 	}
-	folders := newFolders(h, o.out, fl.Classes, classes)
-	began := time.Now()
+	folders := newFolders(h, o.out, fl.Classes, classes, from, to)
+	kept, err := request.Keep(ctx, ae, fl, folders.have)
+	if err != nil {
+		return err
+	}
+	if kept > 0 {
+		a.notef("%d of %d pictures are there already and stay; remove a file to have it drawn again", kept, len(request.Labels))
+	}
+	began, drawn := time.Now(), 0
 	err = decode.Generate(ctx, backend, ae, fl, request, func(d decode.Drawn) error {
-		drawn := d.Index + 1
+		if err := folders.write(d); err != nil {
+			return err
+		}
+		drawn++
 		listen(pipeline.Event{Time: time.Now(), Event: pipeline.StageProgress, Stage: "generate",
-			Step: drawn, Steps: len(request.Labels), ItemsPerS: float64(drawn) / time.Since(began).Seconds()})
-		return folders.write(classes[d.Index/(to-from)], d)
+			Step: kept + drawn, Steps: len(request.Labels), ItemsPerS: float64(drawn) / time.Since(began).Seconds()})
+		return nil
 	})
 	if err != nil {
 		return err
@@ -284,16 +293,17 @@ func chosen(classes, wanted []string) ([]int, error) {
 
 // folders is where the pictures go: a folder a class, or the one that --out names.
 type folders struct {
-	dirs  map[int]string // of each class
-	names []string       // of the files of all classes
-	order []int          // of the classes asked for
-	rows  map[int]*picture.Row
+	dirs     map[int]string // of each class
+	names    []string       // of the files of all classes
+	order    []int          // of the classes asked for
+	from, to int            // numbers of the pictures of each class
+	rows     map[int]picture.Row
 }
 
-func newFolders(h *here, out string, classes []string, order []int) *folders {
-	f := &folders{dirs: map[int]string{}, names: decode.FileNames(classes), order: order, rows: map[int]*picture.Row{}}
+func newFolders(h *here, out string, classes []string, order []int, from, to int) *folders {
+	f := &folders{dirs: map[int]string{}, names: decode.FileNames(classes), order: order, from: from, to: to, rows: map[int]picture.Row{}}
 	for _, c := range order {
-		f.rows[c] = &picture.Row{Label: classes[c]}
+		f.rows[c] = picture.Row{Label: classes[c], Images: make([]*picture.Image, min(to-from, decode.GridColumns))}
 		f.dirs[c] = out
 		if out == "" {
 			f.dirs[c] = filepath.Join(h.graph.Dir, "out", f.names[c])
@@ -302,12 +312,35 @@ func newFolders(h *here, out string, classes []string, order []int) *folders {
 	return f
 }
 
-// write writes one picture.
-func (f *folders) write(class int, d decode.Drawn) error {
-	if row := f.rows[class]; len(row.Images) < decode.GridColumns {
-		row.Images = append(row.Images, d.Image)
+// class is the class that a picture was asked for.
+func (f *folders) class(d decode.Drawn) int { return f.order[d.Index/(f.to-f.from)] }
+
+// path is a picture's file.
+func (f *folders) path(d decode.Drawn) string {
+	c := f.class(d)
+	return filepath.Join(f.dirs[c], fmt.Sprintf("%s-%04d.png", f.names[c], d.Number))
+}
+
+// show puts a picture into its class's row of the grid, if it is one of the first.
+func (f *folders) show(d decode.Drawn, m *picture.Image) {
+	if row := f.rows[f.class(d)].Images; d.Number-f.from < len(row) {
+		row[d.Number-f.from] = m
 	}
-	return writePNG(filepath.Join(f.dirs[class], fmt.Sprintf("%s-%04d.png", f.names[class], d.Number)), d.Image, d.Text)
+}
+
+// have reports whether a picture's file is there already.
+func (f *folders) have(d decode.Drawn) (bool, error) {
+	m, ok := decode.ReadPicture(f.path(d), d.Text)
+	if ok {
+		f.show(d, m)
+	}
+	return ok, nil
+}
+
+// write writes one picture.
+func (f *folders) write(d decode.Drawn) error {
+	f.show(d, d.Image)
+	return decode.WritePicture(f.path(d), d.Image, d.Text)
 }
 
 // finish writes a grid to each folder, of the classes that went there.
@@ -318,25 +351,14 @@ func (f *folders) finish(a *app) error {
 		if grids[f.dirs[c]] == nil {
 			dirs = append(dirs, f.dirs[c])
 		}
-		grids[f.dirs[c]] = append(grids[f.dirs[c]], *f.rows[c])
+		grids[f.dirs[c]] = append(grids[f.dirs[c]], f.rows[c])
 	}
 	for _, dir := range dirs {
 		path := filepath.Join(dir, decode.GridFile)
-		if err := writePNG(path, picture.Grid(grids[dir], ""), nil); err != nil {
+		if err := decode.WritePicture(path, picture.Grid(grids[dir], ""), nil); err != nil {
 			return err
 		}
 		fmt.Fprintln(a.Out, shown(path))
 	}
 	return nil
-}
-
-func writePNG(path string, image *picture.Image, text []picture.Text) error {
-	var file bytes.Buffer
-	if err := picture.Encode(&file, image, text); err != nil {
-		return err
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return err
-	}
-	return os.WriteFile(path, file.Bytes(), 0o644)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -17,7 +18,7 @@ import (
 )
 
 // killed is a pipeline whose every stage works long enough to be killed in the middle:
-// checkpoints every ten steps, and latents in three shards.
+// checkpoints every ten steps, latents in three shards, and pictures in many batches.
 const killed = `
 seed: 3
 datasets: {dots: {source: dots, size: 8}}
@@ -30,7 +31,7 @@ stages:
     uses: flow
     needs: [encode]
     with: {width: 16, depth: 1, heads: 2, context_tokens: 2, batch: 4, steps: %[2]d, checkpoint_every: %[3]d, previews: false}
-  decode: {uses: decode, needs: [autoencoder, flow], with: {per_class: 2, steps: 2}}
+  decode: {uses: decode, needs: [autoencoder, flow], with: {per_class: 30, steps: 2, batch: %[4]d}}
 `
 
 // TestKill: whatever kill -9 interrupts, the next run goes on from the last checkpoint, and
@@ -39,11 +40,12 @@ func TestKill(t *testing.T) {
 	const (
 		steps, flowSteps, interval = 300, 300, 10
 		images, shard              = 5000, 4096 // 9500 rows with the mirror images
+		pictures, batch            = 60, 4      // of two classes
 	)
 	t.Parallel()
 	build := func() *program {
 		p := newProgram(t)
-		p.write(defaultFile, fmt.Sprintf(killed, steps, flowSteps, interval))
+		p.write(defaultFile, fmt.Sprintf(killed, steps, flowSteps, interval, batch))
 		if err := writeIDX(filepath.Join(p.dir, "dots"), images); err != nil {
 			t.Fatal(err)
 		}
@@ -66,6 +68,7 @@ func TestKill(t *testing.T) {
 		{"autoencoder", 60, interval, steps},
 		{"encode", shard, shard, images*2 - images/10},
 		{"flow", 20, interval, flowSteps},
+		{"decode", 2 * batch, batch, pictures},
 	} {
 		a := p.try(func(e pipeline.Event) os.Signal {
 			if e.Stage == k.stage && e.Event == pipeline.StageCheckpoint && e.Step >= k.after {
@@ -92,13 +95,15 @@ func TestKill(t *testing.T) {
 		t.Fatalf("the last run: exit code %d\n%s", a.code, a.messages())
 	}
 	checkResumed(t, a, executed, started)
-	for stage, total := range map[string]int{"autoencoder": steps, "flow": flowSteps, "encode": images*2 - images/10} {
+	for stage, total := range map[string]int{"autoencoder": steps, "flow": flowSteps, "encode": images*2 - images/10, "decode": pictures} {
 		kills, every := 1, interval
 		switch stage {
 		case "autoencoder":
 			kills = 2
 		case "encode":
 			every = shard
+		case "decode":
+			every = batch
 		}
 		if sum := executed[stage] + total - started[stage]; sum > total+kills*every {
 			t.Errorf("%s: %d steps in all attempts together, want at most %d", stage, sum, total+kills*every)
@@ -106,6 +111,94 @@ func TestKill(t *testing.T) {
 	}
 	if got := p.outputs(); !maps.Equal(got, want) {
 		t.Errorf("other bytes than straight through:\n%v\nwant\n%v", got, want)
+	}
+}
+
+// TestKillGenerate: whatever of lfm generate a kill -9 interrupts, each picture is there whole
+// or not at all, and the same command makes the rest and leaves what is there alone.
+func TestKillGenerate(t *testing.T) {
+	t.Parallel()
+	p := newProgram(t)
+	p.tiny()
+	p.run("run")
+	generate := func(out string) []string {
+		return []string{"generate", "--prompt-class", "cat,dog", "-n", "100", "--steps", "2", "--batch", "4", "--out", out}
+	}
+	p.run(generate("straight")...)
+	want := pictures(t, filepath.Join(p.dir, "straight"))
+	if len(want) != 200+1 {
+		t.Fatalf("%d pictures", len(want))
+	}
+	var before map[string]pictureFile
+	for _, after := range []int{10, 90} {
+		a := p.try(func(e pipeline.Event) os.Signal {
+			if e.Event == pipeline.StageProgress && e.Step >= after {
+				return os.Kill
+			}
+			return nil
+		}, generate("killed")...)
+		if a.code != -1 {
+			t.Fatalf("ended with %d before it was killed\n%s", a.code, a.messages())
+		}
+		now := pictures(t, filepath.Join(p.dir, "killed"))
+		if len(now) < after || len(now) >= len(want) {
+			t.Fatalf("%d pictures when killed at %d", len(now), after)
+		}
+		checkKept(t, now, before, want)
+		before = now
+	}
+	a := p.try(func(pipeline.Event) os.Signal { return nil }, generate("killed")...)
+	if note := fmt.Sprintf("%d of 200 pictures are there already", len(before)); a.code != exitDone || !strings.Contains(a.messages(), note) {
+		t.Errorf("exit code %d, want a note: %s\n%s", a.code, note, a.messages())
+	}
+	now := pictures(t, filepath.Join(p.dir, "killed"))
+	checkKept(t, now, before, want)
+	if len(now) != len(want) {
+		t.Errorf("%d pictures in the end, want %d", len(now), len(want))
+	}
+}
+
+// pictureFile is a file and its bytes.
+type pictureFile struct {
+	info fs.FileInfo
+	data string
+}
+
+// pictures are the PNG files of a folder by name.
+func pictures(t *testing.T, dir string) map[string]pictureFile {
+	t.Helper()
+	paths, err := filepath.Glob(filepath.Join(dir, "*.png"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := map[string]pictureFile{}
+	for _, path := range paths {
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[filepath.Base(path)] = pictureFile{info, string(data)}
+	}
+	return files
+}
+
+// checkKept holds pictures to the bytes of a straight run, and those of before to being the
+// very files that they were.
+func checkKept(t *testing.T, now, before, want map[string]pictureFile) {
+	t.Helper()
+	for name, f := range now {
+		if f.data != want[name].data {
+			t.Errorf("%s has other bytes than straight through", name)
+		}
+	}
+	for name, f := range before {
+		if !os.SameFile(f.info, now[name].info) {
+			t.Errorf("%s was written again", name)
+		}
 	}
 }
 

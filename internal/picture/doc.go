@@ -3,8 +3,8 @@
 // originals and reconstructions.
 //
 // An Image is RGB bytes. FromFloats makes one from (H, W, 3) numbers in [-1, 1]; Encode
-// writes it as PNG with Text chunks, and Texts reads them back; Grid and Pairs arrange many
-// in one.
+// writes it as PNG with Text chunks, Texts reads them back, and Decode both; Grid and Pairs
+// arrange many in one.
 //
 //	+------------------------+
 //	|      a title           |

@@ -3,8 +3,10 @@ package picture
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/crc32"
+	"image"
 	"image/png"
 	"io"
 	"strings"
@@ -39,6 +41,24 @@ func Encode(w io.Writer, m *Image, texts []Text) error {
 	out = append(out, file.Bytes()[head:]...)
 	_, err := w.Write(out)
 	return err
+}
+
+// Decode reads a file that Encode wrote, pixels and texts. A file that is not whole is an
+// error, because each of its chunks has a sum; so is a PNG of another kind than Encode's.
+func Decode(file []byte) (*Image, []Text, error) {
+	texts, err := Texts(bytes.NewReader(file))
+	if err != nil {
+		return nil, nil, err
+	}
+	m, err := png.Decode(bytes.NewReader(file))
+	if err != nil {
+		return nil, nil, fmt.Errorf("picture: decode: %w", err)
+	}
+	rgba, ok := m.(*image.RGBA)
+	if !ok {
+		return nil, nil, errors.New("picture: decode: not a PNG of 8-bit RGB")
+	}
+	return fromRGBA(rgba), texts, nil
 }
 
 func (t Text) check() error {

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"image/png"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -179,6 +181,56 @@ func TestNull(t *testing.T) {
 	}
 	if !slices.Equal(classes, []string{"", "dog"}) {
 		t.Errorf("classes %q", classes)
+	}
+}
+
+// TestResume: interrupted between two batches, drawing goes on behind the pictures that are
+// finished, and ends in the bytes of a straight run; a picture that was torn meanwhile, or is
+// not what is asked for, is drawn again.
+func TestResume(t *testing.T) {
+	b := pipelinetest.New(t)
+	in := inputs(t, b, "cat", "dog")
+	c := &Config{PerClass: 10, Guidance: 2.5, Steps: 2, Solver: "heun", Weights: "ema", Batch: 4}
+	k := Kind(pipelinetest.CPU)
+	want := b.Run(k, c, in)
+	for _, at := range []int{4, 12, 16} {
+		if got, resumed := b.Interrupted(k, c, in, pipeline.StageCheckpoint, at); got.ID != want.ID || resumed != at {
+			t.Errorf("interrupted after %d pictures, resumed after %d: output %s, want %s", at, resumed, got.ID.Short(), want.ID.Short())
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err := b.Start(ctx, k, c, in, func(e pipeline.Event) {
+		if e.Event == pipeline.StageCheckpoint && e.Step == 12 {
+			cancel()
+		}
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Fatalf("interrupted, it returned %v", err)
+	}
+	work, err := filepath.Glob(filepath.Join(b.Store.Dir(), "work", "*", "cat"))
+	if err != nil || len(work) != 1 {
+		t.Fatalf("work areas %v, %v", work, err)
+	}
+	if err := os.Truncate(filepath.Join(work[0], "0003.png"), 100); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(filepath.Join(work[0], "0005.png"), filepath.Join(work[0], "0006.png")); err != nil {
+		t.Fatal(err)
+	}
+	resumed, checkpoints := 0, 0
+	got, err := b.Start(t.Context(), k, c, in, func(e pipeline.Event) {
+		switch e.Event {
+		case pipeline.StageResumed:
+			resumed = e.Step
+		case pipeline.StageCheckpoint:
+			checkpoints++
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.ID != want.ID || resumed != 9 || checkpoints != 3 {
+		t.Errorf("resumed after %d pictures, %d batches: output %s, want %s", resumed, checkpoints, got.ID.Short(), want.ID.Short())
 	}
 }
 

@@ -5,5 +5,7 @@
 //
 // Generate is all of that but the files; the stage, lfm generate and whoever else wants
 // pictures call it. A picture depends on its class, number, seed and settings, and on
-// nothing that it is drawn beside.
+// nothing that it is drawn beside. Its file says them all, so that one that is there already
+// is not drawn again: the stage keeps its pictures in the work area, and a kill loses at most
+// the batch at hand.
 package decode

@@ -1,6 +1,8 @@
 package decode
 
 import (
+	"bytes"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,6 +12,7 @@ import (
 	"strings"
 
 	"lfm/artifacts"
+	"lfm/internal/picture"
 )
 
 // FileNames gives each class the name of its folder. It is SafeName where that is free; two
@@ -56,6 +59,41 @@ func SafeName(class string) string {
 		safe = "-" + strings.TrimPrefix(safe, ".")
 	}
 	return safe
+}
+
+// WritePicture writes a picture's file, whole or not at all, and the folder that it lies in.
+func WritePicture(path string, m *picture.Image, texts []picture.Text) error {
+	var data bytes.Buffer
+	if err := picture.Encode(&data, m, texts); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+		return err
+	}
+	// Not synced: what a crash of the machine tears, ReadPicture finds out.
+	aside := filepath.Join(filepath.Dir(path), "."+rand.Text()+".part")
+	err := os.WriteFile(aside, data.Bytes(), 0o666)
+	if err == nil {
+		err = os.Rename(aside, path)
+	}
+	if err != nil {
+		os.Remove(aside)
+	}
+	return err
+}
+
+// ReadPicture reads a picture that is there already: a file that is whole and says all of
+// texts, so that drawing it again would make the same bytes. Any other is not ok.
+func ReadPicture(path string, texts []picture.Text) (m *picture.Image, ok bool) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, false
+	}
+	m, said, err := picture.Decode(data)
+	if err != nil || slices.ContainsFunc(texts, func(t picture.Text) bool { return !slices.Contains(said, t) }) {
+		return nil, false
+	}
+	return m, true
 }
 
 // copiedFile stands in a folder of copies: the ID of the artifact that they are of, and

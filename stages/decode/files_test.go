@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"lfm/artifacts"
+	"lfm/internal/picture"
 )
 
 // TestFileNames: every class has a folder of its own, which is its name where it can be.
@@ -24,6 +25,49 @@ func TestFileNames(t *testing.T) {
 		if got := FileNames(c.classes); !slices.Equal(got, c.want) {
 			t.Errorf("%q: %q, want %q", c.classes, got, c.want)
 		}
+	}
+}
+
+// TestPictureFile: a picture's file is read back as it was written, and it is no picture of
+// other words, nor cut off anywhere, nor with any of its bits turned.
+func TestPictureFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "cat", "0000.png")
+	m, texts := picture.New(5, 4), []picture.Text{{Key: "lfm:class", Value: "cat"}, {Key: "lfm:number", Value: "0"}}
+	for i := range m.Pix {
+		m.Pix[i] = uint8(i * 37)
+	}
+	if _, ok := ReadPicture(path, texts); ok {
+		t.Error("a picture is there before it is written")
+	}
+	if err := WritePicture(path, m, texts); err != nil {
+		t.Fatal(err)
+	}
+	if got, ok := ReadPicture(path, texts[:1]); !ok || !slices.Equal(got.Pix, m.Pix) || got.W != 5 || got.H != 4 {
+		t.Errorf("read back: %v, %v", got, ok)
+	}
+	if _, ok := ReadPicture(path, []picture.Text{texts[0], {Key: "lfm:number", Value: "1"}}); ok {
+		t.Error("it is taken for picture 1")
+	}
+	if names, _ := os.ReadDir(filepath.Dir(path)); len(names) != 1 {
+		t.Errorf("%v lie there", names)
+	}
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	check := func(data []byte, what string, at int) {
+		if err := os.WriteFile(path, data, 0o666); err != nil {
+			t.Fatal(err)
+		}
+		if _, ok := ReadPicture(path, texts); ok {
+			t.Errorf("%s at byte %d of %d it is whole", what, at, len(whole))
+		}
+	}
+	for i := range whole {
+		check(whole[:i], "cut off", i)
+		turned := slices.Clone(whole)
+		turned[i] ^= 1 << (i % 8)
+		check(turned, "with a bit turned", i)
 	}
 }
 

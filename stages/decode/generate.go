@@ -3,6 +3,7 @@ package decode
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"lfm/internal/engine"
@@ -13,8 +14,9 @@ import (
 
 // Request says which pictures are wanted and how they are drawn.
 type Request struct {
-	Labels  []int // class of each picture; flow.Spec.Null for none
-	Numbers []int // and its number within the class, which picks its noise
+	Labels  []int  // class of each picture; flow.Spec.Null for none
+	Numbers []int  // and its number within the class, which picks its noise
+	Skip    []bool // which are not to be drawn: see Keep; nil for none
 	Seed    uint64
 	Batch   int
 	flow.SampleOptions
@@ -30,15 +32,58 @@ type Drawn struct {
 	Text   []picture.Text // the settings that made it, for its file
 }
 
-// Generate draws pictures and hands them to each in the order of the request. The
-// autoencoder must be the one behind the flow's latents.
+// Keep has the pictures skipped that have says are there already, and returns how many. It is
+// asked of each, in order, with what a Drawn says of it before it is drawn: no Image, and a
+// Text without the number of evaluations.
+func (r *Request) Keep(ctx context.Context, ae *autoencoder.Model, fl *flow.Model, have func(Drawn) (bool, error)) (kept int, err error) {
+	r.Skip = make([]bool, len(r.Labels))
+	for i := range r.Labels {
+		if err := ctx.Err(); err != nil {
+			return kept, err
+		}
+		ok, err := have(r.describe(ae, fl, i, 0))
+		if err != nil {
+			return kept, err
+		}
+		if r.Skip[i] = ok; ok {
+			kept++
+		}
+	}
+	return kept, nil
+}
+
+// missing are the numbers in the request of the pictures to be drawn.
+func (r *Request) missing() []int {
+	var missing []int
+	for i := range r.Labels {
+		if r.Skip == nil || !r.Skip[i] {
+			missing = append(missing, i)
+		}
+	}
+	return missing
+}
+
+// describe is a picture of the request without its pixels. nfe is 0 if it is not known.
+func (r *Request) describe(ae *autoencoder.Model, fl *flow.Model, i, nfe int) Drawn {
+	d := Drawn{Index: i, Label: r.Labels[i], Class: className(fl, r.Labels[i]), Number: r.Numbers[i]}
+	d.Text = settings(ae, fl, r, d, nfe)
+	return d
+}
+
+// Generate draws the pictures that are not skipped and hands them to each in the order of the
+// request. The autoencoder must be the one behind the flow's latents.
 func Generate(ctx context.Context, b engine.Backend, ae *autoencoder.Model, fl *flow.Model, r Request, each func(Drawn) error) error {
 	if err := match(ae, fl); err != nil {
 		return err
 	}
-	r.Guidance = fl.Guidance(r.Guidance)
-	batch := max(1, min(r.Batch, len(r.Labels)))
-	sampler, err := fl.NewSampler(b, batch, r.SampleOptions)
+	missing := r.missing()
+	if len(missing) == 0 {
+		return nil
+	}
+	batch := max(1, min(r.Batch, len(missing)))
+	o := r.SampleOptions
+	o.Guidance = fl.Guidance(o.Guidance)
+	sampler, err := fl.NewSampler(b, batch, o)
 	if err != nil {
 		return err
 	}
@@ -52,24 +97,26 @@ func Generate(ctx context.Context, b engine.Backend, ae *autoencoder.Model, fl *
 	size := ae.Arch.Size
 	latents := make([]float32, batch*sampler.Size())
 	images := make([]float32, batch*size*size*3)
-	for from := 0; from < len(r.Labels); from += batch {
+	labels, numbers := make([]int, batch), make([]int, batch)
+	for now := range slices.Chunk(missing, batch) {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		n := min(batch, len(r.Labels)-from)
+		n := len(now)
+		for i, index := range now {
+			labels[i], numbers[i] = r.Labels[index], r.Numbers[index]
+		}
 		z, x := latents[:n*sampler.Size()], images[:n*size*size*3]
-		nfe, err := sampler.Draw(ctx, z, r.Labels[from:from+n], r.Numbers[from:from+n], r.Seed)
+		nfe, err := sampler.Draw(ctx, z, labels[:n], numbers[:n], r.Seed)
 		if err != nil {
 			return err
 		}
 		if err := decoder.Apply(x, z); err != nil {
 			return err
 		}
-		for i := range n {
-			label, number := r.Labels[from+i], r.Numbers[from+i]
-			d := Drawn{Index: from + i, Label: label, Class: className(fl, label), Number: number,
-				Image: picture.FromFloats(x[i*size*size*3:(i+1)*size*size*3], size, size)}
-			d.Text = settings(ae, fl, r, d, nfe)
+		for i, index := range now {
+			d := r.describe(ae, fl, index, nfe)
+			d.Image = picture.FromFloats(x[i*size*size*3:(i+1)*size*size*3], size, size)
 			if err := each(d); err != nil {
 				return err
 			}
@@ -106,19 +153,24 @@ func weightsName(fl *flow.Model, w engine.Weights) string {
 	return "ema"
 }
 
-// settings are the text chunks of a picture's file.
-func settings(ae *autoencoder.Model, fl *flow.Model, r Request, d Drawn, nfe int) []picture.Text {
-	return []picture.Text{
+// settings are the text chunks of a picture's file. The number of evaluations follows from
+// the others and is left out while it is not known.
+func settings(ae *autoencoder.Model, fl *flow.Model, r *Request, d Drawn, nfe int) []picture.Text {
+	texts := []picture.Text{
 		{Key: "Software", Value: "lfm"},
 		{Key: "lfm:class", Value: d.Class},
 		{Key: "lfm:number", Value: strconv.Itoa(d.Number)},
 		{Key: "lfm:seed", Value: strconv.FormatUint(r.Seed, 10)},
-		{Key: "lfm:guidance", Value: strconv.FormatFloat(r.Guidance, 'g', -1, 64)},
+		{Key: "lfm:guidance", Value: strconv.FormatFloat(fl.Guidance(r.Guidance), 'g', -1, 64)},
 		{Key: "lfm:steps", Value: strconv.Itoa(r.Steps)},
 		{Key: "lfm:solver", Value: r.Solver},
-		{Key: "lfm:nfe", Value: strconv.Itoa(nfe)},
-		{Key: "lfm:weights", Value: weightsName(fl, r.Weights)},
-		{Key: "lfm:flow", Value: fl.ID.String()},
-		{Key: "lfm:autoencoder", Value: ae.ID.String()},
 	}
+	if nfe > 0 {
+		texts = append(texts, picture.Text{Key: "lfm:nfe", Value: strconv.Itoa(nfe)})
+	}
+	return append(texts,
+		picture.Text{Key: "lfm:weights", Value: weightsName(fl, r.Weights)},
+		picture.Text{Key: "lfm:flow", Value: fl.ID.String()},
+		picture.Text{Key: "lfm:autoencoder", Value: ae.ID.String()},
+	)
 }

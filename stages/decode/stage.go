@@ -69,37 +69,82 @@ func (s *stage) Run(ctx context.Context, in pipeline.Inputs, work artifacts.Work
 	defer backend.Close()
 	out.Provenance("backend", backend.Name())
 
+	if err := work.Claim(backend.Name(), s.env.AcceptInexact); err != nil {
+		return err
+	}
 	r := s.request(fl)
-	rows, names := make([]picture.Row, len(fl.Classes)), FileNames(fl.Classes)
-	began := time.Now()
+	g := newGallery(s.config.PerClass, fl.Classes, work, out)
+	kept, err := r.Keep(ctx, ae, fl, g.have)
+	if err != nil {
+		return err
+	}
+	if kept > 0 {
+		l.Resumed(kept)
+	}
+	began, drawn := time.Now(), 0
 	err = Generate(ctx, backend, ae, fl, r, func(d Drawn) error {
-		var file bytes.Buffer
-		if err := picture.Encode(&file, d.Image, d.Text); err != nil {
+		if err := WritePicture(g.path(d), d.Image, d.Text); err != nil {
 			return err
 		}
-		class := d.Index / s.config.PerClass
-		if err := out.WriteFile(fmt.Sprintf("%s/%04d.png", names[class], d.Number), file.Bytes()); err != nil {
-			return err
+		if drawn++; drawn%s.config.Batch == 0 || kept+drawn == len(r.Labels) {
+			l.Checkpoint(kept + drawn)
+			l.Progress(kept+drawn, len(r.Labels), 0, float64(drawn)/time.Since(began).Seconds())
 		}
-		if row := &rows[class]; len(row.Images) < GridColumns {
-			row.Label = fl.Classes[class]
-			row.Images = append(row.Images, d.Image)
-		}
-		done := d.Index + 1
-		l.Progress(done, len(r.Labels), 0, float64(done)/time.Since(began).Seconds())
-		return nil
+		return g.add(d, d.Image)
 	})
 	if err != nil {
 		return err
 	}
 	var grid bytes.Buffer
-	if err := picture.Encode(&grid, picture.Grid(rows, ""), nil); err != nil {
+	if err := picture.Encode(&grid, picture.Grid(g.rows, ""), nil); err != nil {
 		return err
 	}
 	if err := out.WriteFile(GridFile, grid.Bytes()); err != nil {
 		return err
 	}
 	return s.writeSamples(out, fl, r)
+}
+
+// gallery gathers the pictures of a Run. Each is a file in the work area as soon as it is
+// drawn, where a Run after a kill finds it, and one of the payload from then on.
+type gallery struct {
+	perClass int
+	names    []string // of the classes' folders
+	rows     []picture.Row
+	work     artifacts.Workspace
+	out      *artifacts.Builder
+}
+
+func newGallery(perClass int, classes []string, work artifacts.Workspace, out *artifacts.Builder) *gallery {
+	g := &gallery{perClass: perClass, names: FileNames(classes), work: work, out: out}
+	for _, c := range classes {
+		g.rows = append(g.rows, picture.Row{Label: c, Images: make([]*picture.Image, min(perClass, GridColumns))})
+	}
+	return g
+}
+
+// name is a picture's file.
+func (g *gallery) name(d Drawn) string {
+	return fmt.Sprintf("%s/%04d.png", g.names[d.Index/g.perClass], d.Number)
+}
+
+func (g *gallery) path(d Drawn) string { return g.work.Path(g.name(d)) }
+
+// have adds a picture if it is in the work area.
+func (g *gallery) have(d Drawn) (bool, error) {
+	m, ok := ReadPicture(g.path(d), d.Text)
+	if !ok {
+		return false, nil
+	}
+	return true, g.add(d, m)
+}
+
+// add adds a picture whose file is in the work area to payload and grid.
+func (g *gallery) add(d Drawn, m *picture.Image) error {
+	if row := g.rows[d.Index/g.perClass]; d.Number < len(row.Images) {
+		row.Images[d.Number] = m
+	}
+	return g.out.AddFile(g.name(d), g.path(d))
 }
 
 // request asks for per_class pictures of each class, class after class.
