@@ -72,7 +72,8 @@ type tarTree struct {
 	path string
 }
 
-func (t *tarTree) list(ctx context.Context) ([]file, []Skip, error) {
+func (t *tarTree) list(ctx context.Context) (files []file, skipped []Skip, err error) {
+	defer recovered(&err, "make "+t.path+" again")
 	f, err := os.Open(t.path)
 	if err != nil {
 		return nil, nil, readError(err)
@@ -97,18 +98,29 @@ func (t *tarTree) list(ctx context.Context) ([]file, []Skip, error) {
 			f.Close()
 			return nil, nil, readError(err)
 		}
-		switch h.Typeflag {
-		case tar.TypeReg:
+		switch {
+		case h.Typeflag == tar.TypeReg && !sparse(h):
 			gather(&found, members, h.Name, member{offset: offset, size: h.Size})
-		case tar.TypeLink, tar.TypeSymlink, tar.TypeGNUSparse:
+		case h.Typeflag == tar.TypeReg, h.Typeflag == tar.TypeLink, h.Typeflag == tar.TypeSymlink, h.Typeflag == tar.TypeGNUSparse:
 			if p, ok := memberPath(h.Name); ok && judge(path.Base(p)) == candidate {
 				found.skip(p, "is a link or a sparse file in the archive: archive the file itself")
 			}
 		}
 	}
 	t.renew(f, members)
-	files, skipped := found.sorted()
+	files, skipped = found.sorted()
 	return files, skipped, nil
+}
+
+// sparse reports whether a file is stored without its holes, so that its bytes cannot be read in place: GNU tar's
+// records for that in the PAX format. Its older format has a type of its own.
+func sparse(h *tar.Header) bool {
+	for record := range h.PAXRecords {
+		if strings.HasPrefix(record, "GNU.sparse.") {
+			return true
+		}
+	}
+	return false
 }
 
 func (t *tarTree) read(path string) ([]byte, error) {
@@ -125,7 +137,8 @@ type zipTree struct {
 	path string
 }
 
-func (t *zipTree) list(ctx context.Context) ([]file, []Skip, error) {
+func (t *zipTree) list(ctx context.Context) (files []file, skipped []Skip, err error) {
+	defer recovered(&err, "make "+t.path+" again")
 	f, err := os.Open(t.path)
 	if err != nil {
 		return nil, nil, readError(err)
@@ -148,11 +161,12 @@ func (t *zipTree) list(ctx context.Context) ([]file, []Skip, error) {
 		}
 	}
 	t.renew(f, members)
-	files, skipped := found.sorted()
+	files, skipped = found.sorted()
 	return files, skipped, ctx.Err()
 }
 
-func (t *zipTree) read(path string) ([]byte, error) {
+func (t *zipTree) read(path string) (data []byte, err error) {
+	defer recovered(&err, "make "+t.path+" again")
 	_, m, err := t.find(path)
 	if err != nil {
 		return nil, err

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"lfm/internal/fuzztest"
 )
 
 // idx is a file in the form of MNIST's.
@@ -117,7 +119,10 @@ func FuzzIDX(f *testing.F) {
 	f.Add(idx([]int{2}, []byte{0, 1}))
 	f.Add(idx([]int{0xffffffff, 0xffffffff, 2}, nil))
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		dims, data, err := readIDX(bytes.NewReader(raw))
+		var dims []int
+		var data []byte
+		var err error
+		fuzztest.Bounded(t, len(raw), 16, func() { dims, data, err = readIDX(bytes.NewReader(raw)) })
 		if err != nil {
 			return
 		}

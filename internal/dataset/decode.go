@@ -23,11 +23,7 @@ const (
 // are, it returns: a decoder's panic becomes an error, and an image that claims too many pixels is refused before any
 // memory is taken.
 func decode(data []byte, background color.RGBA) (img *image.RGBA, err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			img, err = nil, fmt.Errorf("the decoder broke down (%v): save the image anew", r)
-		}
-	}()
+	defer recovered(&err, "save the image anew")
 	config, read, err := reader(data)
 	if err != nil {
 		return nil, err
@@ -44,6 +40,14 @@ func decode(data []byte, background color.RGBA) (img *image.RGBA, err error) {
 		return nil, err
 	}
 	return upright(flatten(raw, background), orientation(data)), nil
+}
+
+// recovered, deferred, makes an error of a panic: the readers of others' formats see bytes from anywhere. remedy is what
+// the user can do.
+func recovered(err *error, remedy string) {
+	if r := recover(); r != nil {
+		*err = fmt.Errorf("its reader broke down (%v): %s", r, remedy)
+	}
 }
 
 // flatten lays an image upon a background.
