@@ -276,13 +276,13 @@ func (f Field) decode(v reflect.Value, n *yaml.Node) error {
 		v.SetBool(strings.EqualFold(n.Value, "true"))
 	case ok && v.CanInt() && tag == "!!int":
 		var i int64
-		if n.Decode(&i) != nil || v.OverflowInt(i) {
+		if decodeScalar(n, &i) != nil || v.OverflowInt(i) {
 			return faultAt(n, "%s is %s; that is beyond 64 bits", f.Name, n.Value)
 		}
 		v.SetInt(i)
 	case ok && v.CanFloat() && (tag == "!!float" || tag == "!!int"):
 		var x float64
-		if n.Decode(&x) != nil || math.IsNaN(x) || math.IsInf(x, 0) {
+		if decodeScalar(n, &x) != nil || math.IsNaN(x) || math.IsInf(x, 0) {
 			return faultAt(n, "%s is %s; it must be a finite number", f.Name, n.Value)
 		}
 		v.SetFloat(x + 0) // -0 becomes 0: one number, one text

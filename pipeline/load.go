@@ -197,7 +197,7 @@ func textOf(n *yaml.Node, key string) (string, error) {
 
 func seedOf(n *yaml.Node) (uint64, error) {
 	var seed uint64
-	if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!int" || n.Decode(&seed) != nil {
+	if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!int" || decodeScalar(n, &seed) != nil {
 		return 0, faultAt(n, "seed wants a whole number from 0 to 2^64-1, not %s", describe(n))
 	}
 	return seed, nil

@@ -391,7 +391,7 @@ func (x *execution) compute(ctx context.Context, n *Node, f *finding, threads in
 	out.Provenance("go", runtime.Version())
 	out.Provenance("platform", runtime.GOOS+"/"+runtime.GOARCH)
 	if err := x.payload(ctx, n, f, threads, work, out); err != nil {
-		return err
+		return x.doubt(ctx, n, err)
 	}
 	a, err := out.Publish(f.action, f.key, x.inputIDs(n))
 	if err != nil {
@@ -438,6 +438,20 @@ func (x *execution) payload(ctx context.Context, n *Node, f *finding, threads in
 		in.Data, in.Source = x.found[n.Data.index].artifact, x.found[n.Data.index].source
 	}
 	return x.Graph.locate(n, stage.Run(ctx, in, work, out, l))
+}
+
+// doubt asks of a node that failed whether its inputs are to blame: looking them up compared sizes alone. What turns out
+// damaged is computed again by the next run, and the error says so.
+func (x *execution) doubt(ctx context.Context, n *Node, err error) error {
+	for _, in := range n.inputs() {
+		if ctx.Err() != nil {
+			break
+		}
+		if bad := x.Store.Verify(ctx, x.found[in.index].artifact.ID); bad != nil {
+			return fmt.Errorf("%w; %s, which it reads, is damaged: %w", err, in.Name, bad)
+		}
+	}
+	return err
 }
 
 func (x *execution) inputIDs(n *Node) []artifacts.ID {

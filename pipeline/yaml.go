@@ -79,17 +79,26 @@ func (r *reader) parse(data []byte) (*yaml.Node, error) {
 
 // decodeNode reads a document; a panic of the YAML reader becomes an error.
 func decodeNode(d *yaml.Decoder) (doc *yaml.Node, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("yaml: %v", p)
-		}
-	}()
+	defer recovered(&err)
 	doc = new(yaml.Node)
 	err = d.Decode(doc)
 	if err == nil && len(doc.Content) == 0 {
 		err = io.EOF
 	}
 	return doc, err
+}
+
+// decodeScalar reads a node into v, likewise.
+func decodeScalar(n *yaml.Node, v any) (err error) {
+	defer recovered(&err)
+	return n.Decode(v)
+}
+
+// recovered, deferred, makes an error of a panic of the YAML reader.
+func recovered(err *error) {
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("yaml: %v", p)
+	}
 }
 
 // syntax gives a place to an error of the YAML reader. The usual cause is a tab, and then
