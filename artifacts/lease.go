@@ -24,6 +24,9 @@ const (
 	leaseBound = 2 * time.Minute
 )
 
+// maxLease is how much of a lease is read; what holdLease writes is shorter.
+const maxLease = 4096
+
 func leases(dir, aside string, beat, bound time.Duration) locker {
 	try := func(path string, me []byte) (release func(), holder []byte, err error) {
 		for {
@@ -100,7 +103,7 @@ func readLease(aside, path string, bound time.Duration) (holder []byte, stale bo
 	if err != nil {
 		return nil, false, err
 	}
-	holder, err = io.ReadAll(io.LimitReader(f, 4096))
+	holder, err = io.ReadAll(io.LimitReader(f, maxLease))
 	if err != nil {
 		return nil, false, err
 	}
@@ -140,7 +143,7 @@ func breakLease(aside, path string, stale []byte, bound time.Duration) (broken b
 	if errors.Is(err, fs.ErrNotExist) {
 		return true, nil
 	}
-	if err != nil || string(have) != string(stale) {
+	if err != nil || string(have[:min(len(have), maxLease)]) != string(stale) {
 		return false, err
 	}
 	return true, os.Remove(path)
