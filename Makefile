@@ -3,7 +3,7 @@ export CGO_ENABLED := 0
 GO ?= go
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race check lint noasm cross generate readers bench bench-peer
+.PHONY: help build test race check lint noasm cross fuzz generate readers bench bench-peer
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,6 +16,10 @@ test: ## every test
 
 race: ## the fast tests under the race detector (needs gcc)
 	CGO_ENABLED=1 $(GO) test -race -short ./artifacts ./pipeline ./internal/checkpoint ./internal/dataset ./internal/latent ./internal/engine/... ./internal/train ./stages/...
+
+FUZZTIME ?= 60s
+fuzz: ## every fuzz test for FUZZTIME each; what they find is to be committed
+	GO=$(GO) .ci/fuzz $(FUZZTIME)
 
 lint: ## gofmt, vet, staticcheck
 	@test -z "$$(gofmt -l cmd pipeline artifacts stages crossattn internal)" || { gofmt -l cmd pipeline artifacts stages crossattn internal; echo 'run gofmt -w on these'; exit 1; }

@@ -10,10 +10,12 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
 
+	"lfm/internal/fuzztest"
 	"lfm/internal/rng"
 )
 
@@ -398,15 +400,111 @@ func TestSpoiltBytes(t *testing.T) {
 	}
 }
 
-// FuzzReadShard: no bytes make the reader panic or ask for memory that the file does not have. Run it with
-// -fuzzminimizetime 10x, or the fuzzer spends its time on making inputs shorter.
+// FuzzReadShard: no bytes make the reader panic or ask for memory that the file does not have, and the rows that it
+// reads are the same when they are written and read again. Run it with -fuzzminimizetime 10x, or the fuzzer spends its
+// time on making inputs shorter.
 func FuzzReadShard(f *testing.F) {
 	h, dir := header(1, 1, 2), f.TempDir()
 	mustWrite(f, dir, h, 3)
 	whole, _ := os.ReadFile(filepath.Join(dir, ShardName(0)))
 	f.Add(whole)
 	f.Add(whole[:len(whole)-300])
-	f.Fuzz(func(t *testing.T, b []byte) { readBytes(b, h, 3) })
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var rows []Row
+		var err error
+		fuzztest.Bounded(t, len(b), 64, func() { rows, err = readRows(b, h, 3) })
+		if err == nil {
+			checkRewrite(t, h, rows)
+		}
+	})
+}
+
+// readRows reads a shard into rows of their own.
+func readRows(b []byte, h Header, n int) (rows []Row, err error) {
+	err = readShard(background, bytes.NewReader(b), int64(len(b)), h, n, func(b *batch) error {
+		for i := range b.rows() {
+			r := b.row(i)
+			r.ID, r.Latent = strings.Clone(r.ID), slices.Clone(r.Latent)
+			rows = append(rows, r)
+		}
+		return nil
+	})
+	return rows, err
+}
+
+// checkRewrite writes rows and reads them again. What cannot be written is not text or not finite.
+func checkRewrite(t *testing.T, h Header, rows []Row) {
+	t.Helper()
+	for _, r := range rows {
+		if !utf8.ValidString(r.ID) || slices.ContainsFunc(r.Latent, func(x float32) bool { return x-x != 0 }) {
+			return
+		}
+	}
+	dir := t.TempDir()
+	w, err := NewWriter(dir, h, len(rows))
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := w.Create(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range rows {
+		if err := out.Append(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := out.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(filepath.Join(dir, ShardName(0)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := readRows(b, h, len(rows)); err != nil || !reflect.DeepEqual(again, rows) {
+		t.Fatalf("read %+v, then %+v (%v)", rows, again, err)
+	}
+}
+
+// FuzzSummary: latents.json that is believed is the same when it is written and read again, and promises no more rows
+// than its files have bytes for.
+func FuzzSummary(f *testing.F) {
+	h, dir := header(2, 2, 1), f.TempDir()
+	mustWrite(f, dir, h, 5)
+	good, err := os.ReadFile(filepath.Join(dir, SummaryName))
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(good)
+	f.Add(bytes.ReplaceAll(good, []byte(`"rows": 5`), []byte(`"rows": 9223372036854775807`)))
+	f.Add(bytes.ReplaceAll(good, []byte(`"bytes": `), []byte(`"bytes": -`)))
+	f.Add([]byte(`{"format":"latents","version":1,"shape":{"h":65536,"w":65536,"c":65536}}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		var s Summary
+		var err error
+		fuzztest.Bounded(t, len(text), 64, func() { s, err = decodeSummary(text) })
+		if err != nil {
+			return
+		}
+		bytes := int64(0)
+		for _, sh := range s.Shards {
+			bytes += sh.Bytes
+		}
+		if int64(s.Rows)*int64(s.Shape.Size())*4 > bytes {
+			t.Fatalf("%d rows of %v in %d bytes", s.Rows, s.Shape, bytes)
+		}
+		first, err := s.encode()
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := decodeSummary(first)
+		if err != nil {
+			t.Fatalf("%s: %v", first, err)
+		}
+		if second, err := again.encode(); err != nil || string(second) != string(first) {
+			t.Fatalf("wrote %s, then %s (%v)", first, second, err)
+		}
+	})
 }
 
 // FuzzRoundTrip: whatever the text and the finite numbers, they come back to the bit.

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"lfm/internal/fuzztest"
 )
 
 // TestFromFloats: bytes b/127.5 - 1 come back as b; values between go to the nearest, ties to the even one; what lies
@@ -148,7 +150,8 @@ func FuzzTexts(f *testing.F) {
 	f.Add(file("tEXt", "Title\x00caf\xe9", "iTXt", "k\x00\x00\x00\x00\x00v", "IEND", ""))
 	f.Add([]byte(signature + "\xff\xff\xff\xfftEXt"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		texts, _ := Texts(bytes.NewReader(data))
+		var texts []Text
+		fuzztest.Bounded(t, len(data), 16, func() { texts, _ = Texts(bytes.NewReader(data)) })
 		for _, text := range texts {
 			if len(text.Key) == 0 || len(text.Value) > 2*maxTextBytes {
 				t.Fatalf("text %q of %d bytes", text.Key, len(text.Value))
