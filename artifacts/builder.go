@@ -51,7 +51,11 @@ func (b *Builder) reserve(name string) (path string, err error) {
 		return "", fmt.Errorf("artifacts: build %s: %s is there already", b.kind, name)
 	}
 	path = filepath.Join(b.dir, filepath.FromSlash(name))
-	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+	_, err = os.Stat(b.dir) // a store that was deleted is not to come back in part
+	if err == nil {
+		err = os.MkdirAll(filepath.Dir(path), 0o777)
+	}
+	if err != nil {
 		return "", fmt.Errorf("artifacts: build %s: %w", b.kind, err)
 	}
 	b.files[name] = nil
@@ -215,6 +219,9 @@ func (b *Builder) Publish(action ID, keyText string, inputs []ID) (*Artifact, er
 		return nil, fmt.Errorf("artifacts: publish %s: %w", b.kind, err)
 	}
 	defer unlock()
+	if err := b.store.Check(); err != nil {
+		return nil, fmt.Errorf("artifacts: publish %s: %w", b.kind, err)
+	}
 	if a, err = b.store.install(a, b.dir); err != nil {
 		return nil, fmt.Errorf("artifacts: publish %s: %w", b.kind, err)
 	}
@@ -263,6 +270,9 @@ func (s *Store) install(a *Artifact, dir string) (*Artifact, error) {
 		return nil, err
 	}
 	if err := os.Rename(dir, dst); err != nil {
+		if have, there := s.load(a.ID); there == nil { // by one who took our place meanwhile
+			return have, nil
+		}
 		return nil, err
 	}
 	a.dir = dst

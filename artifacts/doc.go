@@ -63,7 +63,9 @@
 // action; a process that reads or makes artifacts holds Use, which Collect respects.
 // Both are flock where a probe finds that it works, and free themselves when their
 // process dies. Elsewhere, and under LFM_NO_FLOCK=1, they are lease files: stale when
-// their process is known to be dead, or, if that cannot be known from here, when two
-// minutes passed without a heartbeat. All processes that share a store must use the
-// same kind of lock. The methods of Store are safe for concurrent use.
+// their process is known to be dead, or, if that cannot be known from here, when whoever
+// wants the lock watched for two minutes and saw no heartbeat. A process that stood still
+// for longer than that has lost its locks; Check tells, and Publish then refuses. All
+// processes that share a store must use the same kind of lock. The methods of Store are
+// safe for concurrent use.
 package artifacts

@@ -11,20 +11,21 @@ import (
 
 // flockWorks probes whether flock excludes in this folder: a second descriptor must
 // be refused what the first one holds. Some network file systems have no flock and
-// some pretend.
-func flockWorks(dir string) bool {
+// some pretend. Where the probe itself fails (a full disk, too many open files), it has
+// no answer: a process that took leases then would not see the flocks of the others.
+func flockWorks(dir string) (bool, error) {
 	f, err := os.CreateTemp(dir, "probe-*")
 	if err != nil {
-		return false
+		return false, err
 	}
 	defer os.Remove(f.Name())
 	defer f.Close()
 	g, err := os.OpenFile(f.Name(), os.O_RDWR, 0)
 	if err != nil {
-		return false
+		return false, err
 	}
 	defer g.Close()
-	return flock(f) == nil && errors.Is(flock(g), syscall.EWOULDBLOCK)
+	return flock(f) == nil && errors.Is(flock(g), syscall.EWOULDBLOCK), nil
 }
 
 // flock takes the exclusive lock of an open file or fails at once.
@@ -40,7 +41,7 @@ func flock(f *os.File) error {
 // tryFlock takes the lock file at path by flock. Since a lock file is removed before
 // it is released, the file that was locked may no longer be the one at path: then
 // the lock is worth nothing, and we begin again.
-func tryFlock(path string, me []byte) (release func(), holder []byte, err error) {
+func tryFlock(path string, me []byte) (h *hold, holder []byte, err error) {
 	for {
 		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o666)
 		if err != nil {
@@ -54,7 +55,8 @@ func tryFlock(path string, me []byte) (release func(), holder []byte, err error)
 			}
 			return nil, nil, &os.PathError{Op: "flock", Path: path, Err: err}
 		}
-		if !isFileAt(f, path) {
+		h := &hold{file: f, path: path}
+		if h.lost() {
 			f.Close()
 			continue
 		}
@@ -62,14 +64,20 @@ func tryFlock(path string, me []byte) (release func(), holder []byte, err error)
 		if err == nil {
 			_, err = f.WriteAt(me, 0) // for those who wait; the lock is the kernel's
 		}
-		release = func() {
-			os.Remove(path)
-			f.Close()
-		}
-		if err != nil {
-			release()
+		// A full disk has room for the lock, if not for its holder's name.
+		if err != nil && !errors.Is(err, syscall.ENOSPC) && !errors.Is(err, syscall.EDQUOT) {
+			h.drop()
 			return nil, nil, err
 		}
-		return release, nil, nil
+		h.release = h.drop
+		return h, nil, nil
 	}
+}
+
+// drop removes the lock file while it is locked, and then lets go.
+func (h *hold) drop() {
+	if !h.lost() {
+		os.Remove(h.path)
+	}
+	h.file.Close()
 }

@@ -197,7 +197,7 @@ func (s *Store) Collect(ctx context.Context, g *Garbage) (freed int64, err error
 		return 0, err
 	}
 	defer unlock()
-	holder, err := s.locks.anyHeld(gateName)
+	holder, err := s.locks.anyHeld(ctx, gateName)
 	if err != nil {
 		return 0, fmt.Errorf("artifacts: collect: %w", err)
 	}

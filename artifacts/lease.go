@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"sync"
 	"time"
 )
 
@@ -16,44 +17,69 @@ import (
 //   - when its holder ran on this machine and is dead (the process is gone, or its
 //     number belongs to one that started at another time), or
 //   - when nothing is known of the holder (another host, another process namespace) and
-//     leaseBound passed since the last heartbeat, both by the file system's own clock.
+//     whoever wants the lock has watched the file for leaseBound and seen no heartbeat.
 //
-// A holder known to be alive keeps its lease however long it is stopped.
+// Watching asks no clock what time it is: a host whose clock is a day off neither loses
+// its leases nor breaks another's. A holder known to be alive keeps its lease however
+// long it is stopped; one that is not, and goes on after its lease was broken, finds that
+// out before it publishes (Store.Check).
 const (
 	leaseBeat  = 10 * time.Second
 	leaseBound = 2 * time.Minute
 )
 
-// maxLease is how much of a lease is read; what holdLease writes is shorter.
+// maxLease is how much of a lease is read; what hold writes is shorter.
 const maxLease = 4096
 
-func leases(dir, aside string, beat, bound time.Duration) locker {
-	try := func(path string, me []byte) (release func(), holder []byte, err error) {
-		for {
-			f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
-			if err == nil {
-				return holdLease(f, path, me, beat)
-			}
-			if !errors.Is(err, fs.ErrExist) {
-				return nil, nil, err
-			}
-			holder, stale, err := readLease(aside, path, bound)
-			if errors.Is(err, fs.ErrNotExist) {
-				continue // just released
-			}
-			if err != nil || !stale {
-				return nil, holder, err
-			}
-			if broken, err := breakLease(aside, path, holder, bound); err != nil || !broken {
-				return nil, holder, err
-			}
-		}
-	}
-	return locker{dir, ".lease", try}
+// leases is the means of leases, in one process's eyes.
+type leases struct {
+	beat, bound time.Duration
+	now         func() time.Time // monotonic; only differences count
+
+	mu   sync.Mutex
+	seen map[string]sighting
 }
 
-// holdLease writes a lease's text and keeps its heart beating until release.
-func holdLease(f *os.File, path string, me []byte, beat time.Duration) (release func(), holder []byte, err error) {
+// A sighting is what a lease file looked like, and since when.
+type sighting struct {
+	text    string
+	beat    time.Time // the file's time: compared with itself alone
+	since   time.Time
+	living  bool // its holder is known to live, or a heartbeat was seen
+	unknown bool // only watching tells
+}
+
+func newLeases(beat, bound time.Duration) *leases {
+	return &leases{beat: beat, bound: bound, now: time.Now, seen: map[string]sighting{}}
+}
+
+func (l *leases) locker(dir string) locker { return locker{dir, ".lease", l.try, l.doubtful} }
+
+func (l *leases) try(path string, me []byte) (h *hold, holder []byte, err error) {
+	for {
+		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+		if err == nil {
+			h, err := l.hold(f, path, me)
+			return h, nil, err
+		}
+		if !errors.Is(err, fs.ErrExist) {
+			return nil, nil, err
+		}
+		holder, stale, err := l.read(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // just released
+		}
+		if err != nil || !stale {
+			return nil, holder, err
+		}
+		if broken, err := l.breakLease(path, holder, me); err != nil || !broken {
+			return nil, holder, err
+		}
+	}
+}
+
+// hold writes a lease's text and keeps its heart beating until release.
+func (l *leases) hold(f *os.File, path string, me []byte) (*hold, error) {
 	write := func() error {
 		if _, err := f.WriteAt(me, 0); err != nil {
 			return err
@@ -63,12 +89,13 @@ func holdLease(f *os.File, path string, me []byte, beat time.Duration) (release 
 	if err := write(); err != nil {
 		f.Close()
 		os.Remove(path)
-		return nil, nil, err
+		return nil, err
 	}
+	h := &hold{file: f, path: path}
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)
-		tick := time.NewTicker(beat)
+		tick := time.NewTicker(l.beat)
 		defer tick.Stop()
 		for {
 			select {
@@ -79,21 +106,21 @@ func holdLease(f *os.File, path string, me []byte, beat time.Duration) (release 
 			}
 		}
 	}()
-	release = func() {
+	h.release = func() {
 		close(stop)
 		<-stopped
-		ours := isFileAt(f, path)
+		ours := !h.lost()
 		f.Close() // first: some systems do not remove an open file
 		if ours {
 			os.Remove(path)
 		}
 	}
-	return release, nil, nil
+	return h, nil
 }
 
-// readLease reads who holds a lease and whether it is stale. The file is opened, not
-// just looked at, because network file systems refresh times on opening.
-func readLease(aside, path string, bound time.Duration) (holder []byte, stale bool, err error) {
+// read reads who holds a lease and whether it is stale. The file is opened, not just
+// looked at, because network file systems refresh times on opening.
+func (l *leases) read(path string) (holder []byte, stale bool, err error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, false, err
@@ -109,28 +136,51 @@ func readLease(aside, path string, bound time.Duration) (holder []byte, stale bo
 	}
 	var p process
 	if json.Unmarshal(holder, &p) != nil {
-		p = process{} // being written, or torn: only its age tells
+		p = process{} // being written, or torn: only watching tells
 	}
-	switch p.condition() {
-	case alive:
-		return holder, false, nil
-	case dead:
-		return holder, true, nil
+	c := p.condition()
+	quiet := l.watch(path, string(holder), info.ModTime(), c)
+	return holder, c == dead || c == unknown && quiet >= l.bound, nil
+}
+
+// watch notes what a lease looks like now, and says for how long it has looked so.
+func (l *leases) watch(path, text string, beat time.Time, c condition) (quiet time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s, before := l.seen[path]
+	switch {
+	case !before || s.text != text:
+		s = sighting{text: text, beat: beat, since: l.now()}
+	case !s.beat.Equal(beat):
+		s.beat, s.since, s.living = beat, l.now(), true
 	}
-	now, err := fileTime(aside)
-	return holder, now.Sub(info.ModTime()) > bound, err
+	s.unknown = c == unknown
+	l.seen[path] = s
+	return l.now().Sub(s.since)
+}
+
+// doubtful reports whether a lease that was found held may yet turn out to be stale: nothing
+// is known of its holder, and no heartbeat was seen so far.
+func (l *leases) doubtful(path string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := l.seen[path]
+	return s.unknown && !s.living
 }
 
 // breakLease removes a stale lease if it still is the one that was read. Only one
 // process at a time may do so, or the second would remove the first one's new lease.
-func breakLease(aside, path string, stale []byte, bound time.Duration) (broken bool, err error) {
+func (l *leases) breakLease(path string, stale, me []byte) (broken bool, err error) {
 	guard := path + ".break"
 	f, err := os.OpenFile(guard, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if errors.Is(err, fs.ErrExist) {
 		// Somebody is at it, or died at it.
-		now, err := fileTime(aside)
-		if info, statErr := os.Stat(guard); err == nil && statErr == nil && now.Sub(info.ModTime()) > bound {
+		_, stale, err := l.read(guard)
+		if stale {
 			os.Remove(guard)
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			err = nil
 		}
 		return false, err
 	}
@@ -139,6 +189,9 @@ func breakLease(aside, path string, stale []byte, bound time.Duration) (broken b
 	}
 	defer os.Remove(guard)
 	defer f.Close()
+	if _, err := f.Write(me); err != nil {
+		return false, err
+	}
 	have, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return true, nil
@@ -147,36 +200,4 @@ func breakLease(aside, path string, stale []byte, bound time.Duration) (broken b
 		return false, err
 	}
 	return true, os.Remove(path)
-}
-
-// fileTime is the time by the clock that stamps the store's files, which may be another
-// machine's.
-func fileTime(aside string) (time.Time, error) {
-	f, err := os.CreateTemp(aside, "clock-*")
-	if err != nil {
-		return time.Time{}, err
-	}
-	defer os.Remove(f.Name())
-	defer f.Close()
-	if _, err := f.Write([]byte("now\n")); err != nil {
-		return time.Time{}, err
-	}
-	if err := f.Sync(); err != nil {
-		return time.Time{}, err
-	}
-	info, err := f.Stat()
-	if err != nil {
-		return time.Time{}, err
-	}
-	return info.ModTime(), nil
-}
-
-// isFileAt reports whether f is the file that path names now.
-func isFileAt(f *os.File, path string) bool {
-	here, err := f.Stat()
-	if err != nil {
-		return false
-	}
-	there, err := os.Stat(path)
-	return err == nil && os.SameFile(here, there)
 }

@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -26,16 +28,49 @@ type locker struct {
 	suffix string
 	// try takes the lock file at path and writes me into it, or returns nil and what
 	// the holder wrote.
-	try func(path string, me []byte) (release func(), holder []byte, err error)
+	try func(path string, me []byte) (h *hold, holder []byte, err error)
+	// doubtful reports whether a lock that try found held may yet turn out to be free, if
+	// one goes on trying.
+	doubtful func(path string) bool
 }
 
-// newLocker chooses flock where it works, leases where not.
+// A hold is a lock file that this process holds.
+type hold struct {
+	file    *os.File
+	path    string
+	release func()
+}
+
+// lost reports whether the file at path is no longer the one that is held: another process
+// broke the lease, or somebody deleted the file.
+func (h *hold) lost() bool {
+	here, err := h.file.Stat()
+	if err != nil {
+		return true
+	}
+	// Network file systems refresh what they know of a file when it is opened.
+	if f, err := os.Open(h.path); err == nil {
+		defer f.Close()
+	}
+	there, err := os.Stat(h.path)
+	return err != nil || !os.SameFile(here, there)
+}
+
+// newLocker chooses flock where it works, leases where not. Where that cannot be found out,
+// no lock can be had.
 // Files for a moment go to aside, where gc finds those that a kill leaves.
 func newLocker(dir, aside string) locker {
-	if os.Getenv("LFM_NO_FLOCK") != "1" && flockWorks(aside) {
-		return locker{dir, ".lock", tryFlock}
+	if os.Getenv("LFM_NO_FLOCK") != "1" {
+		works, err := flockWorks(aside)
+		none := func(string) bool { return false }
+		switch {
+		case err != nil:
+			return locker{dir, ".lock", func(string, []byte) (*hold, []byte, error) { return nil, nil, err }, none}
+		case works:
+			return locker{dir, ".lock", tryFlock, none}
+		}
 	}
-	return leases(dir, aside, leaseBeat, leaseBound)
+	return newLeases(leaseBeat, leaseBound).locker(dir)
 }
 
 // Lock waits for the exclusive lock of that name (letters, digits, '-', '_', '.') and
@@ -52,12 +87,12 @@ func (s *Store) Lock(ctx context.Context, name string, onWait func(holder string
 		told    string
 	)
 	for {
-		release, held, err := s.locks.try(path, me)
+		h, held, err := s.locks.try(path, me)
 		if err != nil {
 			return nil, fmt.Errorf("artifacts: lock %s: %w", name, err)
 		}
-		if release != nil {
-			return sync.OnceFunc(release), nil
+		if h != nil {
+			return s.holds.add(h), nil
 		}
 		who := holderText(held)
 		if onWait != nil && who != told && time.Since(started) >= patience {
@@ -73,6 +108,59 @@ func (s *Store) Lock(ctx context.Context, name string, onWait func(holder string
 	}
 }
 
+// holds are the locks that a Store holds.
+type holds struct {
+	mu  sync.Mutex
+	all map[*hold]bool
+}
+
+// add notes a lock until the release that it returns.
+func (hs *holds) add(h *hold) (release func()) {
+	hs.mu.Lock()
+	defer hs.mu.Unlock()
+	if hs.all == nil {
+		hs.all = map[*hold]bool{}
+	}
+	hs.all[h] = true
+	return sync.OnceFunc(func() {
+		hs.mu.Lock()
+		delete(hs.all, h)
+		hs.mu.Unlock()
+		h.release()
+	})
+}
+
+// lost is a lock that is no longer held, or nil.
+func (hs *holds) lost() *hold {
+	hs.mu.Lock()
+	defer hs.mu.Unlock()
+	for h := range hs.all {
+		if h.lost() {
+			return h
+		}
+	}
+	return nil
+}
+
+// LostError is the error of Check, and of a Publish that therefore did nothing.
+type LostError struct{ what string }
+
+func (e *LostError) Error() string { return "artifacts: " + e.what }
+
+// Check is nil while the store is where it was opened and every lock that was taken through
+// s is still held. It is a *LostError if the store was deleted, or if this process stood
+// still for so long that another one took it for dead and a lock from it. Publish checks;
+// whoever computes for hours may want to know sooner.
+func (s *Store) Check() error {
+	if _, err := os.Stat(s.path("FORMAT")); errors.Is(err, fs.ErrNotExist) {
+		return &LostError{fmt.Sprintf("store %s is gone: it was deleted or moved while in use; lfm run begins a new one", s.dir)}
+	}
+	if h := s.holds.lost(); h != nil {
+		return &LostError{fmt.Sprintf("%s is no longer ours: this process stood still for so long that another took its place, or somebody deleted the file; nothing is lost, and lfm run goes on", h.path)}
+	}
+	return nil
+}
+
 // Use says that this process uses the store, until done is called: Collect keeps away.
 // It waits for a Collect that is under way.
 func (s *Store) Use(ctx context.Context, onWait func(holder string)) (done func(), err error) {
@@ -84,8 +172,9 @@ func (s *Store) Use(ctx context.Context, onWait func(holder string)) (done func(
 	return s.Lock(ctx, "use-"+rand.Text(), nil)
 }
 
-// anyHeld is a holder of any lock but one, or "". Lock files of dead processes go.
-func (l locker) anyHeld(but string) (string, error) {
+// anyHeld is a holder of any lock but one, or "". Lock files of dead processes go. It waits
+// until it is known of every holder whether it lives.
+func (l locker) anyHeld(ctx context.Context, but string) (string, error) {
 	entries, err := os.ReadDir(l.dir)
 	if err != nil {
 		return "", err
@@ -95,16 +184,34 @@ func (l locker) anyHeld(but string) (string, error) {
 		if !ok || name == but {
 			continue
 		}
-		release, held, err := l.try(filepath.Join(l.dir, e.Name()), self().text())
+		holder, err := l.heldBy(ctx, filepath.Join(l.dir, e.Name()))
+		if holder != "" || err != nil {
+			return holder, err
+		}
+	}
+	return "", nil
+}
+
+// heldBy is the holder of the lock file at path, or "".
+func (l locker) heldBy(ctx context.Context, path string) (string, error) {
+	for poll := pollMin; ; poll = min(2*poll, pollMax) {
+		h, held, err := l.try(path, self().text())
 		if err != nil {
 			return "", err
 		}
-		if release == nil {
+		if h != nil {
+			h.release()
+			return "", nil
+		}
+		if !l.doubtful(path) {
 			return holderText(held), nil
 		}
-		release()
+		select {
+		case <-ctx.Done():
+			return "", fmt.Errorf("waiting for a sign of life of %s: %w", holderText(held), ctx.Err())
+		case <-time.After(poll):
+		}
 	}
-	return "", nil
 }
 
 func checkLockName(name string) {

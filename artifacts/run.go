@@ -10,13 +10,15 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
+	"time"
 )
 
 // A Run is the record of one run: what it was asked, what it saw, when and where. It
 // is never part of an artifact, so it may tell the time.
 type Run struct {
-	ID string // sorts by time
+	ID string // sorts by the order of beginning
 
 	dir    string
 	mu     sync.Mutex
@@ -25,11 +27,26 @@ type Run struct {
 
 const eventsName = "events.jsonl"
 
-// NewRun begins a record.
+// runTime is how an ID begins: the time in UTC, whole milliseconds.
+const runTime = "20060102T150405.000"
+
+// NewRun begins a record. It sorts behind all that are there: where the clock was set back,
+// its ID tells a time just after the last one's.
 func (s *Store) NewRun() (*Run, error) {
+	runs, err := s.Runs()
+	if err != nil {
+		return nil, err
+	}
+	began := s.now().UTC()
+	if len(runs) > 0 {
+		text, _, _ := strings.Cut(runs[0].ID, "-")
+		if last, err := time.Parse(runTime, text); err == nil && !began.After(last.Add(time.Millisecond)) {
+			began = last.Add(time.Millisecond)
+		}
+	}
 	var salt [3]byte
 	rand.Read(salt[:])
-	id := fmt.Sprintf("%s-%x", s.now().UTC().Format("20060102T150405.000"), salt)
+	id := fmt.Sprintf("%s-%x", began.Format(runTime), salt)
 	r := &Run{ID: id, dir: s.path("runs", id)}
 	if err := os.Mkdir(r.dir, 0o777); err != nil {
 		return nil, fmt.Errorf("artifacts: run record: %w", err)

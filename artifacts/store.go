@@ -33,6 +33,7 @@ folder is safe while no lfm runs; everything in it can then be computed again.
 type Store struct {
 	dir   string
 	locks locker
+	holds holds
 	now   func() time.Time
 }
 

@@ -395,6 +395,12 @@ func TestRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.now = func() time.Time { return time.Date(2024, 5, 5, 0, 0, 0, 0, time.UTC) }
+	if back, err := s.NewRun(); err != nil || back.ID <= later.ID || !strings.HasPrefix(back.ID, "20240506T070810.001-") {
+		t.Errorf("after the clock was set back by a day: run %+v, %v", back, err)
+	} else if err := os.Remove(back.Dir()); err != nil {
+		t.Fatal(err)
+	}
 	if err := r.WriteJSON("run.json", map[string]int{"threads": 2}); err != nil {
 		t.Fatal(err)
 	}

@@ -19,7 +19,7 @@ const backendName = "BACKEND"
 // Work is the work area of an action, made if there is none.
 func (s *Store) Work(action ID) (Workspace, error) {
 	w := s.workspace(action)
-	if err := os.MkdirAll(w.Dir, 0o777); err != nil {
+	if err := os.Mkdir(w.Dir, 0o777); err != nil && !errors.Is(err, fs.ErrExist) {
 		return Workspace{}, fmt.Errorf("artifacts: work area: %w", err)
 	}
 	return w, nil

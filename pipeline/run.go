@@ -82,7 +82,7 @@ func (r *Runner) Run(ctx context.Context, opt Options) (Summary, error) {
 	if err != nil {
 		return Summary{}, err
 	}
-	done, err := r.Store.Use(ctx, func(holder string) { x.emit(Event{Event: StageWaiting, Message: "waiting for " + holder}) })
+	done, err := r.Store.Use(ctx, r.waiting)
 	if err != nil {
 		if ctx.Err() != nil {
 			return Summary{}, interrupted(ctx, nil)
@@ -104,6 +104,11 @@ func (r *Runner) Run(ctx context.Context, opt Options) (Summary, error) {
 	return x.finish(x.schedule(ctx))
 }
 
+// waiting tells who keeps the store to itself.
+func (r *Runner) waiting(holder string) {
+	r.Listen.send(Event{Time: time.Now().UTC(), Event: StageWaiting, Message: "for " + holder + ", which cleans up the store"})
+}
+
 // execution is one run under way.
 type execution struct {
 	*Runner
@@ -116,7 +121,6 @@ type execution struct {
 
 	mu      sync.Mutex // guards what follows, the record's files, and calls of Listen
 	record  *Record
-	sieve   sieve // of what goes to events.jsonl
 	unsaved error // the first failure to write the record
 }
 
@@ -178,7 +182,7 @@ func (r *Runner) begin(opt Options) (*execution, error) {
 	if err != nil {
 		return nil, err
 	}
-	x := &execution{Runner: r, choice: c, opt: opt, found: make([]*finding, len(r.Graph.Nodes)), started: time.Now(), sieve: sieve{}}
+	x := &execution{Runner: r, choice: c, opt: opt, found: make([]*finding, len(r.Graph.Nodes)), started: time.Now()}
 	x.memories = r.remember()
 	x.record = x.newRecord()
 	return x, nil
@@ -491,14 +495,14 @@ func (x *execution) listener(n *Node) Listener {
 	}
 }
 
-// emit tells the listener and, if the event passes the sieve, the run's events file.
+// emit tells the listener and the run's events file.
 func (x *execution) emit(e Event) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if e.Time.IsZero() {
 		e.Time = time.Now().UTC()
 	}
-	if x.run != nil && x.sieve.passes(e, time.Since(x.started)) {
+	if x.run != nil {
 		x.keep(x.run.Append(e))
 	}
 	x.Listen.send(e)

@@ -123,6 +123,11 @@ func (r *Runner) Withdraw(ctx context.Context, from string) error {
 	if err != nil {
 		return err
 	}
+	done, err := r.Store.Use(ctx, r.waiting)
+	if err != nil {
+		return err
+	}
+	defer done()
 	upstream, wanted := r.Graph.upstream(n), r.Graph.wanted(nil)
 	maps.Copy(wanted, upstream)
 	found, err := r.lookAll(ctx, wanted, nil)

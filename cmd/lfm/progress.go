@@ -90,6 +90,9 @@ func (p *plainLog) line(e pipeline.Event) string {
 	case pipeline.StageInterrupted:
 		return name + " interrupted" + because(e.Message)
 	case pipeline.StageWaiting:
+		if e.Stage == "" {
+			return "waiting " + e.Message
+		}
 		return name + " waiting" + because(e.Message)
 	case pipeline.SourceStarted:
 		return name + " reading the images"

@@ -60,7 +60,8 @@ func (s *Series) Save(step int, tensors []Tensor, meta map[string]string) error 
 }
 
 func (s *Series) save(step int, tensors []Tensor, meta map[string]string) error {
-	if err := os.MkdirAll(s.dir, 0o777); err != nil {
+	// Not its parents: a work area that somebody deleted is not to come back in part.
+	if err := os.Mkdir(s.dir, 0o777); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	aside := filepath.Join(s.dir, unready)

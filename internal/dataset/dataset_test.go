@@ -325,7 +325,7 @@ func TestIndexIsPure(t *testing.T) {
 // TestMemory counts what is hashed: a settled file once, a changed one again, a young one every time.
 func TestMemory(t *testing.T) {
 	ctx := context.Background()
-	path, cache := shades(t, 2, "cat", "dog").write(t), filepath.Join(t.TempDir(), "deep", "cache")
+	path, cache := shades(t, 2, "cat", "dog").write(t), filepath.Join(t.TempDir(), "cache")
 	tree := &folderTree{root: path}
 	m := newMemory(cache, path)
 	list := func() []file {

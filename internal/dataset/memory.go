@@ -5,9 +5,11 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -187,7 +189,8 @@ func (m *memory) save(files []file, sums []artifacts.ID, before time.Time) {
 		data = append(data, sums[i][:]...)
 	}
 	data = binary.LittleEndian.AppendUint32(data, crc32.ChecksumIEEE(data))
-	if err := os.MkdirAll(filepath.Dir(m.file), 0o755); err != nil {
+	// Not its parents: a store that somebody deleted is not to come back in part.
+	if err := os.Mkdir(filepath.Dir(m.file), 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 		return
 	}
 	aside := fmt.Sprintf("%s.%d", m.file, os.Getpid())

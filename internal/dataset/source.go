@@ -36,8 +36,8 @@ type origin interface {
 }
 
 // Open finds the data set that cfg describes. A relative path is taken from dir, the folder of pipeline.yaml; what stands
-// in dir/out is lfm's own and not part of any set. Digests of files are remembered in cacheDir, which need not exist, or
-// not at all if it is empty.
+// in dir/out is lfm's own and not part of any set. Digests of files are remembered in cacheDir, which need not exist
+// where its parent does, or not at all if it is empty.
 func Open(cfg *Config, dir, cacheDir string) (*Source, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
