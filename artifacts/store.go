@@ -54,6 +54,9 @@ func Open(dir string) (*Store, error) {
 }
 
 func (s *Store) open() error {
+	if info, err := os.Stat(s.dir); err == nil && !info.IsDir() {
+		return errors.New("is a file: choose a folder with --store")
+	}
 	if err := os.MkdirAll(s.dir, 0o777); err != nil {
 		return err
 	}

@@ -89,11 +89,8 @@ func printRun(a *app, run *artifacts.Run, stage string) error {
 	text := plainLog{}
 	return run.Events(func(line []byte) error {
 		var e pipeline.Event
-		if err := json.Unmarshal(line, &e); err != nil {
-			return err
-		}
-		if stage != "" && e.Stage != stage {
-			return nil
+		if json.Unmarshal(line, &e) != nil || stage != "" && e.Stage != stage {
+			return nil // a line that is no event is nobody's
 		}
 		if a.json {
 			_, err := fmt.Fprintf(a.Out, "%s\n", line)

@@ -44,17 +44,22 @@ func (r *run) restore() error {
 	}
 	for _, p := range r.Params.All() {
 		if err := r.restoreParam(file, p); err != nil {
-			return fmt.Errorf("train: checkpoint of step %d: %w", step, err)
+			return unfit(step, err)
 		}
 	}
 	if err := r.restoreMeta(file.Meta); err != nil {
-		return fmt.Errorf("train: checkpoint of step %d: %w", step, err)
+		return unfit(step, err)
 	}
 	r.done, r.saved = step, step
 	if r.Observe.Resumed != nil {
 		r.Observe.Resumed(step)
 	}
 	return nil
+}
+
+// unfit is the error of a whole checkpoint that is not of this model.
+func unfit(step int, err error) error {
+	return fmt.Errorf("train: checkpoint of step %d: %w: begin the stage anew with lfm run --force", step, err)
 }
 
 // restoreMeta takes in what is not a tensor.
