@@ -89,7 +89,7 @@ func (s *Store) Lock(ctx context.Context, name string, onWait func(holder string
 	for {
 		h, held, err := s.locks.try(path, me)
 		if err != nil {
-			return nil, fmt.Errorf("artifacts: lock %s: %w", name, err)
+			return nil, s.refused(fmt.Errorf("artifacts: lock %s: %w", name, err))
 		}
 		if h != nil {
 			return s.holds.add(h), nil
@@ -162,7 +162,8 @@ func (s *Store) Check() error {
 }
 
 // Use says that this process uses the store, until done is called: Collect keeps away.
-// It waits for a Collect that is under way.
+// It waits for a Collect that is under way. In a store that can only be read, the error is a
+// *ReadOnlyError; whoever wants no more than to read may go on.
 func (s *Store) Use(ctx context.Context, onWait func(holder string)) (done func(), err error) {
 	gate, err := s.Lock(ctx, gateName, onWait)
 	if err != nil {

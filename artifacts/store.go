@@ -118,6 +118,49 @@ func (s *Store) create() error {
 // Dir is the store's directory, absolute.
 func (s *Store) Dir() string { return s.dir }
 
+// ReadOnlyError is the error of what needs to write to a store that this process may only
+// read.
+type ReadOnlyError struct {
+	Dir string
+	Err error
+}
+
+func (e *ReadOnlyError) Error() string {
+	return fmt.Sprintf("the store %s cannot be written (%v): make it writable, or name another one with --store", e.Dir, e.Err)
+}
+
+func (e *ReadOnlyError) Unwrap() error { return e.Err }
+
+// refused turns an error that says that the store cannot be written into a *ReadOnlyError.
+func (s *Store) refused(err error) error {
+	if readOnly(err) {
+		return &ReadOnlyError{s.dir, err}
+	}
+	return err
+}
+
+func readOnly(err error) bool {
+	return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)
+}
+
+// Writable is nil where files can be made in every folder of the store: worth to know before
+// hours of work for it. The error is a *ReadOnlyError where this process may not write, or
+// says what else is in the way, a full disk, say.
+func (s *Store) Writable() error {
+	for _, name := range subfolders {
+		f, err := os.CreateTemp(s.path(name), ".probe-*")
+		if err == nil {
+			_, err = f.WriteString("probe\n")
+			f.Close()
+			os.Remove(f.Name())
+		}
+		if err != nil {
+			return s.refused(fmt.Errorf("artifacts: %w", err))
+		}
+	}
+	return nil
+}
+
 // path joins elements to the store's directory.
 func (s *Store) path(elem ...string) string {
 	return filepath.Join(append([]string{s.dir}, elem...)...)

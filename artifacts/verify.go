@@ -37,10 +37,11 @@ func (s *Store) Verify(ctx context.Context, output ID) error {
 }
 
 // Suspect marks an artifact whose bytes somebody tripped over: the next Lookup
-// compares digests, and takes the mark away if they hold.
+// compares digests, and takes the mark away if they hold. A store that can only be read
+// takes no mark.
 func (s *Store) Suspect(output ID, why string) error {
 	err := s.writeFile(s.path("artifacts", output.String(), suspectName), []byte(why+"\n"))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && !readOnly(err) {
 		return fmt.Errorf("artifacts: mark %s: %w", output.Short(), err)
 	}
 	return nil
@@ -51,9 +52,9 @@ func (a *Artifact) suspect() bool {
 	return err == nil
 }
 
-// trust takes the mark away.
+// trust takes the mark away, if it can.
 func (a *Artifact) trust() error {
-	if err := os.Remove(a.Path(suspectName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := os.Remove(a.Path(suspectName)); err != nil && !errors.Is(err, fs.ErrNotExist) && !readOnly(err) {
 		return err
 	}
 	return nil

@@ -83,19 +83,22 @@ func (r *Runner) Run(ctx context.Context, opt Options) (Summary, error) {
 		return Summary{}, err
 	}
 	done, err := r.Store.Use(ctx, r.waiting)
-	if err != nil {
-		if ctx.Err() != nil {
-			return Summary{}, interrupted(ctx, nil)
+	var readOnly *artifacts.ReadOnlyError
+	switch {
+	case errors.As(err, &readOnly): // what is cached serves all the same, and leaves no record
+	case err != nil && ctx.Err() != nil:
+		return Summary{}, interrupted(ctx, nil)
+	case err != nil:
+		return Summary{}, err
+	default:
+		defer done()
+		if x.run, err = r.Store.NewRun(); err != nil {
+			return Summary{}, err
 		}
-		return Summary{}, err
+		defer x.run.Close()
+		x.record.ID = x.run.ID
 	}
-	defer done()
-	if x.run, err = r.Store.NewRun(); err != nil {
-		return Summary{}, err
-	}
-	defer x.run.Close()
-	x.record.ID = x.run.ID
-	x.emit(Event{Event: RunStarted, RunID: x.run.ID})
+	x.emit(Event{Event: RunStarted, RunID: x.record.ID})
 	x.save()
 	if r.Device != "" && r.Device != "auto" && r.Graph.Device != "auto" && r.Device != r.Graph.Device {
 		x.emit(Event{Event: StageWarning, Message: fmt.Sprintf("%s pins device: %s, so %s is not used; --set device=%s changes that",
@@ -114,7 +117,8 @@ type execution struct {
 	*Runner
 	choice
 	opt      Options
-	run      *artifacts.Run
+	run      *artifacts.Run // nil where the store can only be read
+	writable func() error   // asked before the first stage is computed
 	memories map[string]memory
 	found    []*finding // by node; written once, before a node that needs it starts
 	started  time.Time
@@ -183,6 +187,7 @@ func (r *Runner) begin(opt Options) (*execution, error) {
 		return nil, err
 	}
 	x := &execution{Runner: r, choice: c, opt: opt, found: make([]*finding, len(r.Graph.Nodes)), started: time.Now()}
+	x.writable = sync.OnceValue(r.Store.Writable)
 	x.memories = r.remember()
 	x.record = x.newRecord()
 	return x, nil
@@ -347,6 +352,9 @@ func (x *execution) bringUp(ctx context.Context, n *Node, threads int) (*finding
 	if err := x.unasked(n, f); err != nil {
 		return nil, err
 	}
+	if err := x.writable(); err != nil {
+		return nil, x.stageError(ctx, n, fmt.Errorf("has to be computed (%s), but %w", f.reason, err))
+	}
 	unlock, err := x.Store.Lock(ctx, "action-"+f.action.String(), func(holder string) {
 		x.emit(Event{Event: StageWaiting, Stage: n.Name, Message: holder + " is computing the same; waiting for it"})
 	})
@@ -364,6 +372,9 @@ func (x *execution) bringUp(ctx context.Context, n *Node, threads int) (*finding
 		}
 	}
 	if err := x.compute(ctx, n, f, threads); err != nil {
+		if lost := x.Store.Check(); lost != nil {
+			err = lost // the rest follows from it
+		}
 		return nil, x.stageError(ctx, n, err)
 	}
 	return f, nil
@@ -423,7 +434,8 @@ func (x *execution) payload(ctx context.Context, n *Node, f *finding, threads in
 			err = &StageError{n.Name, fmt.Errorf("panicked: %v (a mistake in lfm; the stack is in %s)", p, where), string(debug.Stack())}
 		}
 	}()
-	l := x.listener(n)
+	ctx, l, stop := x.whileHeld(ctx, x.listener(n))
+	defer stop()
 	if n.IsSource() {
 		return x.Graph.locate(n, f.source.Index(ctx, out, func(msg string) { l.Warn("%s", msg) }))
 	}
@@ -457,6 +469,18 @@ func (x *execution) doubt(ctx context.Context, n *Node, err error) error {
 		}
 	}
 	return err
+}
+
+// whileHeld ends a stage's work at the first checkpoint at which the store says that the stage's
+// lock was lost, or the store itself: what goes on from there is another's, or nobody's.
+func (x *execution) whileHeld(ctx context.Context, l Listener) (context.Context, Listener, context.CancelFunc) {
+	ctx, stop := context.WithCancel(ctx)
+	return ctx, func(e Event) {
+		l(e)
+		if e.Event == StageCheckpoint && x.Store.Check() != nil {
+			stop()
+		}
+	}, stop
 }
 
 func (x *execution) inputIDs(n *Node) []artifacts.ID {
@@ -520,6 +544,9 @@ func (x *execution) save() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.record.Seconds = time.Since(x.started).Seconds()
+	if x.run == nil {
+		return
+	}
 	x.keep(x.run.WriteJSON(recordName, x.record))
 }
 
@@ -613,6 +640,9 @@ func (x *execution) keepRoots() {
 			}
 		}
 	}
+	if x.run == nil {
+		return
+	}
 	x.keep(x.Store.SetRoot(x.Graph.Path, actions))
 }
 
@@ -628,12 +658,12 @@ func (x *execution) finish(err error) (Summary, error) {
 	case err != nil:
 		x.record.State, x.record.Error = WasFailed, err.Error()
 	}
-	e := Event{Event: RunFinished, RunID: x.run.ID, Executed: x.record.Executed, Cached: x.record.Cached,
+	e := Event{Event: RunFinished, RunID: x.record.ID, Executed: x.record.Executed, Cached: x.record.Cached,
 		Seconds: time.Since(x.started).Seconds(), Error: x.record.Error}
 	x.mu.Unlock()
 	x.save()
 	x.emit(e)
-	summary := Summary{x.run.ID, e.Executed, e.Cached, e.Seconds, x.record.Stages}
+	summary := Summary{x.record.ID, e.Executed, e.Cached, e.Seconds, x.record.Stages}
 	if err == nil && x.unsaved != nil {
 		err = fmt.Errorf("pipeline: the run is done, but its record could not be written: %w", x.unsaved)
 	}

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -16,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"lfm/artifacts"
 	"lfm/internal/kernels"
 	"lfm/pipeline"
 )
@@ -42,8 +45,25 @@ func System() streams {
 	return streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Terminal: term.IsTerminal(int(os.Stderr.Fd()))}
 }
 
+// results passes on what goes to stdout and remembers the first failure, so that a command
+// whose results nobody got does not end well.
+type results struct {
+	to  io.Writer
+	err error
+}
+
+func (r *results) Write(p []byte) (int, error) {
+	n, err := r.to.Write(p)
+	if r.err == nil {
+		r.err = err
+	}
+	return n, err
+}
+
 // usageError is a mistake in the command line; it exits with exitUsage.
 type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
@@ -54,6 +74,8 @@ func (e exitError) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 
 // Main runs lfm with the arguments behind the program's name and returns its exit code.
 func Main(args []string, io streams) int {
+	out := &results{to: io.Out}
+	io.Out = out
 	a := &app{streams: io}
 	ctx, interrupted := withSignals(context.Background(), a)
 	root := newRoot(a)
@@ -62,7 +84,11 @@ func Main(args []string, io streams) int {
 	root.SetIn(io.In)
 	root.SetOut(io.Out)
 	root.SetErr(io.Err)
-	return a.report(root.Execute(), interrupted)
+	err := root.Execute()
+	if err == nil {
+		err = out.err // nobody else looks at every line's
+	}
+	return a.report(err, interrupted)
 }
 
 // report prints an error in one place and turns it into an exit code.
@@ -82,15 +108,43 @@ func (a *app) report(err error, interrupted func() os.Signal) int {
 		}
 		return exitInterrupted
 	}
+	message := err.Error() + advice(err)
 	if a.log == "json" {
-		jsonLines(a.Err)(pipeline.Event{Time: time.Now(), Event: eventError, Error: err.Error()})
+		jsonLines(a.Err)(pipeline.Event{Time: time.Now(), Event: eventError, Error: message})
 	} else {
-		fmt.Fprintf(a.Err, "lfm: %v\n", err)
+		fmt.Fprintf(a.Err, "lfm: %s\n", message)
 	}
 	if errors.As(err, &usage) || errors.As(err, &config) {
 		return exitUsage
 	}
 	return exitFailed
+}
+
+// advice ends a message of the operating system in what to do.
+func advice(err error) string {
+	var told *artifacts.ReadOnlyError
+	is := func(refusals ...error) bool {
+		return slices.ContainsFunc(refusals, func(r error) bool { return errors.Is(err, r) })
+	}
+	switch {
+	case errors.As(err, &told):
+		return ""
+	case is(syscall.ENOSPC, syscall.EDQUOT):
+		return "; make room there (lfm artifacts gc may help) and say it again: what was saved is kept"
+	case is(syscall.EFBIG):
+		return "; raise the limit on the size of files (ulimit -f) and say it again: what was saved is kept"
+	case is(syscall.EMFILE, syscall.ENFILE):
+		return "; raise the limit on open files (ulimit -n) and say it again"
+	case is(syscall.EROFS):
+		return "; make it writable, or choose another place"
+	case is(fs.ErrPermission):
+		return "; make it accessible (chmod, chown), or choose another place"
+	case is(syscall.ENAMETOOLONG):
+		return "; choose a place with a shorter name"
+	case is(syscall.ENOTDIR, fs.ErrExist):
+		return "; a file, or a link to nothing, stands where a folder is wanted: move it away"
+	}
+	return ""
 }
 
 // afterInterrupt says where an interrupted command stands, and how to go on.

@@ -142,6 +142,11 @@ func artifactsVerifyRun(ctx context.Context, a *app, words []string) error {
 	if err != nil {
 		return err
 	}
+	done, err := a.use(ctx, store)
+	if err != nil {
+		return err
+	}
+	defer done()
 	list, err := store.List()
 	if err != nil {
 		return err

@@ -130,7 +130,7 @@ func generateRun(ctx context.Context, a *app, o generateOptions) error {
 	if err != nil {
 		return err
 	}
-	done, err := h.store.Use(ctx, func(holder string) { a.notef("waiting for %s, which cleans up the store", holder) })
+	done, err := a.use(ctx, h.store)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -104,7 +105,7 @@ func (a *app) open(named string, u use) (*here, error) {
 	}
 	graph, err := pipeline.Load(shown(file), kinds(), sets)
 	if err != nil {
-		return nil, err
+		return nil, usageError{err}
 	}
 	store, err := artifacts.Open(dir)
 	if err != nil {
@@ -211,4 +212,15 @@ func (a *app) openStore() (*artifacts.Store, error) {
 		return nil, usagef("there is no store %s yet; make one with: lfm run", shown(dir))
 	}
 	return artifacts.Open(dir)
+}
+
+// use keeps gc away from a store that is read, until done. One that cannot be written needs
+// none of that.
+func (a *app) use(ctx context.Context, store *artifacts.Store) (done func(), err error) {
+	done, err = store.Use(ctx, func(holder string) { a.notef("waiting for %s, which cleans up the store", holder) })
+	var readOnly *artifacts.ReadOnlyError
+	if errors.As(err, &readOnly) {
+		return func() {}, nil
+	}
+	return done, err
 }
