@@ -52,9 +52,17 @@ func NewAttention(p Parameters, width, contextWidth, heads int) *Attention {
 // as long as the context and the weights do.
 func (a *Attention) KeysValues(context *gorgonia.Node) *gorgonia.Node { return a.kv.apply(context) }
 
+// Queries are what tokens x (N, L, D) ask, (N, L, D).
+func (a *Attention) Queries(x *gorgonia.Node) *gorgonia.Node { return a.q.apply(x) }
+
+// Answer lets queries (N, L, D) read keys and values (N, M, 2D), and gives (N, L, D).
+func (a *Attention) Answer(queries, keysValues *gorgonia.Node) *gorgonia.Node {
+	return a.o.apply(ops.Attention(queries, keysValues, a.Heads))
+}
+
 // Attend lets tokens x (N, L, D) read keys and values (N, M, 2D), and gives (N, L, D).
 func (a *Attention) Attend(x, keysValues *gorgonia.Node) *gorgonia.Node {
-	return a.o.apply(ops.Attention(a.q.apply(x), keysValues, a.Heads))
+	return a.Answer(a.Queries(x), keysValues)
 }
 
 // Apply lets tokens x (N, L, D) read a context (N, M, W), and gives (N, L, D).

@@ -14,7 +14,7 @@
 //
 // Keys and values depend on the context alone, so that a sampler can compute them once and
 // let every step of every solver attend to them: KeysValues and Attend are the two halves of
-// Apply.
+// Apply. Queries and Answer are those of Attend, for tokens that ask several contexts the same.
 //
 // All names of this package use types of gorgonia and of its own. Values are float32; labels
 // are whole numbers in float32. Tensors are named and shaped as PyTorch's nn.Embedding and

@@ -91,11 +91,15 @@ func decodeFLOP() (float64, error) {
 
 // velocityFLOP is the work of evaluating the flow's network for one sample.
 func velocityFLOP() (float64, error) {
-	e, err := flow.NewEvaluation(flow.R1, 1)
+	c, err := flow.NewConditioning(flow.R1, 1)
 	if err != nil {
 		return 0, err
 	}
-	return graphFLOP(e.Graph), nil
+	e, err := flow.NewEvaluation(flow.R1, 1, 1)
+	if err != nil {
+		return 0, err
+	}
+	return graphFLOP(c.Graph) + graphFLOP(e.Graph), nil
 }
 
 // sum is times the works together.

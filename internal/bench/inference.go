@@ -90,7 +90,7 @@ func untrainedAutoencoder() (*autoencoder.Model, error) {
 
 // untrainedFlow is R1's as training finds it.
 func untrainedFlow() (*flow.Model, error) {
-	e, err := flow.NewEvaluation(flow.R1, 1)
+	e, err := flow.NewEvaluation(flow.R1, 1, 1)
 	if err != nil {
 		return nil, err
 	}

@@ -83,6 +83,15 @@ func Input(g *gorgonia.ExprGraph, name string, shape ...int) *gorgonia.Node {
 	return gorgonia.NewTensor(g, tensor.Float32, len(shape), gorgonia.WithShape(shape...), gorgonia.WithName(name))
 }
 
+// Fixed makes a leaf of g that holds values from the beginning and that nobody sets.
+func Fixed(g *gorgonia.ExprGraph, name string, values []float32, shape ...int) *gorgonia.Node {
+	n := Input(g, name, shape...)
+	if err := gorgonia.Let(n, tensor.New(tensor.WithShape(shape...), tensor.WithBacking(values))); err != nil {
+		panic("nn: " + err.Error()) // a leaf takes any value of its shape
+	}
+	return n
+}
+
 // Init says how the values of a parameter begin.
 type Init struct {
 	Law   Law

@@ -69,7 +69,7 @@ func untrained(b *testing.B) (*autoencoder.Model, *flow.Model) {
 		Latent: latent.Shape{H: 8, W: 8, C: 4}, Stats: latent.Stats{Mean: make([]float64, 4), Std: []float64{1, 1, 1, 1}},
 		Classes: []string{"cat", "dog"}, Autoencoder: ae.ID.String(),
 	}
-	net, err := flow.NewEvaluation(spec.Arch, 1)
+	net, err := flow.NewEvaluation(spec.Arch, 1, 1)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -41,7 +41,7 @@ func inputs(t *testing.T, b *pipelinetest.Bench, classes ...string) pipeline.Inp
 		Stats:   latent.Stats{Mean: []float64{0.5, -1}, Std: []float64{1, 2}},
 		Classes: classes, Path: "straight", Averaged: true, Autoencoder: ae.ID.String(),
 	}
-	graph, err := flow.NewEvaluation(spec.Arch, 1)
+	graph, err := flow.NewEvaluation(spec.Arch, 1, 1)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,13 +3,17 @@
 // class by cross-attention to context tokens, trained by flow matching on straight paths
 // (Lipman et al. 2023, Liu et al. 2023).
 //
-// An Arch says how large the network is; Net is its layers on a graph; NewTraining and
-// NewEvaluation build the graphs that are run. Parameters have PyTorch's names (inp.weight,
-// blocks.0.cross_attn.kv.weight, …).
+// An Arch says how large the network is; Net is its layers on a graph; NewTraining,
+// NewConditioning and NewEvaluation build the graphs that are run. Parameters have PyTorch's
+// names (inp.weight, blocks.0.cross_attn.kv.weight, …).
 //
 //	z (N, L, C) ─inp, + pos──▶ x (N, L, D) ─blocks, out──▶ velocity (N, L, C)
 //	t (N) ─────────time──────▶ (N, D) ───────┘ scales, shifts and gates
 //	labels (N) ────cond──────▶ context (N, M, D) ─kv of each block─┘ keys and values
+//
+// A Sampler computes nothing twice: the keys and values of a generation's labels once, what
+// depends on the time once an evaluation for all samples, and once for both halves of a guided
+// sample what comes before the first cross-attention.
 //
 // Time is the lecture's: t = 0 is data, t = 1 is noise, z_t = (1-t) x + (t + sigma_min) eps,
 // and the velocity is v = x - eps = -dz/dt.

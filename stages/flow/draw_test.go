@@ -163,7 +163,7 @@ func TestHeldOutLoss(t *testing.T) {
 		s := &stage{config: c}
 		w := &watch{stage: s, set: set, spec: s.spec(set), rows: set.Rows(latent.Test)}
 		stats := set.Stats()
-		net := &exact{rows: evalBatch, data: make([]path.Mixture, 2)}
+		net := &exact{batch: evalBatch, data: make([]path.Mixture, 2)}
 		for label := range net.data {
 			g := path.Gaussian{Weight: 1}
 			for k := range 2 {

@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"errors"
 	"fmt"
 
 	"gorgonia.org/gorgonia"
@@ -10,49 +11,81 @@ import (
 	"lfm/internal/optim"
 )
 
-// field is the network as a velocity field, compiled for a fixed number of rows.
+// field is the network as a velocity field, compiled for a fixed number of samples under a
+// fixed number of conditions each.
 type field struct {
-	machine engine.Machine
-	graph   *Evaluation
-	params  *nn.Params
-	times   []float32
+	evaluation   *Evaluation
+	machine      engine.Machine
+	conditioning *Conditioning
+	contexts     engine.Machine // has the weights of machine
+
+	// Keys and values of a block, on their way from one machine to the other.
+	keysValues []float32
+	time       [1]float32
 }
 
 // newField compiles the network. With options that share a machine it has that machine's
 // weights.
-func newField(b engine.Backend, a Arch, rows int, o engine.Options) (*field, error) {
-	e, err := NewEvaluation(a, rows)
-	if err != nil {
+func newField(b engine.Backend, a Arch, n, conditions int, o engine.Options) (*field, error) {
+	f := &field{}
+	var err error
+	if f.evaluation, err = NewEvaluation(a, n, conditions); err != nil {
 		return nil, err
 	}
-	plan, err := engine.Compile(e.Graph, gorgonia.Nodes{e.Velocity}, optim.Frozen(e.Params.Nodes()))
-	if err != nil {
+	if f.conditioning, err = NewConditioning(a, n*conditions); err != nil {
 		return nil, err
 	}
-	machine, err := b.Open(plan, o)
-	if err != nil {
+	e, c := f.evaluation, f.conditioning
+	if f.machine, err = open(b, e.Graph, gorgonia.Nodes{e.Velocity}, e.Params, o); err != nil {
 		return nil, err
 	}
-	return &field{machine: machine, graph: e, params: e.Params, times: make([]float32, rows)}, nil
+	if f.contexts, err = open(b, c.Graph, c.KeysValues, c.Params, engine.Options{Share: f.machine}); err != nil {
+		f.machine.Close()
+		return nil, err
+	}
+	f.keysValues = make([]float32, e.KeysValues[0].Shape().TotalSize())
+	return f, nil
 }
 
-// set gives a parameter its weights.
-func (f *field) set(p *nn.Param, v []float32) { f.machine.Set(p.Node, v) }
+// open compiles a graph whose parameters stay as they are.
+func open(b engine.Backend, g *gorgonia.ExprGraph, outputs gorgonia.Nodes, params *nn.Params, o engine.Options) (engine.Machine, error) {
+	plan, err := engine.Compile(g, outputs, optim.Frozen(params.Nodes()))
+	if err != nil {
+		return nil, err
+	}
+	return b.Open(plan, o)
+}
 
-// velocity sets v to the velocity at z, (rows, L, C) both, all rows at one time.
-func (f *field) velocity(v, z []float32, t float64, labels []float32) error {
-	for i := range f.times {
-		f.times[i] = float32(t)
+// load gives the parameters a model's weights.
+func (f *field) load(m *Model, w engine.Weights) error {
+	return m.load(func(p *nn.Param, v []float32) { f.machine.Set(p.Node, v) }, f.evaluation.Params, w)
+}
+
+// condition computes the contexts of labels (n · conditions), for the velocities to come.
+func (f *field) condition(labels []float32) error {
+	f.contexts.Set(f.conditioning.Labels, labels)
+	if err := f.contexts.RunAll(); err != nil {
+		return fmt.Errorf("flow: contexts: %w", err)
 	}
-	f.machine.Set(f.graph.Z, z)
-	f.machine.Set(f.graph.T, f.times)
-	f.machine.Set(f.graph.Labels, labels)
-	if err := f.machine.RunAll(); err != nil {
-		return fmt.Errorf("flow: velocity at t = %.3f: %w", t, err)
+	for i, kv := range f.conditioning.KeysValues {
+		f.contexts.Get(kv, f.keysValues)
+		f.machine.Set(f.evaluation.KeysValues[i], f.keysValues)
 	}
-	f.machine.Get(f.graph.Velocity, v)
 	return nil
 }
 
-// Close frees the machine.
-func (f *field) Close() error { return f.machine.Close() }
+// velocity sets v (n · conditions, L, C) to the velocity at z (n, L, C) under each condition,
+// all at one time.
+func (f *field) velocity(v, z []float32, t float64) error {
+	f.time[0] = float32(t)
+	f.machine.Set(f.evaluation.Z, z)
+	f.machine.Set(f.evaluation.T, f.time[:])
+	if err := f.machine.RunAll(); err != nil {
+		return fmt.Errorf("flow: velocity at t = %.3f: %w", t, err)
+	}
+	f.machine.Get(f.evaluation.Velocity, v)
+	return nil
+}
+
+// Close frees both machines.
+func (f *field) Close() error { return errors.Join(f.contexts.Close(), f.machine.Close()) }

@@ -69,18 +69,40 @@ func TestParameters(t *testing.T) {
 	}
 }
 
-// TestEvaluation: the graph of the field gives the velocity of the training graph.
+// TestEvaluation: the graph of the field, whose samples are at one time and read contexts that
+// another graph made, gives the velocity of the training graph: each sample at its time, under
+// its class and once more under the null context.
 func TestEvaluation(t *testing.T) {
 	g := openGolden(t)
-	e, err := NewEvaluation(golden, 3)
-	if err != nil {
-		t.Fatal(err)
-	}
-	g.LetParams(t, e.Params.Nodes())
 	zt, _ := onPath(g)
-	optest.Let(t, e.Z, zt)
-	optest.Let(t, e.T, g.Floats("input.t"))
-	optest.Let(t, e.Labels, g.Floats("input.label"))
-	optest.Tape(t, e.Graph)
-	optest.CheckGolden(t, "velocity", e.Velocity, g.Floats("output.velocity"))
+	times, labels, want := g.Floats("input.t"), g.Floats("input.label"), g.Floats("output.velocity")
+	size := len(zt) / len(times)
+	for i := range times {
+		c, err := NewConditioning(golden, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g.LetParams(t, c.Params.Nodes())
+		optest.Let(t, c.Labels, []float32{labels[i], float32(golden.Classes)})
+		optest.Tape(t, c.Graph)
+
+		e, err := NewEvaluation(golden, 1, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g.LetParams(t, e.Params.Nodes())
+		optest.Let(t, e.Z, zt[i*size:(i+1)*size])
+		optest.Let(t, e.T, times[i:i+1])
+		for k, kv := range e.KeysValues {
+			optest.Let(t, kv, c.KeysValues[k].Value().Data().([]float32))
+		}
+		optest.Tape(t, e.Graph)
+		v := e.Velocity.Value().Data().([]float32)
+		if d := optest.Distance(v[:size], want[i*size:(i+1)*size]); !(d <= optest.GoldenTolerance) {
+			t.Errorf("sample %d: the velocity is off by %.2g, want at most %g", i, d, optest.GoldenTolerance)
+		}
+		if slices.Equal(v[:size], v[size:]) {
+			t.Errorf("sample %d: the null context gives the class's velocity", i)
+		}
+	}
 }

@@ -1,6 +1,8 @@
 package flow
 
 import (
+	"fmt"
+
 	"gorgonia.org/gorgonia"
 
 	"lfm/internal/nn"
@@ -41,28 +43,53 @@ func NewTraining(a Arch, n int) (*Training, error) {
 	})
 }
 
-// Evaluation is the graph of the velocity field.
+// Conditioning is the graph of what the velocity field reads of labels. It depends on neither
+// place nor time: a generation runs it once.
+type Conditioning struct {
+	Graph  *gorgonia.ExprGraph
+	Params *nn.Params
+
+	Labels *gorgonia.Node // input: classes (R)
+
+	KeysValues gorgonia.Nodes // of each block (R, M, 2D)
+}
+
+// NewConditioning builds the graph of the contexts of so many labels.
+func NewConditioning(a Arch, rows int) (*Conditioning, error) {
+	c := &Conditioning{Graph: gorgonia.NewGraph()}
+	c.Params = nn.NewParams(c.Graph)
+	return c, build(a, func() error {
+		c.Labels = nn.Input(c.Graph, "labels", rows)
+		c.KeysValues = NewNet(c.Params.Root(), a).Context(c.Labels)
+		return nil
+	})
+}
+
+// Evaluation is the graph of the velocity field, at one time for all samples.
 type Evaluation struct {
 	Graph  *gorgonia.ExprGraph
 	Params *nn.Params
 
-	Z      *gorgonia.Node // input: (N, L, C)
-	T      *gorgonia.Node // input: times (N)
-	Labels *gorgonia.Node // input: classes (N)
+	Z          *gorgonia.Node // input: (N, L, C)
+	T          *gorgonia.Node // input: the time (1)
+	KeysValues gorgonia.Nodes // inputs: a Conditioning's, of R = N · contexts rows
 
-	Velocity *gorgonia.Node // (N, L, C)
+	Velocity *gorgonia.Node // (R, L, C): row r is sample r mod N under context r
 }
 
-// NewEvaluation builds the graph of the velocity field for batches of n samples.
-func NewEvaluation(a Arch, n int) (*Evaluation, error) {
+// NewEvaluation builds the graph of the velocity field for batches of n samples, each under so
+// many contexts.
+func NewEvaluation(a Arch, n, contexts int) (*Evaluation, error) {
 	e := &Evaluation{Graph: gorgonia.NewGraph()}
 	e.Params = nn.NewParams(e.Graph)
 	return e, build(a, func() error {
 		e.Z = nn.Input(e.Graph, "z", n, a.Tokens, a.Channels)
-		e.T = nn.Input(e.Graph, "t", n)
-		e.Labels = nn.Input(e.Graph, "labels", n)
+		e.T = nn.Input(e.Graph, "t", 1)
+		for i := range a.Depth {
+			e.KeysValues = append(e.KeysValues, nn.Input(e.Graph, fmt.Sprintf("kv%d", i), n*contexts, a.ContextTokens, 2*a.Width))
+		}
 		net := NewNet(e.Params.Root(), a)
-		e.Velocity = net.Velocity(e.Z, net.Time(e.T), net.Context(e.Labels))
+		e.Velocity = net.Velocity(e.Z, net.Time(e.T), e.KeysValues)
 		return nil
 	})
 }

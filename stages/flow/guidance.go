@@ -10,7 +10,8 @@ import "context"
 // w = 1 is the conditional model and w = 0 the unconditional one.
 type guidance float64
 
-// halves is how many evaluations of the network a guided one takes.
+// halves is how many evaluations of the network a guided one counts as: one for each
+// condition.
 func (w guidance) halves() int {
 	if w == 0 || w == 1 {
 		return 1
@@ -18,36 +19,43 @@ func (w guidance) halves() int {
 	return 2
 }
 
-// network is a velocity field under a condition: it sets v to the velocity at z, (rows, L, C)
-// both, all rows at one time and each under a label of its own.
+// network is a velocity field under conditions.
 type network interface {
-	velocity(v, z []float32, t float64, labels []float32) error
+	// condition says under which labels (R) the velocities to come are; R is a multiple of
+	// the number N of samples.
+	condition(labels []float32) error
+
+	// velocity sets v (R, L, C) to velocities at z (N, L, C), all at one time: row r is that
+	// of sample r mod N under label r.
+	velocity(v, z []float32, t float64) error
+
 	Close() error
 }
 
 // guided wraps guidance round a network; whoever integrates it knows nothing of guidance.
-// Both halves are rows of one batch, the unconditional ones first.
+// Both halves are rows of one evaluation, the unconditional ones first.
 type guided struct {
 	net    network
 	w      guidance
 	null   int
 	batch  int
-	z, v   []float32 // of all rows
+	v      []float32 // of all rows
 	labels []float32
 	ctx    context.Context // of the samples at hand: an integration stops between evaluations
-	err    error           // of the first evaluation that failed; those after it give zero
+	err    error           // the first that occurred; evaluations after it give zero
 }
 
-// newGuided wraps a network of batch samples' rows, which are of so many floats each.
+// newGuided wraps a network of batch samples of so many floats, under as many conditions each
+// as w has halves.
 func newGuided(net network, w guidance, batch, size, null int) *guided {
 	rows := batch * w.halves()
 	return &guided{net: net, w: w, null: null, batch: batch,
-		z: make([]float32, rows*size), v: make([]float32, rows*size), labels: make([]float32, rows)}
+		v: make([]float32, rows*size), labels: make([]float32, rows)}
 }
 
 // begin sets the classes of the samples to come, which are given up when ctx ends.
 func (g *guided) begin(ctx context.Context, labels []int) {
-	g.ctx, g.err = ctx, nil
+	g.ctx = ctx
 	for i, label := range labels {
 		switch {
 		case g.w == 0:
@@ -58,18 +66,16 @@ func (g *guided) begin(ctx context.Context, labels []int) {
 			g.labels[i], g.labels[g.batch+i] = float32(g.null), float32(label)
 		}
 	}
+	g.err = g.net.condition(g.labels)
 }
 
 // velocity is the guided field, an ode.Field.
 func (g *guided) velocity(dst, z []float32, t float64) {
-	for h := range g.w.halves() {
-		copy(g.z[h*len(z):], z)
-	}
 	if g.err == nil {
 		g.err = g.ctx.Err()
 	}
 	if g.err == nil {
-		g.err = g.net.velocity(g.v, g.z, t, g.labels)
+		g.err = g.net.velocity(g.v, z, t)
 	}
 	if g.err != nil {
 		clear(dst)

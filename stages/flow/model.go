@@ -79,7 +79,7 @@ func NewNet(s nn.Scope, a Arch) *Net {
 }
 
 // Time embeds times t (N) as SiLU(embedding) (N, D), the form in which every modulation
-// reads it.
+// reads it. A single time t (1) serves all samples.
 func (n *Net) Time(t *gorgonia.Node) *gorgonia.Node {
 	e := n.time0.Apply(ops.TimeEmbedding(t, timeDim))
 	return ops.SiLU(n.time2.Apply(ops.SiLU(e)))
@@ -96,14 +96,16 @@ func (n *Net) Context(labels *gorgonia.Node) gorgonia.Nodes {
 	return kv
 }
 
-// Velocity is v (N, L, C) at z (N, L, C), for times from Time and a context from Context.
+// Velocity is v (R, L, C) at z (N, L, C), for times from Time and contexts from Context. R is
+// the number of contexts, a multiple of N: row r of v is sample r mod N under context r. What
+// comes before the first look at a context is computed once for all rows of a sample.
 func (n *Net) Velocity(z, time *gorgonia.Node, context gorgonia.Nodes) *gorgonia.Node {
 	x := ops.BroadcastAdd(n.inp.Apply(z), n.pos)
 	for i, b := range n.blocks {
 		x = b.apply(x, time, context[i])
 	}
 	m := chunk(n.mod.Apply(time), 2)
-	return n.out.Apply(ops.ScaleShift(ops.LayerNorm(x), m[0], m[1]))
+	return n.out.Apply(scaleShift(ops.LayerNorm(x), m[0], m[1]))
 }
 
 // block is one layer of the transformer:
@@ -131,18 +133,61 @@ func newBlock(s nn.Scope, a Arch) *block {
 	}
 }
 
-// apply takes tokens x (N, L, D), time (N, D) and the block's context kv (N, M, 2D) to (N, L, D).
+// apply takes tokens x (N, L, D), time (N, D) or (1, D) and the block's contexts kv (R, M, 2D)
+// to (R, L, D).
 func (b *block) apply(x, time, kv *gorgonia.Node) *gorgonia.Node {
 	m := chunk(b.mod.Apply(time), 6)
 	scale1, shift1, gate1, scale2, shift2, gate2 := m[0], m[1], m[2], m[3], m[4], m[5]
 
-	h := ops.ScaleShift(ops.LayerNorm(x), scale1, shift1)
-	x = ops.Gate(x, b.selfAttn.Apply(h, h), gate1)
+	h := scaleShift(ops.LayerNorm(x), scale1, shift1)
+	x = gate(x, b.selfAttn.Apply(h, h), gate1)
 
-	x = ops.Add(x, b.crossAttn.Attend(ops.LayerNorm(x), kv))
+	q := b.crossAttn.Queries(ops.LayerNorm(x))
+	if rows := kv.Shape()[0]; rows > x.Shape()[0] {
+		turn := turns(x, rows)
+		x, q = repeat(x, turn), repeat(q, turn)
+	}
+	x = ops.Add(x, b.crossAttn.Answer(q, kv))
 
-	h = ops.ScaleShift(ops.LayerNorm(x), scale2, shift2)
-	return ops.Gate(x, b.mlp2.Apply(ops.GELU(b.mlp0.Apply(h))), gate2)
+	h = scaleShift(ops.LayerNorm(x), scale2, shift2)
+	return gate(x, b.mlp2.Apply(ops.GELU(b.mlp0.Apply(h))), gate2)
+}
+
+// scaleShift is x (1 + scale) + shift for tokens x (N, L, D). Scale and shift are (N, D), or
+// (1, D): those of all samples, whose tokens are then taken for one sample's.
+func scaleShift(x, scale, shift *gorgonia.Node) *gorgonia.Node {
+	n := scale.Shape()[0]
+	return samples(ops.ScaleShift(samples(x, n), scale, shift), x.Shape()[0])
+}
+
+// gate is x + gate h for tokens x and h (N, L, D), and gate (N, D) or (1, D).
+func gate(x, h, gate *gorgonia.Node) *gorgonia.Node {
+	n := gate.Shape()[0]
+	return samples(ops.Gate(samples(x, n), samples(h, n), gate), x.Shape()[0])
+}
+
+// samples views tokens x (N, L, D) as those of n samples.
+func samples(x *gorgonia.Node, n int) *gorgonia.Node {
+	s := x.Shape()
+	if s[0] == n {
+		return x
+	}
+	return ops.Reshape(x, n, s[0]*s[1]/n, s[2])
+}
+
+// turns is 0, 1, …, N-1, 0, 1, … (rows): which of the N samples of x each row takes.
+func turns(x *gorgonia.Node, rows int) *gorgonia.Node {
+	numbers := make([]float32, rows)
+	for i := range numbers {
+		numbers[i] = float32(i % x.Shape()[0])
+	}
+	return nn.Fixed(x.Graph(), "turns", numbers, rows)
+}
+
+// repeat lets the samples of x (N, L, D) take turns (R): (R, L, D).
+func repeat(x, turns *gorgonia.Node) *gorgonia.Node {
+	s := x.Shape()
+	return ops.Embedding(ops.Reshape(x, s[0], s[1]*s[2]), turns, s[1], s[2])
 }
 
 // chunk cuts the last dimension of x into n equal parts.

@@ -39,7 +39,7 @@ func TestValidate(t *testing.T) {
 			t.Errorf("%+v: %v, want %q", c.a, err, c.want)
 		}
 	}
-	if _, err := NewEvaluation(R1, 0); err == nil {
+	if _, err := NewEvaluation(R1, 0, 1); err == nil {
 		t.Error("a batch of 0 was built")
 	}
 }

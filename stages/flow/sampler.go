@@ -32,18 +32,19 @@ type Sampler struct {
 
 // NewSampler compiles the model's network for batch samples at a time.
 func (m *Model) NewSampler(b engine.Backend, batch int, o SampleOptions) (*Sampler, error) {
-	net, err := newField(b, m.Arch, batch*guidance(o.Guidance).halves(), engine.Options{})
+	net, err := newField(b, m.Arch, batch, guidance(o.Guidance).halves(), engine.Options{})
 	if err != nil {
 		return nil, err
 	}
-	if err := m.load(net.set, net.params, o.Weights); err != nil {
+	if err := net.load(m, o.Weights); err != nil {
 		net.Close()
 		return nil, err
 	}
 	return newSampler(net, &m.Spec, batch, o)
 }
 
-// newSampler wraps a network of the right number of rows whose weights are in place.
+// newSampler wraps a network for the right numbers of samples and conditions, whose weights are
+// in place.
 func newSampler(net network, spec *Spec, batch int, o SampleOptions) (*Sampler, error) {
 	method, err := ode.ByName(o.Solver)
 	if err != nil {

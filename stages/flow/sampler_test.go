@@ -22,26 +22,32 @@ import (
 // exact is a network that is perfect: its labels stand for distributions whose velocity is
 // known. Rows are latents of one token.
 type exact struct {
-	data  []path.Mixture // by label
-	rows  int
-	calls int
-	err   error // after so many calls
-	after int
-	halt  func()
+	data   []path.Mixture // by label
+	batch  int
+	labels []float32
+	calls  int
+	err    error // after so many calls
+	after  int
+	halt   func()
 }
 
-func (e *exact) velocity(v, z []float32, t float64, labels []float32) error {
+func (e *exact) condition(labels []float32) error {
+	e.labels = labels
+	return nil
+}
+
+func (e *exact) velocity(v, z []float32, t float64) error {
 	if e.calls++; e.err != nil && e.calls > e.after {
 		return e.err
 	}
 	if e.halt != nil && e.calls > e.after {
 		e.halt()
 	}
-	size := len(z) / e.rows
+	size := len(z) / e.batch
 	point := make([]float64, size)
-	for i, label := range labels {
+	for i, label := range e.labels {
 		for k := range point {
-			point[k] = float64(z[i*size+k])
+			point[k] = float64(z[i%e.batch*size+k])
 		}
 		for k, x := range e.data[int(label)].At(point, t).Velocity {
 			v[i*size+k] = float32(x)
@@ -76,7 +82,7 @@ func plane(sigma float64) *Spec {
 func exactSampler(t *testing.T, sigma float64, batch int, o SampleOptions) (*Sampler, *exact) {
 	t.Helper()
 	_, data := gaussians(sigma)
-	net := &exact{data: data, rows: batch * guidance(o.Guidance).halves()}
+	net := &exact{data: data, batch: batch}
 	s, err := newSampler(net, plane(sigma), batch, o)
 	if err != nil {
 		t.Fatal(err)
@@ -175,7 +181,7 @@ var small = Arch{Tokens: 16, Channels: 2, Width: 16, Depth: 2, Heads: 2, Classes
 // smallModel is a model with that network.
 func smallModel(t *testing.T) *Model {
 	t.Helper()
-	e, err := NewEvaluation(small, 1)
+	e, err := NewEvaluation(small, 1, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -261,12 +267,12 @@ func TestGuidanceEnds(t *testing.T) {
 	backend := cpu.Open(2)
 	defer backend.Close()
 	const n = 3
-	net, err := newField(backend, small, n, engine.Options{})
+	net, err := newField(backend, small, n, 1, engine.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer net.Close()
-	if err := m.load(net.set, net.params, engine.Raw); err != nil {
+	if err := net.load(m, engine.Raw); err != nil {
 		t.Fatal(err)
 	}
 	// plain integrates the network under labels, with no guidance in sight.
@@ -277,7 +283,8 @@ func TestGuidanceEnds(t *testing.T) {
 		}
 		p := path.Straight{SigmaMin: float32(m.SigmaMin)}
 		p.Start(z)
-		velocity := func(v, z []float32, t float64) { err = errors.Join(err, net.velocity(v, z, t, labels)) }
+		err = net.condition(labels)
+		velocity := func(v, z []float32, t float64) { err = errors.Join(err, net.velocity(v, z, t)) }
 		ode.NewSolver[float32](ode.Heun).Solve(velocity, z, ode.Uniform(1, 0, 4))
 		v := make([]float32, len(z))
 		velocity(v, z, 0)
@@ -285,7 +292,11 @@ func TestGuidanceEnds(t *testing.T) {
 		m.Stats.Denormalize(z, z)
 		return z
 	}
-	conditional, unconditional := plain([]float32{0, 1, 2}), plain([]float32{3, 3, 3})
+	conditional := plain([]float32{0, 1, 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	unconditional := plain([]float32{3, 3, 3})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -304,7 +315,9 @@ func TestGuidanceEnds(t *testing.T) {
 	s := sampler(t, m, 1, n, SampleOptions{Guidance: 3, Steps: 1, Solver: "euler"})
 	s.field.begin(t.Context(), []int{0, 1, 2})
 	s.field.velocity(both, z, 0.4)
-	if err := errors.Join(s.field.err, net.velocity(class, z, 0.4, []float32{0, 1, 2}), net.velocity(null, z, 0.4, []float32{3, 3, 3})); err != nil {
+	if err := errors.Join(s.field.err,
+		net.condition([]float32{0, 1, 2}), net.velocity(class, z, 0.4),
+		net.condition([]float32{3, 3, 3}), net.velocity(null, z, 0.4)); err != nil {
 		t.Fatal(err)
 	}
 	for i := range both {

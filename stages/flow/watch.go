@@ -74,7 +74,7 @@ func (s *stage) newWatch(in pipeline.Inputs, set *latent.Set, spec *Spec, b engi
 	}
 	w.weights = kinds[len(kinds)-1]
 	for _, k := range kinds {
-		f, err := newField(b, spec.Arch, evalBatch, engine.Options{Share: trained, Weights: k})
+		f, err := newField(b, spec.Arch, evalBatch, 1, engine.Options{Share: trained, Weights: k})
 		if err != nil {
 			w.close()
 			return nil, err
@@ -103,7 +103,7 @@ func (w *watch) openPreview(in pipeline.Inputs, b engine.Backend, trained engine
 		return err
 	}
 	scale := w.spec.Guidance(previewGuidance)
-	f, err := newField(b, w.spec.Arch, batch*guidance(scale).halves(), engine.Options{Share: trained, Weights: w.weights})
+	f, err := newField(b, w.spec.Arch, batch, guidance(scale).halves(), engine.Options{Share: trained, Weights: w.weights})
 	if err != nil {
 		return err
 	}
@@ -168,27 +168,33 @@ func (w *watch) loss(ctx context.Context, f network, rows []int) (Loss, error) {
 	zt, target, v := make([]float32, evalBatch*size), make([]float32, evalBatch*size), make([]float32, evalBatch*size)
 	x, labels := make([]float32, size), make([]float32, evalBatch)
 	total := Loss{ByT: make([]float64, timeBins)}
-	for bin := range timeBins {
-		t := binTime(bin)
-		for from := 0; from < len(rows); from += evalBatch {
+	for from := 0; from < len(rows); from += evalBatch {
+		n := min(evalBatch, len(rows)-from)
+		for i := range n {
+			labels[i] = float32(w.spec.Label(w.set.Label(rows[from+i])))
+		}
+		if err := f.condition(labels); err != nil {
+			return total, err
+		}
+		for bin := range timeBins {
 			if err := ctx.Err(); err != nil {
 				return total, err
 			}
-			n := min(evalBatch, len(rows)-from)
+			t := binTime(bin)
 			for i := range n {
-				row := rows[from+i]
-				w.spec.Stats.Normalize(x, w.set.Latent(row))
+				w.spec.Stats.Normalize(x, w.set.Latent(rows[from+i]))
 				eps := zt[i*size : (i+1)*size]
 				noise.Normal(eps, 0, uint64(from+i))
 				straight.Interpolate(eps, target[i*size:(i+1)*size], x, eps, float32(t))
-				labels[i] = float32(w.spec.Label(w.set.Label(row)))
 			}
-			if err := f.velocity(v, zt, t, labels); err != nil {
+			if err := f.velocity(v, zt, t); err != nil {
 				return total, err
 			}
 			total.ByT[bin] += squares(v[:n*size], target[:n*size]) / float64(len(rows)*size)
 		}
-		total.Mean += total.ByT[bin] / timeBins
+	}
+	for _, loss := range total.ByT {
+		total.Mean += loss / timeBins
 	}
 	return total, nil
 }
