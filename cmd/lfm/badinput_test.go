@@ -494,6 +494,42 @@ func badStores(ran *finished) (rows []badInput) {
 			says: []string{c.file, "is damaged", "will run again with the next 'lfm run'"}}, c.harm)
 	}
 
+	for _, c := range []struct{ file, old, new string }{
+		{"flow.json", `"width": 16`, `"width": -1`},
+		{"flow.json", `"heads": 2`, `"heads": 0`},
+		{"flow-ema.safetensors", `"data_offsets":[0,`, `"data_offsets":[9,`},
+		{"autoencoder.json", `{`, `[`},
+		{"autoencoder.safetensors", `"dtype":"F32"`, `"dtype":"F99"`},
+	} {
+		add(badInput{name: fmt.Sprintf("generate from %s with %.20q", c.file, c.new), args: "generate --prompt-class cat -n 1", code: exitFailed, then: "run",
+			says: []string{c.file, "will run again with the next 'lfm run'"}},
+			func(p *program) { p.change(".lfm/artifacts/*/"+c.file, replace(c.old, c.new)) })
+	}
+
+	// A picture that is there already is drawn again unless it is whole and says what lfm would say of it.
+	for _, c := range []struct {
+		name string
+		edit func(b []byte) []byte
+	}{
+		{"cut short", func(b []byte) []byte { return b[:len(b)-20] }},
+		{"of 60000 by 60000", func(b []byte) []byte {
+			return slices.Concat(pngChunks("IHDR", header(60000, 60000)), b[8+25:])
+		}},
+		{"of texts that end early", func(b []byte) []byte { return append(b[:8+25], "\xff\xff\xff\xffiTXt"...) }},
+		{"of texts that inflate", func(b []byte) []byte {
+			return slices.Concat(b[:8+25], pngChunks("zTXt", "lfm\x00\x00"+deflated(200<<20))[8:], pngChunks("IEND", "")[8:])
+		}},
+		{"of a thousand texts", func(b []byte) []byte {
+			return slices.Concat(b[:8+25], bytes.Repeat(pngChunks("tEXt", "lfm:class\x00cat")[8:], 2000), b[8+25:])
+		}},
+	} {
+		add(badInput{name: "picture " + c.name, args: "generate --prompt-class cat -n 1", says: []string{"grid.png"}, silent: "there already"},
+			func(p *program) {
+				p.run("generate", "--prompt-class", "cat", "-n", "1")
+				p.change("out/cat/cat-0000.png", c.edit)
+			})
+	}
+
 	// A checkpoint is passed over where it is torn or lies, sealed or not.
 	for _, c := range []struct {
 		name string

@@ -194,7 +194,7 @@ func (h *here) models(ctx context.Context, a *app, name string) (*flow.Model, *a
 	}
 	fl, err := flow.Open(art)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, h.doubt(ctx, art, err)
 	}
 	id, err := artifacts.ParseID(fl.Autoencoder)
 	if err != nil {
@@ -205,7 +205,18 @@ func (h *here) models(ctx context.Context, a *app, name string) (*flow.Model, *a
 		return nil, nil, fmt.Errorf("the flow's autoencoder: %w; lfm run makes it anew", err)
 	}
 	ae, err := autoencoder.Open(art)
-	return fl, ae, err
+	if err != nil {
+		return nil, nil, h.doubt(ctx, art, err)
+	}
+	return fl, ae, nil
+}
+
+// doubt adds to an error of reading an artifact that it is damaged, if it is: the next run makes it anew.
+func (h *here) doubt(ctx context.Context, art *artifacts.Artifact, err error) error {
+	if bad := h.store.Verify(ctx, art.ID); bad != nil {
+		return fmt.Errorf("%w; %w", err, bad)
+	}
+	return err
 }
 
 // latestFlow finds the artifact of the flow stage: the one that is up to date, else the one

@@ -167,6 +167,30 @@ func FuzzTexts(f *testing.F) {
 	})
 }
 
+// FuzzPicture: a file that is taken for one of Encode's, written again, has the same pixels and words.
+func FuzzPicture(f *testing.F) {
+	f.Add(encoded(f, slope(3, 2), Text{"lfm:class", "猫"}))
+	f.Add(encoded(f, slope(300, 1))[:100])
+	f.Add(file("IHDR", "\x00\x01\x00\x00\x00\x01\x00\x00\x08\x02\x00\x00\x00", "IEND", ""))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		c, err := png.DecodeConfig(bytes.NewReader(data))
+		if err == nil && c.Width*c.Height > 1<<16 && c.Width*c.Height <= maxPixels {
+			return // allowed, and slow
+		}
+		var m *Image
+		var texts []Text
+		fuzztest.Bounded(t, len(data), 64, func() { m, texts, err = Decode(data) })
+		if err != nil {
+			return
+		}
+		texts = slices.DeleteFunc(texts, func(t Text) bool { return t.check() != nil })
+		again, said, err := Decode(encoded(t, m, texts...))
+		if err != nil || m.W != again.W || m.H != again.H || !bytes.Equal(m.Pix, again.Pix) || !slices.Equal(said, texts) {
+			t.Fatalf("%d x %d with %q, then %v with %q (%v)", m.W, m.H, texts, again, said, err)
+		}
+	})
+}
+
 // find returns how often a picture, enlarged, lies in another.
 func find(big, m *Image, factor int) (n int) {
 	for y := 0; y+m.H*factor <= big.H; y++ {

@@ -43,22 +43,46 @@ func Encode(w io.Writer, m *Image, texts []Text) error {
 	return err
 }
 
+// maxPixels bounds what Decode reads: 4096 x 4096, more than any stage draws.
+const maxPixels = 1 << 24
+
 // Decode reads a file that Encode wrote, pixels and texts. A file that is not whole is an
-// error, because each of its chunks has a sum; so is a PNG of another kind than Encode's.
-func Decode(file []byte) (*Image, []Text, error) {
-	texts, err := Texts(bytes.NewReader(file))
-	if err != nil {
+// error, because each of its chunks has a sum; so is a PNG of another kind than Encode's, or
+// of more pixels than 2^24, whatever bytes stand for it.
+func Decode(file []byte) (m *Image, texts []Text, err error) {
+	if texts, err = Texts(bytes.NewReader(file)); err != nil {
 		return nil, nil, err
 	}
-	m, err := png.Decode(bytes.NewReader(file))
+	rgba, err := decodePixels(file)
 	if err != nil {
 		return nil, nil, fmt.Errorf("picture: decode: %w", err)
 	}
+	return fromRGBA(rgba), texts, nil
+}
+
+// decodePixels makes an error of a panic of the standard library's reader.
+func decodePixels(file []byte) (rgba *image.RGBA, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the PNG reader broke down: %v", p)
+		}
+	}()
+	c, err := png.DecodeConfig(bytes.NewReader(file))
+	if err != nil {
+		return nil, err
+	}
+	if int64(c.Width)*int64(c.Height) > maxPixels {
+		return nil, fmt.Errorf("%d x %d pixels are too many", c.Width, c.Height)
+	}
+	m, err := png.Decode(bytes.NewReader(file))
+	if err != nil {
+		return nil, err
+	}
 	rgba, ok := m.(*image.RGBA)
 	if !ok {
-		return nil, nil, errors.New("picture: decode: not a PNG of 8-bit RGB")
+		return nil, errors.New("not a PNG of 8-bit RGB")
 	}
-	return fromRGBA(rgba), texts, nil
+	return rgba, nil
 }
 
 func (t Text) check() error {

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -82,10 +83,18 @@ func WritePicture(path string, m *picture.Image, texts []picture.Text) error {
 	return err
 }
 
+// maxPicture is more bytes than the file of any picture has; what is longer is not read on.
+const maxPicture = 64 << 20
+
 // ReadPicture reads a picture that is there already: a file that is whole and says all of
 // texts, so that drawing it again would make the same bytes. Any other is not ok.
 func ReadPicture(path string, texts []picture.Text) (m *picture.Image, ok bool) {
-	data, err := os.ReadFile(path)
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, false
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxPicture))
 	if err != nil {
 		return nil, false
 	}
