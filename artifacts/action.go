@@ -108,7 +108,7 @@ func (s *Store) get(output ID) (*Artifact, error) {
 	if err := a.checkDigests(context.Background()); err != nil {
 		return nil, err
 	}
-	return a, a.trust()
+	return a, s.trust(a)
 }
 
 // Withdraw makes the store forget where an action led, so that it is computed

@@ -14,6 +14,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"lfm/internal/disk"
 )
 
 // A Builder is a payload in the making, in a folder aside. It ends in Publish or
@@ -34,7 +36,7 @@ func (s *Store) Build(kind string) (*Builder, error) {
 		panic("artifacts: build: empty kind")
 	}
 	dir := s.path("aside", "build-"+rand.Text())
-	if err := os.Mkdir(dir, 0o777); err != nil {
+	if err := s.fs.Mkdir(dir, 0o777); err != nil {
 		return nil, fmt.Errorf("artifacts: build %s: %w", kind, err)
 	}
 	return &Builder{store: s, kind: kind, dir: dir, files: map[string]*File{}, provenance: map[string]string{}}, nil
@@ -53,7 +55,7 @@ func (b *Builder) reserve(name string) (path string, err error) {
 	path = filepath.Join(b.dir, filepath.FromSlash(name))
 	_, err = os.Stat(b.dir) // a store that was deleted is not to come back in part
 	if err == nil {
-		err = os.MkdirAll(filepath.Dir(path), 0o777)
+		err = disk.MkdirAll(b.store.fs, filepath.Dir(path))
 	}
 	if err != nil {
 		return "", fmt.Errorf("artifacts: build %s: %w", b.kind, err)
@@ -75,7 +77,7 @@ func (b *Builder) Create(name string) (io.WriteCloser, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	f, err := b.store.fs.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
 		return nil, fmt.Errorf("artifacts: build %s: %w", b.kind, err)
 	}
@@ -86,7 +88,7 @@ func (b *Builder) Create(name string) (io.WriteCloser, error) {
 type fileWriter struct {
 	b    *Builder
 	name string
-	f    *os.File
+	f    disk.File
 	hash hash.Hash
 	size int64
 	err  error
@@ -146,11 +148,11 @@ func (b *Builder) AddFile(name, path string) error {
 		return err
 	}
 	file := File{Name: name}
-	if os.Link(path, dst) != nil {
-		err = copyFile(dst, path)
+	if b.store.fs.Link(path, dst) != nil {
+		err = b.store.copyFile(dst, path)
 	}
 	if err == nil {
-		err = syncFile(dst)
+		err = b.store.syncFile(dst)
 	}
 	if err == nil {
 		file.Digest, file.Size, err = hashFile(context.Background(), dst)
@@ -162,13 +164,13 @@ func (b *Builder) AddFile(name, path string) error {
 	return nil
 }
 
-func copyFile(dst, src string) error {
+func (s *Store) copyFile(dst, src string) error {
 	in, err := os.Open(src)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	out, err := os.OpenFile(dst, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	out, err := s.fs.OpenFile(dst, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
 		return err
 	}
@@ -181,10 +183,10 @@ func copyFile(dst, src string) error {
 
 // syncFile makes a file's bytes durable. Windows wants a writable handle for that,
 // which a read-only file does not give.
-func syncFile(path string) error {
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
+func (s *Store) syncFile(path string) error {
+	f, err := s.fs.OpenFile(path, os.O_RDWR, 0)
 	if errors.Is(err, fs.ErrPermission) {
-		f, err = os.Open(path)
+		f, err = s.fs.OpenFile(path, os.O_RDONLY, 0)
 	}
 	if err != nil {
 		return err
@@ -249,7 +251,7 @@ func (b *Builder) seal(action ID, inputs []ID) (*Artifact, error) {
 	slices.SortFunc(a.Files, func(x, y File) int { return strings.Compare(x.Name, y.Name) })
 	a.ID = outputID(a.Kind, a.Files)
 	for dir := range folders {
-		if err := syncDir(dir); err != nil {
+		if err := b.store.fs.SyncDir(dir); err != nil {
 			return nil, err
 		}
 	}
@@ -264,31 +266,31 @@ func (b *Builder) seal(action ID, inputs []ID) (*Artifact, error) {
 func (s *Store) install(a *Artifact, dir string) (*Artifact, error) {
 	dst := s.path("artifacts", a.ID.String())
 	if have, err := s.load(a.ID); err == nil && have.checkDigests(context.Background()) == nil {
-		return have, have.trust()
+		return have, s.trust(have)
 	}
 	if err := s.discard(dst); err != nil {
 		return nil, err
 	}
-	if err := os.Rename(dir, dst); err != nil {
+	if err := s.fs.Rename(dir, dst); err != nil {
 		if have, there := s.load(a.ID); there == nil { // by one who took our place meanwhile
 			return have, nil
 		}
 		return nil, err
 	}
 	a.dir = dst
-	return a, syncDir(filepath.Dir(dst))
+	return a, s.fs.SyncDir(filepath.Dir(dst))
 }
 
 // discard moves a folder aside, so that it is never seen half deleted, and deletes it.
 func (s *Store) discard(dir string) error {
 	grave := s.path("aside", "gone-"+rand.Text())
-	if err := os.Rename(dir, grave); err != nil {
+	if err := s.fs.Rename(dir, grave); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
 		return err
 	}
-	return os.RemoveAll(grave)
+	return s.fs.RemoveAll(grave)
 }
 
 // publishing serialises what replaces artifacts and entries; it is held briefly.
@@ -297,4 +299,4 @@ func (s *Store) publishing() (unlock func(), err error) {
 }
 
 // Discard ends the payload without publishing it. After Publish it does nothing.
-func (b *Builder) Discard() { os.RemoveAll(b.dir) }
+func (b *Builder) Discard() { b.store.fs.RemoveAll(b.dir) }

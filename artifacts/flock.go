@@ -6,21 +6,24 @@ import (
 	"errors"
 	"io"
 	"os"
+	"path/filepath"
 	"syscall"
+
+	"lfm/internal/disk"
 )
 
 // flockWorks probes whether flock excludes in this folder: a second descriptor must
 // be refused what the first one holds. Some network file systems have no flock and
 // some pretend. Where the probe itself fails (a full disk, too many open files), it has
 // no answer: a process that took leases then would not see the flocks of the others.
-func flockWorks(dir string) (bool, error) {
-	f, err := os.CreateTemp(dir, "probe-*")
+func flockWorks(fsys disk.FS, dir string) (bool, error) {
+	f, err := fsys.OpenFile(filepath.Join(dir, disk.Temp("probe")), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
 		return false, err
 	}
-	defer os.Remove(f.Name())
+	defer fsys.Remove(f.Name())
 	defer f.Close()
-	g, err := os.OpenFile(f.Name(), os.O_RDWR, 0)
+	g, err := fsys.OpenFile(f.Name(), os.O_RDWR, 0)
 	if err != nil {
 		return false, err
 	}
@@ -29,7 +32,7 @@ func flockWorks(dir string) (bool, error) {
 }
 
 // flock takes the exclusive lock of an open file or fails at once.
-func flock(f *os.File) error {
+func flock(f disk.File) error {
 	for {
 		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 		if err != syscall.EINTR {
@@ -41,9 +44,9 @@ func flock(f *os.File) error {
 // tryFlock takes the lock file at path by flock. Since a lock file is removed before
 // it is released, the file that was locked may no longer be the one at path: then
 // the lock is worth nothing, and we begin again.
-func tryFlock(path string, me []byte) (h *hold, holder []byte, err error) {
+func tryFlock(fsys disk.FS, path string, me []byte) (h *hold, holder []byte, err error) {
 	for {
-		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o666)
+		f, err := fsys.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o666)
 		if err != nil {
 			return nil, nil, err
 		}
@@ -55,7 +58,7 @@ func tryFlock(path string, me []byte) (h *hold, holder []byte, err error) {
 			}
 			return nil, nil, &os.PathError{Op: "flock", Path: path, Err: err}
 		}
-		h := &hold{file: f, path: path}
+		h := &hold{fs: fsys, file: f, path: path}
 		if h.lost() {
 			f.Close()
 			continue
@@ -77,7 +80,7 @@ func tryFlock(path string, me []byte) (h *hold, holder []byte, err error) {
 // drop removes the lock file while it is locked, and then lets go.
 func (h *hold) drop() {
 	if !h.lost() {
-		os.Remove(h.path)
+		h.fs.Remove(h.path)
 	}
 	h.file.Close()
 }

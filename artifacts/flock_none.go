@@ -2,9 +2,11 @@
 
 package artifacts
 
-// flockWorks is false where the standard library has no flock: leases serve.
-func flockWorks(string) (bool, error) { return false, nil }
+import "lfm/internal/disk"
 
-func tryFlock(string, []byte) (*hold, []byte, error) {
+// flockWorks is false where the standard library has no flock: leases serve.
+func flockWorks(disk.FS, string) (bool, error) { return false, nil }
+
+func tryFlock(disk.FS, string, []byte) (*hold, []byte, error) {
 	panic("artifacts: no flock on this system")
 }

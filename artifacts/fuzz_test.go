@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"lfm/internal/disk"
 	"lfm/internal/fuzztest"
 )
 
@@ -181,7 +182,7 @@ func FuzzLease(f *testing.F) {
 		put(t, path, data)
 		var p process
 		json.Unmarshal(data, &p)
-		l, now := newLeases(time.Hour, leaseBound), time.Now()
+		l, now := newLeases(disk.OS, time.Hour, leaseBound), time.Now()
 		l.now = func() time.Time { return now }
 		held, stale, err := l.read(path)
 		if err != nil || !bytes.HasPrefix(data, held) {
@@ -210,7 +211,7 @@ func FuzzEvents(f *testing.F) {
 	f.Add([]byte("{\"event\":\"run_started\"}\n{\"event\":\"torn"))
 	f.Add([]byte("5\n\n[1,\n\"x\"\n"))
 	f.Add([]byte("\xff\n{}\r\n"))
-	r := &Run{dir: f.TempDir()}
+	r := &Run{fs: disk.OS, dir: f.TempDir()}
 	path := filepath.Join(r.dir, eventsName)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		put(t, path, append(data, '\n'))

@@ -231,7 +231,7 @@ func (s *Store) Collect(ctx context.Context, g *Garbage) (freed int64, err error
 func (s *Store) remove(it Item) error {
 	path := s.itemPath(it.Kind, it.Name)
 	if it.Kind == "aside" || strings.HasSuffix(path, ".json") {
-		return os.RemoveAll(path)
+		return s.fs.RemoveAll(path)
 	}
 	return s.discard(path)
 }

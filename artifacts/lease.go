@@ -8,6 +8,8 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"lfm/internal/disk"
 )
 
 // A lease is a lock for file systems without flock: a file that exists while the lock
@@ -33,6 +35,7 @@ const maxLease = 4096
 
 // leases is the means of leases, in one process's eyes.
 type leases struct {
+	fs          disk.FS
 	beat, bound time.Duration
 	now         func() time.Time // monotonic; only differences count
 
@@ -49,15 +52,15 @@ type sighting struct {
 	unknown bool // only watching tells
 }
 
-func newLeases(beat, bound time.Duration) *leases {
-	return &leases{beat: beat, bound: bound, now: time.Now, seen: map[string]sighting{}}
+func newLeases(fsys disk.FS, beat, bound time.Duration) *leases {
+	return &leases{fs: fsys, beat: beat, bound: bound, now: time.Now, seen: map[string]sighting{}}
 }
 
 func (l *leases) locker(dir string) locker { return locker{dir, ".lease", l.try, l.doubtful} }
 
 func (l *leases) try(path string, me []byte) (h *hold, holder []byte, err error) {
 	for {
-		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+		f, err := l.fs.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 		if err == nil {
 			h, err := l.hold(f, path, me)
 			return h, nil, err
@@ -79,7 +82,7 @@ func (l *leases) try(path string, me []byte) (h *hold, holder []byte, err error)
 }
 
 // hold writes a lease's text and keeps its heart beating until release.
-func (l *leases) hold(f *os.File, path string, me []byte) (*hold, error) {
+func (l *leases) hold(f disk.File, path string, me []byte) (*hold, error) {
 	write := func() error {
 		if _, err := f.WriteAt(me, 0); err != nil {
 			return err
@@ -88,10 +91,10 @@ func (l *leases) hold(f *os.File, path string, me []byte) (*hold, error) {
 	}
 	if err := write(); err != nil {
 		f.Close()
-		os.Remove(path)
+		l.fs.Remove(path)
 		return nil, err
 	}
-	h := &hold{file: f, path: path}
+	h := &hold{fs: l.fs, file: f, path: path}
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)
@@ -112,7 +115,7 @@ func (l *leases) hold(f *os.File, path string, me []byte) (*hold, error) {
 		ours := !h.lost()
 		f.Close() // first: some systems do not remove an open file
 		if ours {
-			os.Remove(path)
+			l.fs.Remove(path)
 		}
 	}
 	return h, nil
@@ -172,12 +175,12 @@ func (l *leases) doubtful(path string) bool {
 // process at a time may do so, or the second would remove the first one's new lease.
 func (l *leases) breakLease(path string, stale, me []byte) (broken bool, err error) {
 	guard := path + ".break"
-	f, err := os.OpenFile(guard, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+	f, err := l.fs.OpenFile(guard, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 	if errors.Is(err, fs.ErrExist) {
 		// Somebody is at it, or died at it.
 		_, stale, err := l.read(guard)
 		if stale {
-			os.Remove(guard)
+			l.fs.Remove(guard)
 		}
 		if errors.Is(err, fs.ErrNotExist) {
 			err = nil
@@ -187,7 +190,7 @@ func (l *leases) breakLease(path string, stale, me []byte) (broken bool, err err
 	if err != nil {
 		return false, err
 	}
-	defer os.Remove(guard)
+	defer l.fs.Remove(guard)
 	defer f.Close()
 	if _, err := f.Write(me); err != nil {
 		return false, err
@@ -199,5 +202,5 @@ func (l *leases) breakLease(path string, stale, me []byte) (broken bool, err err
 	if err != nil || string(have[:min(len(have), maxLease)]) != string(stale) {
 		return false, err
 	}
-	return true, os.Remove(path)
+	return true, l.fs.Remove(path)
 }

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"lfm/internal/disk"
 )
 
 const (
@@ -36,7 +38,8 @@ type locker struct {
 
 // A hold is a lock file that this process holds.
 type hold struct {
-	file    *os.File
+	fs      disk.FS
+	file    disk.File
 	path    string
 	release func()
 }
@@ -59,18 +62,19 @@ func (h *hold) lost() bool {
 // newLocker chooses flock where it works, leases where not. Where that cannot be found out,
 // no lock can be had.
 // Files for a moment go to aside, where gc finds those that a kill leaves.
-func newLocker(dir, aside string) locker {
+func newLocker(fsys disk.FS, dir, aside string) locker {
 	if os.Getenv("LFM_NO_FLOCK") != "1" {
-		works, err := flockWorks(aside)
+		works, err := flockWorks(fsys, aside)
 		none := func(string) bool { return false }
 		switch {
 		case err != nil:
 			return locker{dir, ".lock", func(string, []byte) (*hold, []byte, error) { return nil, nil, err }, none}
 		case works:
-			return locker{dir, ".lock", tryFlock, none}
+			try := func(path string, me []byte) (*hold, []byte, error) { return tryFlock(fsys, path, me) }
+			return locker{dir, ".lock", try, none}
 		}
 	}
-	return newLeases(leaseBeat, leaseBound).locker(dir)
+	return newLeases(fsys, leaseBeat, leaseBound).locker(dir)
 }
 
 // Lock waits for the exclusive lock of that name (letters, digits, '-', '_', '.') and

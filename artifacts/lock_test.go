@@ -16,6 +16,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"lfm/internal/disk"
 )
 
 // TestMain turns the test binary into a process that uses locks:
@@ -68,7 +70,7 @@ func publishUnderLease(s *Store, name string) error {
 	here := thisProcess()
 	here.Host = "elsewhere"
 	thisProcess = func() process { return here }
-	s.locks = newLeases(10*time.Millisecond, time.Minute).locker(s.path("locks"))
+	s.locks = newLeases(disk.OS, 10*time.Millisecond, time.Minute).locker(s.path("locks"))
 	unlock, err := s.Lock(context.Background(), name, nil)
 	if err != nil {
 		return err
@@ -342,7 +344,7 @@ func TestLeaseStale(t *testing.T) {
 					t.Skip("this system does not tell when a process started")
 				}
 				now := time.Now()
-				l := newLeases(time.Second, bound)
+				l := newLeases(disk.OS, time.Second, bound)
 				l.now = func() time.Time { return now }
 				path := filepath.Join(t.TempDir(), "flow.lease")
 				write(t, path, tt.text)
@@ -381,7 +383,7 @@ func TestLeaseDoubt(t *testing.T) {
 
 	const bound = 300 * time.Millisecond
 	began := time.Now()
-	holder, err := newLeases(time.Second, bound).locker(s.path("locks")).anyHeld(soon(t), gateName)
+	holder, err := newLeases(disk.OS, time.Second, bound).locker(s.path("locks")).anyHeld(soon(t), gateName)
 	if took := time.Since(began); err != nil || holder != "" || took < bound {
 		t.Errorf("a silent one is %q after %v, %v; want it gone after %v", holder, took, err, bound)
 	}
@@ -399,14 +401,14 @@ func TestLeaseDoubt(t *testing.T) {
 			}
 		}
 	}()
-	holder, err = newLeases(time.Second, time.Hour).locker(s.path("locks")).anyHeld(soon(t), gateName)
+	holder, err = newLeases(disk.OS, time.Second, time.Hour).locker(s.path("locks")).anyHeld(soon(t), gateName)
 	if err != nil || !strings.Contains(holder, "elsewhere") {
 		t.Errorf("held by %q, %v", holder, err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	write(t, path, string(elsewhere.text()))
-	if _, err := newLeases(time.Second, time.Hour).locker(s.path("locks")).anyHeld(ctx, gateName); !errors.Is(err, context.Canceled) {
+	if _, err := newLeases(disk.OS, time.Second, time.Hour).locker(s.path("locks")).anyHeld(ctx, gateName); !errors.Is(err, context.Canceled) {
 		t.Errorf("watching does not end with its context: %v", err)
 	}
 }
@@ -440,7 +442,7 @@ func TestLeaseBreakerDied(t *testing.T) {
 	dead.PID = 1 << 30
 	write(t, path, string(dead.text()))
 	write(t, path+".break", string(dead.text()))
-	l := newLeases(time.Second, time.Minute)
+	l := newLeases(disk.OS, time.Second, time.Minute)
 	for range 2 {
 		if h, _, err := l.try(path, self().text()); err != nil {
 			t.Fatal(err)
@@ -455,7 +457,7 @@ func TestLeaseBreakerDied(t *testing.T) {
 // TestLeaseHeartbeat: a holder keeps its lease young.
 func TestLeaseHeartbeat(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "flow.lease")
-	h, _, err := newLeases(10*time.Millisecond, time.Minute).try(path, self().text())
+	h, _, err := newLeases(disk.OS, 10*time.Millisecond, time.Minute).try(path, self().text())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -482,7 +484,7 @@ func TestLeaseHeartbeat(t *testing.T) {
 // nothing when it goes on, says why, and leaves the other's lock alone.
 func TestFence(t *testing.T) {
 	s := open(t, t.TempDir())
-	s.locks = newLeases(10*time.Millisecond, 250*time.Millisecond).locker(s.path("locks"))
+	s.locks = newLeases(disk.OS, 10*time.Millisecond, 250*time.Millisecond).locker(s.path("locks"))
 	first := start(t, "publish", s.Dir(), "flow")
 	if !locked(t, s, "flow") {
 		t.Fatal("the child holds nothing")
@@ -595,7 +597,7 @@ func TestProbeFails(t *testing.T) {
 	if s.locks.suffix != ".lock" {
 		t.Skip("flock does not work here")
 	}
-	l := newLocker(s.path("locks"), s.path("none"))
+	l := newLocker(disk.OS, s.path("locks"), s.path("none"))
 	if h, _, err := l.try(s.path("locks", "flow"+l.suffix), self().text()); h != nil || !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("taken %v, %v", h != nil, err)
 	}

@@ -46,7 +46,7 @@ func (s *Store) SetRoot(pipelineFile string, actions []ID) error {
 func (s *Store) DropRoot(pipelineFile string) error {
 	_, path, err := s.rootPath(pipelineFile)
 	if err == nil {
-		err = os.Remove(path)
+		err = s.fs.Remove(path)
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("artifacts: root %s: %w", pipelineFile, err)

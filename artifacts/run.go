@@ -13,6 +13,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"lfm/internal/disk"
 )
 
 // A Run is the record of one run: what it was asked, what it saw, when and where. It
@@ -21,8 +23,9 @@ type Run struct {
 	ID string // sorts by the order of beginning
 
 	dir    string
+	fs     disk.FS
 	mu     sync.Mutex
-	events *os.File
+	events disk.File
 }
 
 const eventsName = "events.jsonl"
@@ -47,8 +50,8 @@ func (s *Store) NewRun() (*Run, error) {
 	var salt [3]byte
 	rand.Read(salt[:])
 	id := fmt.Sprintf("%s-%x", began.Format(runTime), salt)
-	r := &Run{ID: id, dir: s.path("runs", id)}
-	if err := os.Mkdir(r.dir, 0o777); err != nil {
+	r := &Run{ID: id, dir: s.path("runs", id), fs: s.fs}
+	if err := disk.Mkdir(s.fs, r.dir); err != nil {
 		return nil, fmt.Errorf("artifacts: run record: %w", err)
 	}
 	return r, nil
@@ -63,7 +66,7 @@ func (s *Store) Runs() ([]*Run, error) {
 	var runs []*Run
 	for _, e := range slices.Backward(entries) {
 		if e.IsDir() {
-			runs = append(runs, &Run{ID: e.Name(), dir: s.path("runs", e.Name())})
+			runs = append(runs, &Run{ID: e.Name(), dir: s.path("runs", e.Name()), fs: s.fs})
 		}
 	}
 	return runs, nil
@@ -76,7 +79,7 @@ func (r *Run) Dir() string { return r.dir }
 func (r *Run) WriteJSON(name string, v any) error {
 	data, err := json.MarshalIndent(v, "", "  ")
 	if err == nil {
-		err = replaceFile(r.dir, filepath.Join(r.dir, name), append(data, '\n'))
+		err = disk.Replace(r.fs, r.dir, filepath.Join(r.dir, name), append(data, '\n'))
 	}
 	if err != nil {
 		return fmt.Errorf("artifacts: run record: %w", err)
@@ -102,7 +105,7 @@ func (r *Run) Append(v any) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.events == nil {
-		r.events, err = os.OpenFile(filepath.Join(r.dir, eventsName), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
+		r.events, err = r.fs.OpenFile(filepath.Join(r.dir, eventsName), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o644)
 	}
 	if err == nil {
 		_, err = r.events.Write(append(line, '\n'))

@@ -1,19 +1,19 @@
 package artifacts
 
 import (
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"time"
+
+	"lfm/internal/disk"
 )
 
 // Format is the version of the directory's layout that this package writes. A store
@@ -32,6 +32,7 @@ folder is safe while no lfm runs; everything in it can then be computed again.
 // may be open on the same directory.
 type Store struct {
 	dir   string
+	fs    disk.FS
 	locks locker
 	holds holds
 	now   func() time.Time
@@ -41,12 +42,16 @@ var subfolders = []string{"aside", "actions", "artifacts", "work", "runs", "root
 
 // Open opens the store in dir, creating it where there is none. It refuses a folder
 // that holds something else, and a store that a newer lfm wrote.
-func Open(dir string) (*Store, error) {
+func Open(dir string) (*Store, error) { return OpenOn(disk.OS, dir) }
+
+// OpenOn is Open on another file system than the real one: everything that the store
+// changes on disk, it changes through fsys.
+func OpenOn(fsys disk.FS, dir string) (*Store, error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, fmt.Errorf("artifacts: store %s: %w", dir, err)
 	}
-	s := &Store{dir: abs, now: time.Now}
+	s := &Store{dir: abs, fs: fsys, now: time.Now}
 	if err := s.open(); err != nil {
 		return nil, fmt.Errorf("artifacts: store %s: %w", dir, err)
 	}
@@ -57,7 +62,7 @@ func (s *Store) open() error {
 	if info, err := os.Stat(s.dir); err == nil && !info.IsDir() {
 		return errors.New("is a file: choose a folder with --store")
 	}
-	if err := os.MkdirAll(s.dir, 0o777); err != nil {
+	if err := disk.MkdirAll(s.fs, s.dir); err != nil {
 		return err
 	}
 	format, err := os.ReadFile(s.path("FORMAT"))
@@ -74,11 +79,11 @@ func (s *Store) open() error {
 		}
 	}
 	for _, name := range subfolders {
-		if err := os.MkdirAll(s.path(name), 0o777); err != nil {
+		if err := disk.MkdirAll(s.fs, s.path(name)); err != nil {
 			return err
 		}
 	}
-	s.locks = newLocker(s.path("locks"), s.path("aside"))
+	s.locks = newLocker(s.fs, s.path("locks"), s.path("aside"))
 	return nil
 }
 
@@ -106,7 +111,7 @@ func (s *Store) create() error {
 			return fmt.Errorf("holds %s but no FORMAT file, so it is no store of lfm: choose an empty folder with --store", e.Name())
 		}
 	}
-	if err := os.MkdirAll(s.path("aside"), 0o777); err != nil {
+	if err := disk.MkdirAll(s.fs, s.path("aside")); err != nil {
 		return err
 	}
 	if err := s.writeFile(s.path("README"), []byte(readme)); err != nil {
@@ -148,11 +153,12 @@ func readOnly(err error) bool {
 // says what else is in the way, a full disk, say.
 func (s *Store) Writable() error {
 	for _, name := range subfolders {
-		f, err := os.CreateTemp(s.path(name), ".probe-*")
+		// Always the same file: the next probe removes the one that a kill leaves.
+		f, err := s.fs.OpenFile(s.path(name, ".probe"), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o666)
 		if err == nil {
-			_, err = f.WriteString("probe\n")
+			_, err = f.Write([]byte("probe\n"))
 			f.Close()
-			os.Remove(f.Name())
+			s.fs.Remove(f.Name())
 		}
 		if err != nil {
 			return s.refused(fmt.Errorf("artifacts: %w", err))
@@ -168,7 +174,7 @@ func (s *Store) path(elem ...string) string {
 
 // writeFile replaces path by data, whole or not at all.
 func (s *Store) writeFile(path string, data []byte) error {
-	return replaceFile(s.path("aside"), path, data)
+	return disk.Replace(s.fs, s.path("aside"), path, data)
 }
 
 // writeJSON is writeFile of v, indented for people.
@@ -178,47 +184,6 @@ func (s *Store) writeJSON(path string, v any) error {
 		return err
 	}
 	return s.writeFile(path, append(data, '\n'))
-}
-
-// replaceFile replaces path by data, whole or not at all: written in the folder
-// aside (of the same file system), synced, renamed, the rename synced.
-func replaceFile(aside, path string, data []byte) error {
-	f, err := os.OpenFile(filepath.Join(aside, ".file-"+rand.Text()), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
-	if err != nil {
-		return err
-	}
-	defer os.Remove(f.Name()) // fails once it is renamed
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Sync()
-	}
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err == nil {
-		err = syncDir(filepath.Dir(path))
-	}
-	return err
-}
-
-// syncDir makes the names in a folder durable. Windows keeps them itself and cannot
-// sync a folder; some file systems answer that they need not.
-func syncDir(dir string) error {
-	if runtime.GOOS == "windows" {
-		return nil
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	if err := d.Sync(); err != nil && !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, fs.ErrInvalid) {
-		return err
-	}
-	return nil
 }
 
 // asDamage turns an error that another file system entry would not give into a

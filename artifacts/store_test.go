@@ -338,7 +338,7 @@ func TestAddFile(t *testing.T) {
 		t.Error(err)
 	}
 	copied := filepath.Join(t.TempDir(), "copy")
-	if err := copyFile(copied, a.Path("part-00000.arrow")); err != nil {
+	if err := s.copyFile(copied, a.Path("part-00000.arrow")); err != nil {
 		t.Fatal(err)
 	}
 	if text, _ := os.ReadFile(copied); string(text) != "rows" {

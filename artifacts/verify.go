@@ -19,7 +19,7 @@ func (s *Store) Verify(ctx context.Context, output ID) error {
 	if err == nil {
 		err = a.checkDigests(ctx)
 		if err == nil {
-			return a.trust()
+			return s.trust(a)
 		}
 		if errors.As(err, &d) {
 			if err := s.Suspect(output, d.Error()); err != nil {
@@ -53,8 +53,8 @@ func (a *Artifact) suspect() bool {
 }
 
 // trust takes the mark away, if it can.
-func (a *Artifact) trust() error {
-	if err := os.Remove(a.Path(suspectName)); err != nil && !errors.Is(err, fs.ErrNotExist) && !readOnly(err) {
+func (s *Store) trust(a *Artifact) error {
+	if err := s.fs.Remove(a.Path(suspectName)); err != nil && !errors.Is(err, fs.ErrNotExist) && !readOnly(err) {
 		return err
 	}
 	return nil

@@ -7,19 +7,24 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"lfm/internal/disk"
 )
 
 // A Workspace is the folder where an unfinished stage keeps what it has so far. It is
 // named by the stage's action, so another computation never finds it, and survives a
 // kill. Whoever works in it holds the action's lock.
-type Workspace struct{ Dir string }
+type Workspace struct {
+	Dir string
+	FS  disk.FS // for changing what is in it
+}
 
 const backendName = "BACKEND"
 
 // Work is the work area of an action, made if there is none.
 func (s *Store) Work(action ID) (Workspace, error) {
 	w := s.workspace(action)
-	if err := os.Mkdir(w.Dir, 0o777); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := disk.Mkdir(s.fs, w.Dir); err != nil && !errors.Is(err, fs.ErrExist) {
 		return Workspace{}, fmt.Errorf("artifacts: work area: %w", err)
 	}
 	return w, nil
@@ -29,7 +34,9 @@ func (s *Store) Work(action ID) (Workspace, error) {
 // making one: an interrupted stage.
 func (s *Store) Unfinished(action ID) bool { return !s.workspace(action).Empty() }
 
-func (s *Store) workspace(action ID) Workspace { return Workspace{s.path("work", action.String())} }
+func (s *Store) workspace(action ID) Workspace {
+	return Workspace{s.path("work", action.String()), s.fs}
+}
 
 // Path is where a file of that name lies, or will lie. Names have slashes.
 func (w Workspace) Path(name string) string {
@@ -53,7 +60,7 @@ func (w Workspace) Empty() bool {
 
 // Remove deletes the work area.
 func (w Workspace) Remove() error {
-	if err := os.RemoveAll(w.Dir); err != nil {
+	if err := w.FS.RemoveAll(w.Dir); err != nil {
 		return fmt.Errorf("artifacts: work area: %w", err)
 	}
 	return nil
@@ -74,7 +81,7 @@ func (w Workspace) Claim(backend string, inexact bool) error {
 	case before != "" && !inexact && !w.Empty():
 		return fmt.Errorf("artifacts: work area: what is there was computed on %q, this is %q, so the result would not be exact: go on there, or accept it with --accept-inexact", before, backend)
 	}
-	if err := replaceFile(w.Dir, path, []byte(backend+"\n")); err != nil {
+	if err := disk.Replace(w.FS, w.Dir, path, []byte(backend+"\n")); err != nil {
 		return fmt.Errorf("artifacts: work area: %w", err)
 	}
 	return nil

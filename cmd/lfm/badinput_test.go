@@ -26,6 +26,7 @@ import (
 	"time"
 
 	"lfm/internal/checkpoint"
+	"lfm/internal/disk"
 )
 
 // What no input, however bad, may make lfm exceed.
@@ -551,7 +552,7 @@ func badStores(ran *finished) (rows []badInput) {
 			action := p.states("--set", "stages.flow.with.steps=9")["flow"].ActionID
 			dir := filepath.Join(p.dir, ".lfm/work", action)
 			p.check(os.MkdirAll(dir, 0o777))
-			p.check(checkpoint.OpenSeries(filepath.Join(dir, "checkpoints")).Save(4, []checkpoint.Tensor{{Name: "x", Shape: []int{1}, Data: []float32{1}}}, nil))
+			p.check(checkpoint.OpenSeries(disk.OS, filepath.Join(dir, "checkpoints")).Save(4, []checkpoint.Tensor{{Name: "x", Shape: []int{1}, Data: []float32{1}}}, nil))
 		})
 
 	// The store's own records.

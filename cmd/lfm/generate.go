@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"lfm/artifacts"
+	"lfm/internal/disk"
 	"lfm/internal/engine"
 	"lfm/internal/picture"
 	"lfm/pipeline"
@@ -351,7 +352,7 @@ func (f *folders) have(d decode.Drawn) (bool, error) {
 // write writes one picture.
 func (f *folders) write(d decode.Drawn) error {
 	f.show(d, d.Image)
-	return decode.WritePicture(f.path(d), d.Image, d.Text)
+	return decode.WritePicture(disk.OS, f.path(d), d.Image, d.Text)
 }
 
 // finish writes a grid to each folder, of the classes that went there.
@@ -366,7 +367,7 @@ func (f *folders) finish(a *app) error {
 	}
 	for _, dir := range dirs {
 		path := filepath.Join(dir, decode.GridFile)
-		if err := decode.WritePicture(path, picture.Grid(grids[dir], ""), nil); err != nil {
+		if err := decode.WritePicture(disk.OS, path, picture.Grid(grids[dir], ""), nil); err != nil {
 			return err
 		}
 		fmt.Fprintln(a.Out, shown(path))

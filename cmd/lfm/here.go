@@ -6,12 +6,12 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 
 	"lfm/artifacts"
+	"lfm/internal/disk"
 	"lfm/pipeline"
 )
 
@@ -37,14 +37,7 @@ func remember(file, store string) {
 	if err != nil {
 		return
 	}
-	path := lastRunPath(folder)
-	if os.MkdirAll(filepath.Dir(path), 0o755) != nil {
-		return
-	}
-	aside := fmt.Sprintf("%s.%d", path, os.Getpid())
-	if os.WriteFile(aside, data, 0o644) == nil {
-		os.Rename(aside, path)
-	}
+	disk.Place(disk.OS, lastRunPath(folder), data)
 }
 
 // recall reads what remember noted for the working folder; false if there is nothing, or

@@ -22,7 +22,7 @@
 // A Series is a folder with the two newest checkpoints of a run. Each is a safetensors
 // file followed by a trailer with the SHA-256 of everything before it:
 //
-//	series := checkpoint.OpenSeries(work.Path("checkpoints"))
+//	series := checkpoint.OpenSeries(work.FS, work.Path("checkpoints"))
 //	f, step, err := series.Latest()     // nil, 0: begin at the beginning
 //	err = series.Save(step, tensors, meta)
 package checkpoint

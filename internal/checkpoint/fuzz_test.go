@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"lfm/internal/disk"
 	"lfm/internal/fuzztest"
 )
 
@@ -19,7 +20,7 @@ func FuzzSeries(f *testing.F) {
 	f.Add(whole[:len(whole)-1], true)
 	f.Add([]byte{}, true)
 	f.Add([]byte("\xff\xff\xff\xff\xff\xff\xff\x7f{}"), true)
-	s := OpenSeries(f.TempDir())
+	s := OpenSeries(disk.OS, f.TempDir())
 	if err := s.Save(100, tensors, meta); err != nil {
 		f.Fatal(err)
 	}

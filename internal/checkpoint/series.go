@@ -10,10 +10,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
+
+	"lfm/internal/disk"
 )
 
 // keep is how many checkpoints a series has: the newest, and one to fall back to.
@@ -37,10 +38,13 @@ const (
 //	step-000000450.checkpoint
 //
 // for one writer at a time.
-type Series struct{ dir string }
+type Series struct {
+	fs  disk.FS
+	dir string
+}
 
 // OpenSeries is the series in dir, which Save makes when it has to.
-func OpenSeries(dir string) *Series { return &Series{dir} }
+func OpenSeries(fsys disk.FS, dir string) *Series { return &Series{fsys, dir} }
 
 func (s *Series) path(step int) string {
 	return filepath.Join(s.dir, fmt.Sprintf("%s%09d%s", prefix, step, suffix))
@@ -61,17 +65,18 @@ func (s *Series) Save(step int, tensors []Tensor, meta map[string]string) error 
 
 func (s *Series) save(step int, tensors []Tensor, meta map[string]string) error {
 	// Not its parents: a work area that somebody deleted is not to come back in part.
-	if err := os.Mkdir(s.dir, 0o777); err != nil && !errors.Is(err, fs.ErrExist) {
+	if err := disk.Mkdir(s.fs, s.dir); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	aside := filepath.Join(s.dir, unready)
-	if err := writeTrailed(aside, tensors, meta); err != nil {
+	draft, err := disk.Create(s.fs, filepath.Join(s.dir, unready), s.path(step))
+	if err != nil {
 		return err
 	}
-	if err := os.Rename(aside, s.path(step)); err != nil {
+	defer draft.Abort()
+	if err := writeTrailed(draft, tensors, meta); err != nil {
 		return err
 	}
-	if err := syncDir(s.dir); err != nil {
+	if err := draft.Commit(); err != nil {
 		return err
 	}
 	steps, err := s.steps()
@@ -84,7 +89,7 @@ func (s *Series) save(step int, tensors []Tensor, meta map[string]string) error 
 			older++
 		}
 		if have > step || older > keep {
-			if err := os.Remove(s.path(have)); err != nil {
+			if err := s.fs.Remove(s.path(have)); err != nil {
 				return err
 			}
 		}
@@ -92,23 +97,13 @@ func (s *Series) save(step int, tensors []Tensor, meta map[string]string) error 
 	return nil
 }
 
-// writeTrailed writes safetensors and trailer to path and syncs them.
-func writeTrailed(path string, tensors []Tensor, meta map[string]string) error {
-	f, err := os.Create(path)
-	if err != nil {
+// writeTrailed writes safetensors and trailer.
+func writeTrailed(w io.Writer, tensors []Tensor, meta map[string]string) error {
+	h := sha256.New()
+	if err := Write(io.MultiWriter(w, h), tensors, meta); err != nil {
 		return err
 	}
-	h := sha256.New()
-	err = Write(io.MultiWriter(f, h), tensors, meta)
-	if err == nil {
-		_, err = f.Write(h.Sum([]byte(magic)))
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	if cerr := f.Close(); err == nil {
-		err = cerr
-	}
+	_, err := w.Write(h.Sum([]byte(magic)))
 	return err
 }
 
@@ -183,20 +178,4 @@ func readTrailed(path string) (*File, error) {
 		return nil, errTorn
 	}
 	return read(r, size)
-}
-
-// syncDir makes a rename durable; Windows does so itself.
-func syncDir(dir string) error {
-	if runtime.GOOS == "windows" {
-		return nil
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	if err := d.Sync(); err != nil && !errors.Is(err, errors.ErrUnsupported) && !errors.Is(err, fs.ErrInvalid) {
-		return err
-	}
-	return nil
 }

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+
+	"lfm/internal/disk"
 )
 
 func save(t *testing.T, s *Series, step int) {
@@ -42,7 +44,9 @@ func names(t *testing.T, s *Series) []string {
 	return names
 }
 
-func newSeries(t *testing.T) *Series { return OpenSeries(filepath.Join(t.TempDir(), "checkpoints")) }
+func newSeries(t *testing.T) *Series {
+	return OpenSeries(disk.OS, filepath.Join(t.TempDir(), "checkpoints"))
+}
 
 // TestRotation keeps the newest two, by step and not by name.
 func TestRotation(t *testing.T) {
@@ -138,7 +142,7 @@ func TestSaveFails(t *testing.T) {
 	if err := os.WriteFile(file, nil, fs.FileMode(0o666)); err != nil {
 		t.Fatal(err)
 	}
-	if err := OpenSeries(filepath.Join(file, "x")).Save(1, nil, nil); err == nil {
+	if err := OpenSeries(disk.OS, filepath.Join(file, "x")).Save(1, nil, nil); err == nil {
 		t.Error("saved under a file")
 	}
 }

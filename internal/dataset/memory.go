@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"lfm/artifacts"
+	"lfm/internal/disk"
 )
 
 // stamp is what the file system says about a file without reading it: if it is the same as before, so are the bytes,
@@ -193,8 +194,5 @@ func (m *memory) save(files []file, sums []artifacts.ID, before time.Time) {
 	if err := os.Mkdir(filepath.Dir(m.file), 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
 		return
 	}
-	aside := fmt.Sprintf("%s.%d", m.file, os.Getpid())
-	if err := os.WriteFile(aside, data, 0o644); err != nil || os.Rename(aside, m.file) != nil {
-		os.Remove(aside)
-	}
+	disk.Place(disk.OS, m.file, data)
 }

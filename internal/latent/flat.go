@@ -2,12 +2,14 @@ package latent
 
 import (
 	"bufio"
+	"crypto/rand"
 	"encoding/hex"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"unsafe"
+
+	"lfm/internal/disk"
 )
 
 // flatFile is all latents end to end, wherever they are.
@@ -30,6 +32,9 @@ func newSink(s Summary, o Options, digest [32]byte) (sink, error) {
 	if limit := o.Memory; bytes <= limit || limit == 0 && bytes <= DefaultMemory {
 		return &resident{size: size, all: make([]float32, 0, bytes/4)}, nil
 	}
+	if o.FS == nil {
+		o.FS = disk.OS
+	}
 	dir := o.Work
 	if dir == "" {
 		dir = os.TempDir()
@@ -38,7 +43,7 @@ func newSink(s Summary, o Options, digest [32]byte) (sink, error) {
 	if info, err := os.Stat(path); err == nil && info.Size() == bytes {
 		return &spilled{path: path, size: size, rows: s.Rows}, nil
 	}
-	f, err := os.CreateTemp(dir, "latents-*.f32"+aside)
+	f, err := disk.Create(o.FS, filepath.Join(dir, "latents-"+rand.Text()+".f32"+aside), path)
 	if err != nil {
 		return nil, fmt.Errorf("spill latents: %w", err)
 	}
@@ -77,7 +82,7 @@ func (s *spilled) finish() (flatFile, error) {
 // spill writes latents to a flat file of the machine's own float32.
 type spill struct {
 	spilled
-	file *os.File
+	file *disk.Draft
 	out  *bufio.Writer
 }
 
@@ -89,10 +94,11 @@ func (s *spill) write(l []float32) error {
 	return err
 }
 
-func (s *spill) abort() { finish(s.file, s.path, io.ErrUnexpectedEOF) }
+func (s *spill) abort() { s.file.Abort() }
 
 func (s *spill) finish() (flatFile, error) {
-	if err := finish(s.file, s.path, s.out.Flush()); err != nil {
+	s.out.Flush() // Commit returns its error
+	if err := s.file.Commit(); err != nil {
 		return nil, fmt.Errorf("spill latents: %w", err)
 	}
 	return s.spilled.finish()

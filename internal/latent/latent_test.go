@@ -15,6 +15,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"lfm/internal/disk"
 	"lfm/internal/fuzztest"
 	"lfm/internal/rng"
 )
@@ -45,7 +46,7 @@ func row(h Header, i int) Row {
 // write writes the shards of a set that are not there yet.
 func write(t testing.TB, dir string, h Header, rows int) (Summary, error) {
 	t.Helper()
-	w, err := NewWriter(dir, h, rows)
+	w, err := NewWriter(disk.OS, dir, h, rows)
 	if err != nil {
 		return Summary{}, err
 	}
@@ -184,7 +185,7 @@ func TestResume(t *testing.T) {
 	if err := os.Truncate(filepath.Join(broken, ShardName(1)), 5000); err != nil {
 		t.Fatal(err)
 	}
-	w, _ := NewWriter(broken, h, rows)
+	w, _ := NewWriter(disk.OS, broken, h, rows)
 	for s, want := range []string{"true <nil>", "false", "false <nil>", "true <nil>"} {
 		done, why := w.Finished(background, s)
 		if got := fmt.Sprint(done, " ", why); !strings.HasPrefix(got, want) || s == 1 && why == nil {
@@ -279,7 +280,7 @@ func TestRefusedRows(t *testing.T) {
 		"inf":   func(r *Row) { r.Latent = []float32{1, float32(math.Inf(-1))} },
 	} {
 		dir := t.TempDir()
-		w, _ := NewWriter(dir, h, 2)
+		w, _ := NewWriter(disk.OS, dir, h, 2)
 		out, err := w.Create(0)
 		if err != nil {
 			t.Fatal(err)
@@ -296,7 +297,7 @@ func TestRefusedRows(t *testing.T) {
 			t.Errorf("%s: %v was left behind", name, files)
 		}
 	}
-	if _, err := NewWriter(t.TempDir(), h, 0); err == nil {
+	if _, err := NewWriter(disk.OS, t.TempDir(), h, 0); err == nil {
 		t.Error("a set without rows was begun")
 	}
 }
@@ -304,7 +305,7 @@ func TestRefusedRows(t *testing.T) {
 // TestMissingRows: a shard that is closed early is no shard, and a set without training rows has no statistics.
 func TestMissingRows(t *testing.T) {
 	h, dir := header(1, 1, 2), t.TempDir()
-	w, _ := NewWriter(dir, h, 2)
+	w, _ := NewWriter(disk.OS, dir, h, 2)
 	out, _ := w.Create(0)
 	out.Append(row(h, 0))
 	if out.Close() == nil {
@@ -313,7 +314,7 @@ func TestMissingRows(t *testing.T) {
 	if _, err := w.Finish(); err == nil {
 		t.Error("a set was finished without its shard")
 	}
-	w, _ = NewWriter(dir, h, 1)
+	w, _ = NewWriter(disk.OS, dir, h, 1)
 	out, _ = w.Create(0)
 	out.Append(row(h, 3))
 	if err := out.Close(); err != nil {
@@ -337,12 +338,12 @@ func TestOtherSet(t *testing.T) {
 	} {
 		other := h
 		change(&other)
-		w, _ := NewWriter(dir, other, 5)
+		w, _ := NewWriter(disk.OS, dir, other, 5)
 		if done, why := w.Finished(background, 0); done || why == nil {
 			t.Errorf("%s: the shard of another set is finished", name)
 		}
 	}
-	w, _ := NewWriter(dir, h, 6)
+	w, _ := NewWriter(disk.OS, dir, h, 6)
 	if done, why := w.Finished(background, 0); done || why == nil {
 		t.Error("a shard with a row too few is finished")
 	}
@@ -441,7 +442,7 @@ func checkRewrite(t *testing.T, h Header, rows []Row) {
 		}
 	}
 	dir := t.TempDir()
-	w, err := NewWriter(dir, h, len(rows))
+	w, err := NewWriter(disk.OS, dir, h, len(rows))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -520,7 +521,7 @@ func FuzzRoundTrip(f *testing.F) {
 		dir := t.TempDir()
 		h := header(1, 1, 2)
 		h.Classes = []string{"other", class}
-		w, err := NewWriter(dir, h, 1)
+		w, err := NewWriter(disk.OS, dir, h, 1)
 		if !utf8.ValidString(class) {
 			if err == nil {
 				t.Errorf("class %q was taken", class)

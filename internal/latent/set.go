@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"lfm/internal/disk"
 )
 
 // DefaultMemory is how many bytes of latents a Set keeps in memory unless told otherwise.
@@ -14,8 +16,9 @@ const DefaultMemory = 1 << 30
 
 // Options say how a set is held.
 type Options struct {
-	Memory int64  // bytes of latents to keep in memory; 0 is DefaultMemory. Larger sets are spilled to a file
-	Work   string // folder for that file, which a later Open finds again; "" is the system's folder for temporary files
+	Memory int64   // bytes of latents to keep in memory; 0 is DefaultMemory. Larger sets are spilled to a file
+	FS     disk.FS // writes that file; nil is disk.OS
+	Work   string  // folder for that file, which a later Open finds again; "" is the system's folder for temporary files
 }
 
 // Set is a set of latents opened for random access by row, 0 … Len()-1, in the order in which they were written. It may

@@ -18,6 +18,8 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/array"
 	"github.com/apache/arrow/go/v15/arrow/ipc"
 	"github.com/apache/arrow/go/v15/arrow/memory"
+
+	"lfm/internal/disk"
 )
 
 // Row is one latent. Latent has h·w·C numbers; Label is the number of a class; Split is Train or Test. Bytes of an ID that
@@ -33,7 +35,7 @@ type Row struct {
 // Writer fills a folder with the shards of a set whose number of rows is known beforehand. A shard appears under its
 // name whole or not at all, so a writer that is opened again on the folder goes on behind the finished ones:
 //
-//	w, err := latent.NewWriter(dir, header, rows)
+//	w, err := latent.NewWriter(disk.OS, dir, header, rows)
 //	for s := range w.Shards() {
 //		if done, _ := w.Finished(ctx, s); done {
 //			continue
@@ -48,6 +50,7 @@ type Row struct {
 //
 // It serves one goroutine.
 type Writer struct {
+	fs     disk.FS
 	dir    string
 	header Header
 	rows   int
@@ -55,14 +58,14 @@ type Writer struct {
 }
 
 // NewWriter returns the writer of a set of rows rows into dir, which exists.
-func NewWriter(dir string, h Header, rows int) (*Writer, error) {
+func NewWriter(fsys disk.FS, dir string, h Header, rows int) (*Writer, error) {
 	if err := h.validate(); err != nil {
 		return nil, fmt.Errorf("write latents: %w", err)
 	}
 	if rows < 1 {
 		return nil, errors.New("write latents: there are no rows")
 	}
-	return &Writer{dir, h, rows, make([]*Shard, (rows+ShardRows-1)/ShardRows)}, nil
+	return &Writer{fsys, dir, h, rows, make([]*Shard, (rows+ShardRows-1)/ShardRows)}, nil
 }
 
 // Size returns how many numbers a latent has.
@@ -104,7 +107,7 @@ func (w *Writer) Finished(ctx context.Context, shard int) (done bool, why error)
 func (w *Writer) Create(shard int) (*ShardWriter, error) {
 	from, to := w.Rows(shard)
 	path := filepath.Join(w.dir, ShardName(shard))
-	s, err := createShard(path, w.header, to-from)
+	s, err := createShard(w.fs, path, w.header, to-from)
 	if err != nil {
 		return nil, fmt.Errorf("write latents: %w", err)
 	}
@@ -131,41 +134,14 @@ func (w *Writer) Finish() (Summary, error) {
 	if err != nil {
 		return s, fmt.Errorf("write latents: %w", err)
 	}
-	if err := writeWhole(filepath.Join(w.dir, SummaryName), text); err != nil {
+	if err := disk.Replace(w.fs, w.dir, filepath.Join(w.dir, SummaryName), text); err != nil {
 		return s, fmt.Errorf("write latents: %w", err)
 	}
 	return s, nil
 }
 
-// writeWhole writes a file aside, syncs and renames it.
-func writeWhole(path string, data []byte) error {
-	f, err := os.Create(path + aside)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	return finish(f, path, err)
-}
-
 // aside ends the name of a file that is not whole yet.
 const aside = ".part"
-
-// finish gives a file its name, if nothing went wrong before, and removes it otherwise.
-func finish(f *os.File, path string, err error) error {
-	if err == nil {
-		err = f.Sync()
-	}
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		os.Remove(f.Name())
-	}
-	return err
-}
 
 // batchFloats is how many floats of latents a record batch holds at most (4 MiB): the memory that writing needs.
 const batchFloats = 1 << 20
@@ -178,7 +154,7 @@ type ShardWriter struct {
 	header   Header
 	want     int
 	path     string
-	file     *os.File
+	file     *disk.Draft
 	out      *digester
 	arrow    *ipc.FileWriter
 	schema   *arrow.Schema
@@ -194,8 +170,8 @@ type ShardWriter struct {
 	failed   error
 }
 
-func createShard(path string, h Header, rows int) (*ShardWriter, error) {
-	f, err := os.Create(path + aside)
+func createShard(fsys disk.FS, path string, h Header, rows int) (*ShardWriter, error) {
+	f, err := disk.Create(fsys, path+aside, path)
 	if err != nil {
 		return nil, err
 	}
@@ -295,7 +271,11 @@ func (w *ShardWriter) Close() error {
 	if err == nil {
 		err = w.out.Flush()
 	}
-	if err = finish(w.file, w.path, err); err != nil {
+	if err == nil {
+		err = w.file.Commit()
+	}
+	if err != nil {
+		w.file.Abort()
 		if err == w.failed {
 			return err
 		}
@@ -307,9 +287,7 @@ func (w *ShardWriter) Close() error {
 }
 
 // Abort gives the shard up and removes what was written of it.
-func (w *ShardWriter) Abort() {
-	finish(w.file, w.path, errors.New("given up"))
-}
+func (w *ShardWriter) Abort() { w.file.Abort() }
 
 // digester hashes and counts what is written. It is a WriteSeeker because ipc.NewFileWriter asks for one, though all it
 // ever seeks is where it stands.

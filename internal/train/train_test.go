@@ -18,6 +18,7 @@ import (
 	"gorgonia.org/gorgonia"
 
 	"lfm/internal/checkpoint"
+	"lfm/internal/disk"
 	"lfm/internal/engine"
 	"lfm/internal/engine/cpu"
 	"lfm/internal/nn"
@@ -65,7 +66,7 @@ func newBench(t *testing.T, dir string) *bench {
 	settings.LearningRate = 0.02
 	return &bench{machine: machine, params: params, job: Job{
 		Settings: settings, Seed: 3, Params: params, Machine: machine,
-		Inputs: []*gorgonia.Node{x, y}, Draw: draw, Series: checkpoint.OpenSeries(dir),
+		Inputs: []*gorgonia.Node{x, y}, Draw: draw, Series: checkpoint.OpenSeries(disk.OS, dir),
 		EvaluateEvery: 14,
 		// The sum of all weights: a figure that tells whether they are the right ones.
 		Evaluate: func(done int) (Figures, error) {
@@ -530,7 +531,7 @@ func TestWindowText(t *testing.T) {
 func TestOtherModel(t *testing.T) {
 	dir := t.TempDir()
 	tensors := []checkpoint.Tensor{{Name: "weights.0.weight", Shape: []int{2}, Data: []float32{1, 2}}}
-	if err := checkpoint.OpenSeries(dir).Save(5, tensors, nil); err != nil {
+	if err := checkpoint.OpenSeries(disk.OS, dir).Save(5, tensors, nil); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := Run(context.Background(), newBench(t, dir).job); err == nil || !strings.Contains(err.Error(), "0.weight") {

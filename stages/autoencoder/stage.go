@@ -76,7 +76,7 @@ func (s *stage) Run(ctx context.Context, in pipeline.Inputs, work artifacts.Work
 	metrics, err := train.Run(ctx, train.Job{
 		Settings: s.config.Settings, Seed: s.env.Seed, Params: graph.Params, Machine: machine,
 		Inputs: gorgonia.Nodes{graph.X, graph.Noise}, Draw: draw.step,
-		Series:  checkpoint.OpenSeries(work.Path("checkpoints")),
+		Series:  checkpoint.OpenSeries(work.FS, work.Path("checkpoints")),
 		Observe: train.Observer{Resumed: l.Resumed, Progress: l.Progress, Checkpoint: l.Checkpoint, Warn: l.Warn},
 	})
 	if err != nil {

@@ -2,7 +2,6 @@ package decode
 
 import (
 	"bytes"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +12,7 @@ import (
 	"strings"
 
 	"lfm/artifacts"
+	"lfm/internal/disk"
 	"lfm/internal/picture"
 )
 
@@ -63,24 +63,12 @@ func SafeName(class string) string {
 }
 
 // WritePicture writes a picture's file, whole or not at all, and the folder that it lies in.
-func WritePicture(path string, m *picture.Image, texts []picture.Text) error {
+func WritePicture(fsys disk.FS, path string, m *picture.Image, texts []picture.Text) error {
 	var data bytes.Buffer
 	if err := picture.Encode(&data, m, texts); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
-		return err
-	}
-	// Not synced: what a crash of the machine tears, ReadPicture finds out.
-	aside := filepath.Join(filepath.Dir(path), "."+rand.Text()+".part")
-	err := os.WriteFile(aside, data.Bytes(), 0o666)
-	if err == nil {
-		err = os.Rename(aside, path)
-	}
-	if err != nil {
-		os.Remove(aside)
-	}
-	return err
+	return disk.Place(fsys, path, data.Bytes()) // what a crash of the machine tears, ReadPicture finds out
 }
 
 // maxPicture is more bytes than the file of any picture has; what is longer is not read on.
@@ -126,11 +114,8 @@ func CopyOut(a *artifacts.Artifact, dir string) error {
 	if id == a.ID.String() && !slices.ContainsFunc(a.Files, func(f artifacts.File) bool { return sizeOf(dir, f.Name) != f.Size }) {
 		return nil
 	}
-	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return err
-	}
 	all := slices.Compact(slices.Sorted(slices.Values(append(slices.Clone(names), before...))))
-	if err := os.WriteFile(stamp, stampText("", all), 0o666); err != nil {
+	if err := disk.Place(disk.OS, stamp, stampText("", all)); err != nil {
 		return err
 	}
 	for _, name := range before {
@@ -145,15 +130,11 @@ func CopyOut(a *artifacts.Artifact, dir string) error {
 		if err != nil {
 			return err
 		}
-		path := filepath.Join(dir, filepath.FromSlash(name))
-		if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
-			return err
-		}
-		if err := os.WriteFile(path, data, 0o666); err != nil {
+		if err := disk.Place(disk.OS, filepath.Join(dir, filepath.FromSlash(name)), data); err != nil {
 			return err
 		}
 	}
-	return os.WriteFile(stamp, stampText(a.ID.String(), names), 0o666)
+	return disk.Place(disk.OS, stamp, stampText(a.ID.String(), names))
 }
 
 func stampText(id string, names []string) []byte {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"lfm/artifacts"
+	"lfm/internal/disk"
 	"lfm/internal/picture"
 )
 
@@ -39,7 +40,7 @@ func TestPictureFile(t *testing.T) {
 	if _, ok := ReadPicture(path, texts); ok {
 		t.Error("a picture is there before it is written")
 	}
-	if err := WritePicture(path, m, texts); err != nil {
+	if err := WritePicture(disk.OS, path, m, texts); err != nil {
 		t.Fatal(err)
 	}
 	if got, ok := ReadPicture(path, texts[:1]); !ok || !slices.Equal(got.Pix, m.Pix) || got.W != 5 || got.H != 4 {

@@ -83,7 +83,7 @@ func (s *stage) Run(ctx context.Context, in pipeline.Inputs, work artifacts.Work
 	}
 	began, drawn := time.Now(), 0
 	err = Generate(ctx, backend, ae, fl, r, func(d Drawn) error {
-		if err := WritePicture(g.path(d), d.Image, d.Text); err != nil {
+		if err := WritePicture(work.FS, g.path(d), d.Image, d.Text); err != nil {
 			return err
 		}
 		if drawn++; drawn%s.config.Batch == 0 || kept+drawn == len(r.Labels) {

@@ -65,7 +65,7 @@ func (s *stage) Run(ctx context.Context, in pipeline.Inputs, work artifacts.Work
 	shape := latent.Shape{H: side, W: side, C: model.Arch.LatentChannels}
 	e := &encoding{set: set, coder: coder, rows: rowsOf(set, s.config.HFlip),
 		pixels: set.Size() * set.Size() * 3, size: shape.Size(), listen: l, began: time.Now()}
-	e.writer, err = latent.NewWriter(work.Dir, latent.Header{
+	e.writer, err = latent.NewWriter(work.FS, work.Dir, latent.Header{
 		Shape:       shape,
 		Classes:     set.Classes(),
 		Autoencoder: in.Artifacts["autoencoder"].ID.String(),

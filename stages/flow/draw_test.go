@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"lfm/internal/disk"
 	"lfm/internal/latent"
 	"lfm/internal/path"
 	"lfm/internal/rng"
@@ -19,7 +20,7 @@ func latents(t *testing.T, dir string, shape latent.Shape, classes, rows int, me
 	for c := range classes {
 		h.Classes = append(h.Classes, fmt.Sprintf("class %d", c))
 	}
-	w, err := latent.NewWriter(dir, h, rows)
+	w, err := latent.NewWriter(disk.OS, dir, h, rows)
 	if err != nil {
 		t.Fatal(err)
 	}

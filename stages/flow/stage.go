@@ -43,7 +43,7 @@ type stage struct {
 
 // Run trains the flow on the latents of the training split.
 func (s *stage) Run(ctx context.Context, in pipeline.Inputs, work artifacts.Workspace, out *artifacts.Builder, l pipeline.Listener) error {
-	set, err := latent.Open(ctx, in.Artifacts["encode"].Path, latent.Options{Work: work.Dir})
+	set, err := latent.Open(ctx, in.Artifacts["encode"].Path, latent.Options{FS: work.FS, Work: work.Dir})
 	if err != nil {
 		return err
 	}
@@ -75,7 +75,7 @@ func (s *stage) Run(ctx context.Context, in pipeline.Inputs, work artifacts.Work
 	}
 	defer machine.Close()
 
-	watch, err := s.newWatch(in, set, spec, backend, machine, l)
+	watch, err := s.newWatch(work.FS, in, set, spec, backend, machine, l)
 	if err != nil {
 		return err
 	}
@@ -84,7 +84,7 @@ func (s *stage) Run(ctx context.Context, in pipeline.Inputs, work artifacts.Work
 	metrics, err := train.Run(ctx, train.Job{
 		Settings: s.config.Settings, Seed: s.env.Seed, Params: graph.Params, Machine: machine,
 		Inputs: gorgonia.Nodes{graph.Zt, graph.T, graph.Labels, graph.Target}, Draw: draw.step,
-		Series:        checkpoint.OpenSeries(work.Path("checkpoints")),
+		Series:        checkpoint.OpenSeries(work.FS, work.Path("checkpoints")),
 		Evaluate:      func(done int) (train.Figures, error) { return watch.during(ctx, done) },
 		EvaluateEvery: max(1, s.config.Steps/evaluations),
 		Observe:       train.Observer{Resumed: l.Resumed, Progress: l.Progress, Checkpoint: l.Checkpoint, Warn: l.Warn},

@@ -4,9 +4,9 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 
+	"lfm/internal/disk"
 	"lfm/internal/engine"
 	"lfm/internal/latent"
 	"lfm/internal/metrics"
@@ -50,6 +50,7 @@ const (
 // watch measures a network while it learns, and shows what it draws.
 type watch struct {
 	stage   *stage
+	fs      disk.FS // for previews
 	set     *latent.Set
 	spec    *Spec
 	rows    []int // held out
@@ -63,8 +64,8 @@ type watch struct {
 	size    int // of a picture
 }
 
-func (s *stage) newWatch(in pipeline.Inputs, set *latent.Set, spec *Spec, b engine.Backend, trained engine.Machine, l pipeline.Listener) (*watch, error) {
-	w := &watch{stage: s, set: set, spec: spec, rows: set.Rows(latent.Test), listen: l}
+func (s *stage) newWatch(fsys disk.FS, in pipeline.Inputs, set *latent.Set, spec *Spec, b engine.Backend, trained engine.Machine, l pipeline.Listener) (*watch, error) {
+	w := &watch{stage: s, fs: fsys, set: set, spec: spec, rows: set.Rows(latent.Test), listen: l}
 	if len(w.rows) == 0 {
 		w.rows = set.Rows(latent.Train)
 	}
@@ -250,12 +251,8 @@ func (w *watch) preview(ctx context.Context, done int) error {
 	if err := picture.Encode(&file, picture.Grid(rows, fmt.Sprintf("after %d steps", done)), nil); err != nil {
 		return err
 	}
-	dir := w.stage.env.OutDir
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return err
-	}
-	name := filepath.Join(dir, fmt.Sprintf("preview-%06d.png", done))
-	if err := os.WriteFile(name, file.Bytes(), 0o644); err != nil {
+	name := filepath.Join(w.stage.env.OutDir, fmt.Sprintf("preview-%06d.png", done))
+	if err := disk.Place(w.fs, name, file.Bytes()); err != nil {
 		return err
 	}
 	w.listen.Picture("preview", name)
