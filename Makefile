@@ -3,7 +3,7 @@ export CGO_ENABLED := 0
 GO ?= go
 
 .DEFAULT_GOAL := help
-.PHONY: help build test race check lint noasm cross fuzz generate readers bench bench-peer
+.PHONY: help build test long race check lint noasm cross fuzz generate readers bench bench-peer
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -13,6 +13,9 @@ build: ## build ./lfm
 
 test: ## every test
 	$(GO) test ./...
+
+long: ## that nothing grows over 10,000 training steps and 2,000 pictures
+	LFM_LONG=1 $(GO) test ./cmd/lfm -run TestLong -count=1 -v
 
 race: ## the fast tests under the race detector (needs gcc)
 	CGO_ENABLED=1 $(GO) test -race -short ./artifacts ./pipeline ./internal/checkpoint ./internal/dataset ./internal/latent ./internal/engine/... ./internal/train ./stages/...
