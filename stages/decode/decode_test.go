@@ -16,6 +16,8 @@ import (
 
 	"lfm/artifacts"
 	"lfm/internal/checkpoint"
+	"lfm/internal/disk"
+	"lfm/internal/disk/disktest"
 	"lfm/internal/engine/cpu"
 	"lfm/internal/latent"
 	"lfm/internal/ops/optest"
@@ -231,6 +233,46 @@ func TestResume(t *testing.T) {
 	}
 	if got.ID != want.ID || resumed != 9 || checkpoints != 3 {
 		t.Errorf("resumed after %d pictures, %d batches: output %s, want %s", resumed, checkpoints, got.ID.Short(), want.ID.Short())
+	}
+}
+
+// TestBrokenDisk: whichever write to the work area fails, is torn, or is the last before the
+// process or the machine ends, the next run goes on from there to the bytes of a straight run.
+func TestBrokenDisk(t *testing.T) {
+	b := pipelinetest.New(t)
+	in := inputs(t, b, "cat", "dog")
+	c := &Config{PerClass: 1, Guidance: 1, Steps: 1, Solver: "euler", Weights: "ema", Batch: 1}
+	want := b.Run(Kind(pipelinetest.CPU), c, in)
+	stage, err := Kind(pipelinetest.CPU).Open(c, b.Env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := func(dir string, fsys disk.FS) (artifacts.ID, error) {
+		out, err := b.Store.Build(Output)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer out.Discard()
+		if err := stage.Run(t.Context(), in, artifacts.Workspace{Dir: dir, FS: fsys}, out, nil); err != nil {
+			return artifacts.ID{}, err
+		}
+		key := "in " + dir
+		a, err := out.Publish(artifacts.HashText(key), key, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a.ID, nil
+	}
+	for _, fault := range []disktest.Fault{disktest.NoSpace, disktest.Torn, disktest.PowerLoss} {
+		met := true
+		for n := 1; met; n++ {
+			dir, f := t.TempDir(), disktest.New(t.TempDir(), n, fault)
+			run(dir, f) // most faults end it
+			met = f.Hit() != ""
+			if got, err := run(dir, disk.OS); err != nil || got != want.ID {
+				t.Errorf("%v at %s: then output %s, want %s (%v)", fault, f.Hit(), got.Short(), want.ID.Short(), err)
+			}
+		}
 	}
 }
 
