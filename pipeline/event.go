@@ -25,6 +25,7 @@ const (
 	StageFailed      = "stage_failed"      // Error
 	StageInterrupted = "stage_interrupted" // Message
 	SourceStarted    = "source_started"    // a data set is being indexed
+	SourceProgress   = "source_progress"   // Message says what is done with images; Step, Steps, ItemsPerS
 	SourceCached     = "source_cached"     // ActionID, OutputID
 	SourceFinished   = "source_finished"   // ActionID, OutputID, Seconds
 	RunFinished      = "run_finished"      // Executed, Cached, Seconds; Error unless all went well
@@ -58,6 +59,7 @@ var alwaysWritten = map[string][]string{
 	StageStarted:    {"action_id"},
 	StageResumed:    {"step"},
 	StageProgress:   {"step", "steps", "loss", "items_per_s"},
+	SourceProgress:  {"message", "step", "steps", "items_per_s"},
 	StageCheckpoint: {"step"},
 	StageWarning:    {"message"},
 	StageCached:     {"output_id"},
@@ -124,6 +126,11 @@ func (l Listener) send(e Event) {
 // itemsPerS are images or samples a second, never part of an artifact.
 func (l Listener) Progress(step, steps int, loss, itemsPerS float64) {
 	l.send(Event{Event: StageProgress, Step: step, Steps: steps, Loss: loss, ItemsPerS: itemsPerS})
+}
+
+// sourceProgress reports how far a data set has been looked through.
+func (l Listener) sourceProgress(doing string, done, total int, perSecond float64) {
+	l.send(Event{Event: SourceProgress, Message: doing, Step: done, Steps: total, ItemsPerS: perSecond})
 }
 
 // Resumed reports that the stage goes on from the state after step.

@@ -334,7 +334,7 @@ func interrupted(ctx context.Context, stages []string) error {
 // bringUp makes sure that a node's output is in the store. Whoever holds the action's lock
 // computes; another run that wants the same waits for it and then finds it made.
 func (x *execution) bringUp(ctx context.Context, n *Node, threads int) (*finding, error) {
-	f, err := x.look(ctx, n, x.found)
+	f, err := x.look(ctx, n, x.found, x.listener(n))
 	if err == nil {
 		err = f.err
 	}
@@ -437,7 +437,7 @@ func (x *execution) payload(ctx context.Context, n *Node, f *finding, threads in
 	ctx, l, stop := x.whileHeld(ctx, x.listener(n))
 	defer stop()
 	if n.IsSource() {
-		return x.Graph.locate(n, f.source.Index(ctx, out, func(msg string) { l.Warn("%s", msg) }))
+		return x.Graph.locate(n, f.source.Index(ctx, out, func(msg string) { l.Warn("%s", msg) }, l.sourceProgress))
 	}
 	stage, err := n.Kind.Open(n.Config, Env{
 		Seed: n.Seed, Threads: threads, Device: x.device(),
@@ -511,7 +511,7 @@ func (x *execution) listener(n *Node) Listener {
 			switch e.Event {
 			case StageResumed:
 				s.Resumed = append(s.Resumed, e.Step)
-			case StageProgress:
+			case StageProgress, SourceProgress:
 				s.ItemsPerS = e.ItemsPerS
 			}
 		})

@@ -482,7 +482,7 @@ func TestEvents(t *testing.T) {
 		}
 		return strings.Join(told, ", ")
 	}
-	const first = "run_started , source_started critters, source_finished critters, " +
+	const first = "run_started , source_started critters, source_progress critters, source_finished critters, " +
 		"stage_started autoencoder, progress autoencoder, stage_finished autoencoder, " +
 		"stage_started encode, checkpoint encode, picture encode, warning encode, progress encode, stage_finished encode, run_finished "
 	if got := tell(Options{Until: "encode"}); got != first {
@@ -503,6 +503,7 @@ func TestEventJSON(t *testing.T) {
 	}{
 		{Event{Event: RunFinished, Cached: 4}, `"event":"run_finished","executed":0,"cached":4}`},
 		{Event{Event: StageProgress, Stage: "flow", Steps: 9, Loss: math.NaN()}, `"event":"progress","stage":"flow","step":0,"steps":9,"loss":null,"items_per_s":0}`},
+		{Event{Event: SourceProgress, Stage: "cats", Steps: 9, Message: "decoding"}, `"event":"source_progress","stage":"cats","step":0,"steps":9,"items_per_s":0,"message":"decoding"}`},
 		{Event{Event: StageWarning, Message: "a \"b\""}, `"event":"warning","message":"a \"b\""}`},
 	} {
 		got, err := json.Marshal(c.event)

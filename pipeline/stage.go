@@ -65,12 +65,13 @@ type Inputs struct {
 	Source    Source                         // the data set itself, if the kind reads images
 }
 
-// Source is an opened data set.
+// Source is an opened data set. tell, which may be nil, is told what is being done, with how many images of how many so
+// far, and how many a second.
 type Source interface {
 	// Digest identifies everything that the index and the pixels depend on, never the path.
-	Digest(ctx context.Context) (artifacts.ID, error)
-	// Index writes the payload of the index artifact.
-	Index(ctx context.Context, out *artifacts.Builder, warn func(string)) error
+	Digest(ctx context.Context, tell func(doing string, done, total int, perSecond float64)) (artifacts.ID, error)
+	// Index writes the payload of the index artifact. Killed, the next call goes on where it was.
+	Index(ctx context.Context, out *artifacts.Builder, warn func(string), tell func(doing string, done, total int, perSecond float64)) error
 }
 
 // SourceKind describes data sets: what stands under `datasets:`.
@@ -79,8 +80,8 @@ type SourceKind struct {
 	Config  func() any // as in Kind
 
 	// Open opens a data set. dir is the folder of pipeline.yaml, from which relative
-	// paths start; cacheDir is a folder for what makes digesting quick, and may not exist
-	// yet.
+	// paths start; cacheDir is a folder for what makes digesting and reading quick, and may
+	// not exist yet.
 	Open func(cfg any, dir, cacheDir string) (Source, error)
 }
 

@@ -203,7 +203,7 @@ func (r *Runner) lookAll(ctx context.Context, nodes, forced map[*Node]bool) ([]*
 		if !nodes[n] {
 			continue
 		}
-		f, err := r.look(ctx, n, found)
+		f, err := r.look(ctx, n, found, nil)
 		if err != nil {
 			return nil, err
 		}
@@ -217,11 +217,12 @@ func (r *Runner) lookAll(ctx context.Context, nodes, forced map[*Node]bool) ([]*
 }
 
 // look finds a node's key and what the store has for it. found holds the nodes before; where
-// an input is not made, the key stays empty. An unreadable data set is told in the finding.
-func (r *Runner) look(ctx context.Context, n *Node, found []*finding) (*finding, error) {
+// an input is not made, the key stays empty. An unreadable data set is told in the finding;
+// l is told how far it has been looked through.
+func (r *Runner) look(ctx context.Context, n *Node, found []*finding, l Listener) (*finding, error) {
 	f := &finding{}
 	if n.IsSource() {
-		if f.err = r.openSource(ctx, n, f); f.err != nil {
+		if f.err = r.openSource(ctx, n, f, l); f.err != nil {
 			return f, context.Cause(ctx)
 		}
 	} else {
@@ -252,12 +253,12 @@ func (r *Runner) lookup(n *Node, f *finding) error {
 }
 
 // openSource opens a data set and writes its key text from its digest.
-func (r *Runner) openSource(ctx context.Context, n *Node, f *finding) error {
+func (r *Runner) openSource(ctx context.Context, n *Node, f *finding, l Listener) error {
 	source, err := r.Graph.kinds.Source.Open(n.Config, r.Graph.Dir, filepath.Join(r.Store.Dir(), "cache"))
 	if err != nil {
 		return r.Graph.locate(n, fmt.Errorf("pipeline: data set %s: %w", n.Name, err))
 	}
-	digest, err := source.Digest(ctx)
+	digest, err := source.Digest(ctx, l.sourceProgress)
 	if err != nil {
 		return r.Graph.locate(n, fmt.Errorf("pipeline: data set %s: %w", n.Name, err))
 	}

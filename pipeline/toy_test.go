@@ -127,15 +127,16 @@ func (w *world) openSource(cfg any, dir, cacheDir string) (Source, error) {
 	return toySource{w}, nil
 }
 
-func (s toySource) Digest(ctx context.Context) (artifacts.ID, error) {
+func (s toySource) Digest(ctx context.Context, tell func(string, int, int, float64)) (artifacts.ID, error) {
 	if s.w.digest != nil {
 		return artifacts.ID{}, s.w.digest(ctx)
 	}
 	return artifacts.HashText(s.w.images), nil
 }
 
-func (s toySource) Index(_ context.Context, out *artifacts.Builder, warn func(string)) error {
+func (s toySource) Index(_ context.Context, out *artifacts.Builder, warn func(string), tell func(string, int, int, float64)) error {
 	s.w.count("dataset")
+	tell("decoding", 1, 2, 30)
 	return out.WriteFile("index", []byte("index of "+s.w.images))
 }
 

@@ -48,7 +48,7 @@ const plainEvery = 5 * time.Second
 type plainLog struct {
 	mu    sync.Mutex
 	out   io.Writer
-	began map[string]started // by stage
+	began map[string]started // by stage, or work of a data set
 }
 
 // started is when a stage was first seen at work, for the time left.
@@ -74,7 +74,7 @@ func (p *plainLog) line(e pipeline.Event) string {
 		return name + " started" + because(e.Reason)
 	case pipeline.StageResumed:
 		return fmt.Sprintf("%s goes on from step %d", name, e.Step)
-	case pipeline.StageProgress:
+	case pipeline.StageProgress, pipeline.SourceProgress:
 		return p.progress(name, e)
 	case pipeline.StageWarning:
 		if e.Stage == "" {
@@ -116,14 +116,17 @@ func timeOf(e pipeline.Event) time.Time {
 
 func (p *plainLog) progress(name string, e pipeline.Event) string {
 	left := p.left(e)
-	b, now := p.began[e.Stage], timeOf(e)
+	b, now := p.began[work(e)], timeOf(e)
 	if now.Sub(b.said) < plainEvery && e.Step != e.Steps {
 		return ""
 	}
 	b.said = now
-	p.note(e.Stage, b)
+	p.note(work(e), b)
 	return fmt.Sprintf("%s %s", name, progressText(e, left))
 }
+
+// work is what an event tells the progress of: a stage, or one of the things that are done with a data set's images.
+func work(e pipeline.Event) string { return e.Stage + e.Message }
 
 func (p *plainLog) note(stage string, s started) {
 	if p.began == nil {
@@ -135,10 +138,10 @@ func (p *plainLog) note(stage string, s started) {
 // left is the time that a stage still needs at the speed since its first step seen; nought
 // where that cannot be said.
 func (p *plainLog) left(e pipeline.Event) time.Duration {
-	b, now := p.began[e.Stage], timeOf(e)
+	b, now := p.began[work(e)], timeOf(e)
 	if b.at.IsZero() || e.Step < b.step {
 		b = started{at: now, said: now, step: e.Step} // nothing can be foretold yet, so nothing is said
-		p.note(e.Stage, b)
+		p.note(work(e), b)
 	}
 	done, todo := e.Step-b.step, e.Steps-e.Step
 	if done <= 0 || todo <= 0 {
@@ -147,9 +150,12 @@ func (p *plainLog) left(e pipeline.Event) time.Duration {
 	return now.Sub(b.at) / time.Duration(done) * time.Duration(todo)
 }
 
-// progressText is "350/700  loss 0.9123  1034/s  1m20s left".
+// progressText is "350/700  loss 0.9123  1034/s  1m20s left", behind what is done if the event says so.
 func progressText(e pipeline.Event, left time.Duration) string {
 	text := fmt.Sprintf("%d/%d", e.Step, e.Steps)
+	if e.Message != "" {
+		text = e.Message + " " + text
+	}
 	if e.Loss != 0 {
 		text += fmt.Sprintf("  loss %.4f", e.Loss)
 	}
@@ -167,7 +173,7 @@ func progressText(e pipeline.Event, left time.Duration) string {
 type barLog struct {
 	lines plainLog
 	mu    sync.Mutex
-	stage string
+	work  string
 	bar   *progressbar.ProgressBar
 	drawn time.Time
 }
@@ -178,7 +184,7 @@ const barEvery = 100 * time.Millisecond
 func (b *barLog) event(e pipeline.Event) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if e.Event == pipeline.StageProgress {
+	if e.Event == pipeline.StageProgress || e.Event == pipeline.SourceProgress {
 		b.draw(e)
 		return
 	}
@@ -189,9 +195,9 @@ func (b *barLog) event(e pipeline.Event) {
 }
 
 func (b *barLog) draw(e pipeline.Event) {
-	if b.bar == nil || b.stage != e.Stage || b.bar.GetMax() != e.Steps {
+	if b.bar == nil || b.work != work(e) || b.bar.GetMax() != e.Steps {
 		b.clear()
-		b.stage = e.Stage
+		b.work = work(e)
 		b.bar = progressbar.NewOptions(e.Steps,
 			progressbar.OptionSetWriter(b.lines.out),
 			progressbar.OptionSetDescription(fmt.Sprintf("%-12s", e.Stage)),

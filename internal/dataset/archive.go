@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path"
 	"strings"
@@ -22,7 +23,7 @@ type member struct {
 // archive is what tars and zips have in common: an open file and its members by path.
 type archive struct {
 	mu      sync.Mutex
-	open    *os.File
+	file    *os.File
 	members map[string]member
 }
 
@@ -30,7 +31,7 @@ type archive struct {
 func (a *archive) renew(f *os.File, members map[string]member) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.open, a.members = f, members
+	a.file, a.members = f, members
 }
 
 func (a *archive) find(path string) (*os.File, member, error) {
@@ -40,7 +41,7 @@ func (a *archive) find(path string) (*os.File, member, error) {
 	if !ok {
 		return nil, m, errors.New("is not in the archive any more")
 	}
-	return a.open, m, nil
+	return a.file, m, nil
 }
 
 // memberPath cleans the name of a member; ok is false for what is hidden or lies outside of the archive.
@@ -123,12 +124,12 @@ func sparse(h *tar.Header) bool {
 	return false
 }
 
-func (t *tarTree) read(path string) ([]byte, error) {
+func (t *tarTree) open(path string) (io.ReadCloser, int64, error) {
 	f, m, err := t.find(path)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	return readAll(io.NewSectionReader(f, m.offset, m.size))
+	return io.NopCloser(io.NewSectionReader(f, m.offset, m.size)), m.size, nil
 }
 
 // zipTree is a .zip.
@@ -165,16 +166,11 @@ func (t *zipTree) list(ctx context.Context) (files []file, skipped []Skip, err e
 	return files, skipped, ctx.Err()
 }
 
-func (t *zipTree) read(path string) (data []byte, err error) {
-	defer recovered(&err, "make "+t.path+" again")
+func (t *zipTree) open(path string) (io.ReadCloser, int64, error) {
 	_, m, err := t.find(path)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	r, err := m.file.Open()
-	if err != nil {
-		return nil, err
-	}
-	defer r.Close()
-	return readAll(r)
+	return r, int64(min(m.file.UncompressedSize64, math.MaxInt64)), err
 }

@@ -6,12 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"image"
+	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"lfm/artifacts"
 )
@@ -43,7 +46,8 @@ func (a *array) raw(i int) []byte {
 	return a.pix[i*n : (i+1)*n]
 }
 
-// arrayOrigin takes images from files of numbers: IDX or CIFAR-10. The arrays are read once and stay in memory.
+// arrayOrigin takes images from files of numbers: IDX or CIFAR-10. The arrays are read once, and
+// stay in memory unless all pixels are kept in the cache.
 type arrayOrigin struct {
 	settings
 	kind  string   // "idx" or "cifar"
@@ -55,28 +59,28 @@ type arrayOrigin struct {
 	arrays []array
 }
 
-func (o *arrayOrigin) describe(ctx context.Context) (string, error) {
+func (o *arrayOrigin) describe(ctx context.Context, out io.Writer, tell Progress) error {
 	var files []file
-	for _, name := range o.files {
+	for _, name := range slices.Sorted(slices.Values(o.files)) {
 		info, err := os.Stat(filepath.Join(o.path, name))
 		if err != nil {
-			return "", readError(err)
+			return readError(err)
 		}
 		files = append(files, file{name, stampOf(info)})
 	}
-	sums, err := o.memory.digests(ctx, o.path, files)
+	sums, err := o.memory.digests(ctx, o.path, files, tell)
 	if err != nil {
-		return "", err
+		return err
 	}
-	var b strings.Builder
-	b.WriteString(describeSettings(o.Config, true))
-	for i, name := range o.files {
+	io.WriteString(out, describeSettings(o.Config, true))
+	for _, name := range o.files {
+		i := slices.IndexFunc(files, func(f file) bool { return f.path == name })
 		if err := readable(filepath.Join(o.path, name), sums[i]); err != nil {
-			return "", err
+			return err
 		}
-		fmt.Fprintf(&b, "%s %q\n", sums[i], name)
+		fmt.Fprintf(out, "%s %q\n", sums[i], name)
 	}
-	return b.String(), nil
+	return nil
 }
 
 // load returns the arrays, read anew if fresh is set.
@@ -94,7 +98,7 @@ func (o *arrayOrigin) load(fresh bool) ([]array, error) {
 	return arrays, nil
 }
 
-func (o *arrayOrigin) survey(ctx context.Context) (*Index, error) {
+func (o *arrayOrigin) survey(ctx context.Context, k *kept, tell Progress) (*Index, error) {
 	arrays, err := o.load(true)
 	if err != nil {
 		return nil, err
@@ -113,17 +117,44 @@ func (o *arrayOrigin) survey(ctx context.Context) (*Index, error) {
 			if !splitKnown {
 				split = splitOf(id, o.TestFraction)
 			}
-			x.Items = append(x.Items, Item{ID: id, Split: split, Digest: sha256.Sum256(a.raw(i))})
+			x.Items = append(x.Items, entry{Item: Item{ID: id, Split: split}})
 			classes = append(classes, name(label))
 		}
 	}
 	if len(x.Items) == 0 {
 		return nil, fieldError{"source", fmt.Sprintf("names %s, whose files hold no image", o.path)}
 	}
-	if err := ctx.Err(); err != nil {
+	if err := o.examine(ctx, arrays, x, k, tell); err != nil {
 		return nil, err
 	}
 	return x, x.finish(classes, wanted, o.Source)
+}
+
+// examine gives the images their digests and keeps their pixels. If all are kept, the arrays need not stay in memory.
+func (o *arrayOrigin) examine(ctx context.Context, arrays []array, x *Index, k *kept, tell Progress) error {
+	found := k.scan()
+	meter, first := newMeter(tell, decoding, 0, len(x.Items)), 0
+	var lost atomic.Bool
+	for _, a := range arrays {
+		parallel(ctx, len(a.labels), func(i int) {
+			digest := artifacts.ID(sha256.Sum256(a.raw(i)))
+			x.Items[first+i].digest = digest
+			if _, ok := found[tableKey(digest)]; !ok {
+				_, ok = k.put(digest, verdict{pix: fitTo(a.image(i), o.Size, o.Fit, o.background)})
+				if !ok {
+					lost.Store(true)
+				}
+			}
+			meter.add()
+		})
+		first += len(a.labels)
+	}
+	if !lost.Load() {
+		o.mu.Lock()
+		o.arrays = nil
+		o.mu.Unlock()
+	}
+	return ctx.Err()
 }
 
 // naming returns the name of each label, and the classes wanted, in order.
@@ -159,12 +190,12 @@ func (o *arrayOrigin) naming(arrays []array) (name func(label byte) string, want
 
 func arrayID(split string, i int) string { return fmt.Sprintf("%s/%05d", split, i) }
 
-func (o *arrayOrigin) pixels(x *Index, i int) ([]byte, error) {
+func (o *arrayOrigin) pixels(_ int, id string, digest artifacts.ID) ([]byte, error) {
 	arrays, err := o.load(false)
 	if err != nil {
 		return nil, err
 	}
-	part, number, _ := strings.Cut(x.Items[i].ID, "/")
+	part, number, _ := strings.Cut(id, "/")
 	n, err := strconv.Atoi(number)
 	if err != nil {
 		return nil, err
@@ -174,7 +205,7 @@ func (o *arrayOrigin) pixels(x *Index, i int) ([]byte, error) {
 		if a.split != part || n >= len(a.labels) {
 			continue
 		}
-		if artifacts.ID(sha256.Sum256(a.raw(n))) != x.Items[i].Digest {
+		if artifacts.ID(sha256.Sum256(a.raw(n))) != digest {
 			break
 		}
 		return fitTo(a.image(n), o.Size, o.Fit, o.background), nil

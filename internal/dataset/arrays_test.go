@@ -105,7 +105,7 @@ func TestBadIDX(t *testing.T) {
 	} {
 		s, err := Open(config4(c.files.write(t), 8), "", "")
 		if err == nil {
-			_, err = s.index(context.Background())
+			_, err = s.index(context.Background(), nil)
 		}
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: error %v, want one with %q", c.name, err, c.want)
@@ -157,7 +157,7 @@ func TestCIFAR(t *testing.T) {
 		t.Errorf("%v", got[:3])
 	}
 	must(t, os.WriteFile(filepath.Join(path, "data_batch_1.bin"), []byte{1, 2}, 0o644))
-	if _, err := open(t, config4(path, 32), "").index(context.Background()); err == nil || !strings.Contains(err.Error(), "data_batch_1.bin") {
+	if _, err := open(t, config4(path, 32), "").index(context.Background(), nil); err == nil || !strings.Contains(err.Error(), "data_batch_1.bin") {
 		t.Errorf("a short file: %v", err)
 	}
 }

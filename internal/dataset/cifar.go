@@ -49,7 +49,7 @@ func newCIFAR(s settings, entries []os.DirEntry) (origin, error) {
 
 // readCIFAR appends the records of a file to a.
 func readCIFAR(path string, a *array) error {
-	f, err := os.Open(path)
+	f, _, err := openRegular(path)
 	if err != nil {
 		return err
 	}

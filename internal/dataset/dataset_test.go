@@ -76,19 +76,26 @@ func TestRead(t *testing.T) {
 	}
 }
 
-// TestConcurrentReads wants every reader to get the same, whoever decodes first and whether or not pixels are kept.
+// TestConcurrentReads wants every reader to get the same, whether pixels are kept, all or some, or none.
 func TestConcurrentReads(t *testing.T) {
 	path := shades(t, 8, "a", "b", "c").tar(t)
-	s := open(t, config4(path, 8), "")
-	set, _, err := build(t, s)
+	set, _, err := build(t, open(t, config4(path, 8), ""))
 	must(t, err)
 	var want [][]float32
 	for i := range set.Len() {
 		want = append(want, read(t, set, i, i%2 == 0))
 	}
-	for _, room := range []int64{0, 3 * 8 * 8 * 5, keepBytes} {
-		set.pictures = newPictures(set.Len(), 3*8*8)
-		set.pictures.room.Store(room)
+	for _, room := range []int64{-1, 0, 5 * (3*8*8 + keptHead), keptBytes} {
+		cache := t.TempDir()
+		if room < 0 {
+			cache = ""
+		}
+		s := open(t, config4(path, 8), cache)
+		if k := s.keeping(); k != nil {
+			k.bound = room
+		}
+		set, _, err := build(t, s)
+		must(t, err)
 		var wait sync.WaitGroup
 		for range 4 {
 			wait.Go(func() {
@@ -102,9 +109,6 @@ func TestConcurrentReads(t *testing.T) {
 			})
 		}
 		wait.Wait()
-		if got := set.pictures.room.Load(); got < 0 {
-			t.Errorf("pictures take %d bytes more than there is room for", -got)
-		}
 	}
 }
 
@@ -155,7 +159,7 @@ func TestWarnings(t *testing.T) {
 			if set.Len() == 0 {
 				t.Error("no images")
 			}
-			if n := len(set.index.Classes); c.name == "class of bad images" && n != 2 {
+			if n := len(set.Classes()); c.name == "class of bad images" && n != 2 {
 				t.Errorf("%d classes, want 2", n)
 			}
 		})
@@ -184,8 +188,8 @@ func TestLinks(t *testing.T) {
 		t.Errorf("images %q, want %q", got, want)
 	}
 	wantSkips := []Skip{{"cat/nowhere.png", "is a link that leads nowhere"}, {"dog/loop", "is a link to a folder that it lies in"}, {"dog/self", "is a link to a folder that it lies in"}}
-	if !slices.Equal(set.index.Skipped, wantSkips) {
-		t.Errorf("skipped %q, want %q", set.index.Skipped, wantSkips)
+	if !slices.Equal(set.listed.skipped, wantSkips) {
+		t.Errorf("skipped %q, want %q", set.listed.skipped, wantSkips)
 	}
 }
 
@@ -216,8 +220,8 @@ func TestOddNames(t *testing.T) {
 		t.Skip("this file system has no such names")
 	}
 	set, _ := built(t, config4(root, 4))
-	if len(set.index.Skipped) != 1 || set.index.Skipped[0].ID != "cat/\ufffd.png" {
-		t.Errorf("skipped %q", set.index.Skipped)
+	if len(set.listed.skipped) != 1 || set.listed.skipped[0].ID != "cat/\ufffd.png" {
+		t.Errorf("skipped %q", set.listed.skipped)
 	}
 }
 
@@ -244,7 +248,7 @@ func TestClasses(t *testing.T) {
 func TestDigest(t *testing.T) {
 	ctx := context.Background()
 	digest := func(c *Config) artifacts.ID {
-		id, err := open(t, c, "").Digest(ctx)
+		id, err := open(t, c, "").Digest(ctx, nil)
 		must(t, err)
 		return id
 	}
@@ -310,7 +314,7 @@ func TestIndexIsPure(t *testing.T) {
 	f["cat/bad.png"] = []byte("x")
 	var want string
 	for range 2 {
-		x, err := open(t, config4(f.write(t), 8), t.TempDir()).index(context.Background())
+		x, err := open(t, config4(f.write(t), 8), t.TempDir()).index(context.Background(), nil)
 		must(t, err)
 		got := string(x.encode())
 		if want == "" {
@@ -334,20 +338,20 @@ func TestMemory(t *testing.T) {
 		return files
 	}
 	files := list()
-	truth, err := (&memory{}).digests(ctx, path, files)
+	truth, err := (&memory{}).digests(ctx, path, files, nil)
 	must(t, err)
 	poison := func(age time.Duration) { // remembers wrong digests, so that one that is taken from memory shows
 		m.save(files, make4(len(files)), time.Now().Add(age))
 	}
 
 	poison(time.Hour)
-	got, err := m.digests(ctx, path, files)
+	got, err := m.digests(ctx, path, files, nil)
 	must(t, err)
 	if got[0] == truth[0] {
 		t.Error("a file that did not change was hashed again")
 	}
 	poison(-time.Hour)
-	got, _ = m.digests(ctx, path, files)
+	got, _ = m.digests(ctx, path, files, nil)
 	if !slices.Equal(got, truth) {
 		t.Error("a young file was not hashed again")
 	}
@@ -362,7 +366,7 @@ func TestMemory(t *testing.T) {
 	time.Sleep(20 * time.Millisecond)
 	must(t, os.WriteFile(name, data, 0o644))
 	must(t, os.Chtimes(name, info.ModTime(), info.ModTime())) // same mtime: the ctime tells
-	got, err = m.digests(ctx, path, list())
+	got, err = m.digests(ctx, path, list(), nil)
 	must(t, err)
 	if runtime.GOOS == "linux" && (got[0] == truth[0] || got[0] == make4(1)[0] || got[1] != make4(2)[1]) {
 		t.Error("the changed file, and it alone, was to be hashed again")
@@ -396,7 +400,6 @@ func TestChanges(t *testing.T) {
 	s := open(t, config4(path, 4), "")
 	set, _, err := build(t, s)
 	must(t, err)
-	set.pictures = newPictures(set.Len(), 48)
 	dst := make([]float32, 48)
 	must(t, os.WriteFile(filepath.Join(path, "cat", "a.png"), f["dog/b.png"], 0o644))
 	if err := set.Read(dst, 0, false); err == nil || !strings.Contains(err.Error(), "cat/a.png: the file changed since it was indexed") {
@@ -406,10 +409,10 @@ func TestChanges(t *testing.T) {
 	if err := set.Read(dst, 0, false); !errors.Is(err, os.ErrNotExist) && (err == nil || !strings.Contains(err.Error(), "no such file")) {
 		t.Errorf("removed: %v", err)
 	}
-	if _, err := s.index(context.Background()); err == nil || !strings.Contains(err.Error(), "changed while it was being read") {
+	if _, err := s.index(context.Background(), nil); err == nil || !strings.Contains(err.Error(), "changed while it was being read") {
 		t.Errorf("index after a change: %v", err)
 	}
-	if _, err := s.index(context.Background()); err != nil {
+	if _, err := s.index(context.Background(), nil); err != nil {
 		t.Errorf("index at rest: %v", err)
 	}
 }
@@ -471,10 +474,10 @@ func TestConfig(t *testing.T) {
 
 // big is an index of n images as a folder would give it.
 func big(n int) *Index {
-	x := &Index{Origin: "tree", Size: 32, Fit: "crop", Background: "#ffffff", Classes: []string{"cat", "dog"}, Items: make([]Item, n)}
+	x := &Index{Origin: "tree", Size: 32, Fit: "crop", Background: "#ffffff", Classes: []string{"cat", "dog"}, Items: make([]entry, n)}
 	for i := range x.Items {
 		id := fmt.Sprintf("train/%s/n0123456_%08d.JPEG", x.Classes[i%2], i)
-		x.Items[i] = Item{id, i % 2, splitOf(id, 0.1), artifacts.HashText(id)}
+		x.Items[i] = entry{Item{id, i % 2, splitOf(id, 0.1)}, artifacts.HashText(id)}
 	}
 	return x
 }
@@ -560,7 +563,7 @@ func BenchmarkDigest100k(b *testing.B) {
 	time.Sleep(settled + 100*time.Millisecond)
 	for b.Loop() {
 		s := open(b, config4(root, 32), cache)
-		if _, err := s.Digest(context.Background()); err != nil {
+		if _, err := s.Digest(context.Background(), nil); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -13,27 +13,41 @@ import (
 )
 
 const (
-	// maxPixels bounds what is decoded: an image of 8192 x 8192.
+	// maxPixels bounds an image: 8192 x 8192. A pixel takes up to 20 bytes on its way (16 in the decoder of a progressive
+	// JPEG, 4 laid upon the background).
 	maxPixels = 1 << 26
 	// maxFile bounds the bytes of one image file.
 	maxFile = 256 << 20
 )
+
+// dimensions reads width and height from an image's first bytes. One that claims too many pixels is an error.
+func dimensions(data []byte) (w, h int, err error) {
+	defer recovered(&err, "save the image anew")
+	config, _, err := reader(data)
+	if err != nil {
+		return 0, 0, err
+	}
+	c, err := config(bytes.NewReader(data))
+	if err != nil {
+		return 0, 0, err
+	}
+	if c.Width < 1 || c.Height < 1 || int64(c.Width)*int64(c.Height) > maxPixels {
+		return 0, 0, fmt.Errorf("is %d x %d pixels: more than %d are not read", c.Width, c.Height, maxPixels)
+	}
+	return c.Width, c.Height, nil
+}
 
 // decode reads a PNG or a JPEG of any colour model as opaque 8-bit RGB on a background, upright. Whatever the bytes
 // are, it returns: a decoder's panic becomes an error, and an image that claims too many pixels is refused before any
 // memory is taken.
 func decode(data []byte, background color.RGBA) (img *image.RGBA, err error) {
 	defer recovered(&err, "save the image anew")
-	config, read, err := reader(data)
-	if err != nil {
+	if _, _, err := dimensions(data); err != nil {
 		return nil, err
 	}
-	c, err := config(bytes.NewReader(data))
+	_, read, err := reader(data)
 	if err != nil {
 		return nil, err
-	}
-	if c.Width < 1 || c.Height < 1 || int64(c.Width)*int64(c.Height) > maxPixels {
-		return nil, fmt.Errorf("is %d x %d pixels: more than %d are not read", c.Width, c.Height, maxPixels)
 	}
 	raw, err := read(bytes.NewReader(data))
 	if err != nil {

@@ -2,8 +2,8 @@
 // is read.
 //
 //	src, err := dataset.Open(cfg, dir, cacheDir)  // a Source: a path, or the built-in critters
-//	id, err := src.Digest(ctx)                    // what the images are, without decoding one
-//	err = src.Index(ctx, out, warn)               // decodes each once and writes index.json
+//	id, err := src.Digest(ctx, tell)              // what the images are, without decoding one
+//	err = src.Index(ctx, out, warn, tell)         // decodes each once and writes index.json
 //	set, err := dataset.Load(index, src)          // a Set
 //	err = set.Read(dst, i, flip)                  // dst (H, W, 3), values -1 … 1
 //
@@ -41,9 +41,23 @@
 //
 // Columns instead of records let 100,000 images load in a fraction of a second.
 //
-// # The memory of digests
+// # What is remembered
 //
-// A file is hashed once and then known by path, size, mtime, ctime and inode, in one flat binary file a source. A file
-// that changed less than two seconds before a scan began could change again without a trace in its times, so it is not
-// remembered by that scan (git's rule for racy entries).
+// The cache folder has two files a source. Both may be lost or damaged at any time: that costs time and nothing else.
+//
+// The memory of digests: a file is hashed once and then known by path, size, mtime, ctime and inode. A file that changed
+// less than two seconds before a scan began could change again without a trace in its times, so it is not remembered by
+// that scan (git's rule for racy entries). The memory is written every few seconds while files are hashed.
+//
+// The pictures: what became of each image, pixels or the reason why it is skipped, by the digest of its file. Indexing
+// writes them and training reads them. So a file is decoded once; indexing that was killed goes on where it was; and an
+// image that was indexed is trained on as it was then, or, if it has to be decoded again and its file changed meanwhile, is
+// an error that names it. A picture takes 3 H W bytes on disk, up to 16 GiB a source; beyond that, and where the disk is
+// full, images are decoded at every reading. What was not opened for 30 days is removed.
+//
+// # Memory
+//
+// No pixels stay in memory, except IDX and CIFAR-10 files, which are held unpacked while they are indexed. An image costs
+// some 200 bytes while it is looked for and some 50 afterwards. All decoders of a process together hold images of at most
+// 8192 x 8192 pixels (20 bytes each in the worst case, 1.3 GiB) and 512 MiB of files, whatever the files claim.
 package dataset

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"image"
+	"io"
 	"slices"
 
 	"lfm/artifacts"
@@ -30,8 +31,9 @@ func newDrawn(cfg Config) *drawn {
 	return d
 }
 
-func (d *drawn) describe(context.Context) (string, error) {
-	return describeSettings(d.cfg, false) + fmt.Sprintf("critters version %d, seed %d, count %d\n", critters.Version, d.cfg.Seed, d.cfg.Count), nil
+func (d *drawn) describe(_ context.Context, out io.Writer, _ Progress) error {
+	_, err := fmt.Fprintf(out, "%scritters version %d, seed %d, count %d\n", describeSettings(d.cfg, false), critters.Version, d.cfg.Seed, d.cfg.Count)
+	return err
 }
 
 // number returns the picture that image i is: the wanted classes take turns.
@@ -39,11 +41,11 @@ func (d *drawn) number(i int) int {
 	return i/len(d.labels)*len(critters.Classes) + d.labels[i%len(d.labels)]
 }
 
-func (d *drawn) survey(context.Context) (*Index, error) {
+func (d *drawn) survey(context.Context, *kept, Progress) (*Index, error) {
 	x := &Index{
 		Origin: fmt.Sprintf("critters version %d seed %d", critters.Version, d.cfg.Seed),
 		Size:   d.cfg.Size, Fit: "crop", Background: "#ffffff",
-		Items: make([]Item, d.cfg.Count),
+		Items: make([]entry, d.cfg.Count),
 	}
 	for _, label := range d.labels {
 		x.Classes = append(x.Classes, critters.Classes[label])
@@ -52,12 +54,12 @@ func (d *drawn) survey(context.Context) (*Index, error) {
 		label := i % len(d.labels)
 		id := fmt.Sprintf("%s/%06d", x.Classes[label], d.number(i))
 		made := fmt.Sprintf("%s size %d picture %d", x.Origin, d.cfg.Size, d.number(i))
-		x.Items[i] = Item{ID: id, Label: label, Split: splitOf(id, d.cfg.TestFraction), Digest: artifacts.HashText(made)}
+		x.Items[i] = entry{Item{id, label, splitOf(id, d.cfg.TestFraction)}, artifacts.HashText(made)}
 	}
 	return x, nil
 }
 
-func (d *drawn) pixels(x *Index, i int) ([]byte, error) {
+func (d *drawn) pixels(i int, _ string, _ artifacts.ID) ([]byte, error) {
 	img, _ := critters.Draw(uint64(d.cfg.Seed), d.number(i), d.cfg.Size)
 	return rgbBytes(img.(*image.RGBA)), nil
 }

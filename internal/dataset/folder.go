@@ -3,11 +3,13 @@ package dataset
 import (
 	"context"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"sync"
+	"syscall"
 )
 
 // folderTree is a folder of the file system. Links are followed; one that leads nowhere or back into a folder above
@@ -22,27 +24,44 @@ func (t *folderTree) list(ctx context.Context) ([]file, []Skip, error) {
 	if err != nil {
 		return nil, nil, readError(err)
 	}
-	w := walk{ctx: ctx, root: t.root, except: t.except}
+	w := walk{ctx: ctx, root: t.root, except: t.except, places: make(chan struct{}, maxOpenFolders)}
 	w.folder("", []fs.FileInfo{info})
 	w.wait.Wait()
 	if w.err != nil {
 		return nil, nil, readError(w.err)
 	}
-	files, skipped := w.found.sorted()
+	files, skipped := gathered(w.found).sorted()
 	return files, skipped, ctx.Err()
 }
 
-func (t *folderTree) read(path string) ([]byte, error) {
-	f, err := os.Open(filepath.Join(t.root, filepath.FromSlash(path)))
+func (t *folderTree) open(path string) (io.ReadCloser, int64, error) {
+	f, size, err := openRegular(filepath.Join(t.root, filepath.FromSlash(path)))
 	if err != nil {
-		return nil, reason(err)
+		return nil, 0, reason(err)
 	}
-	defer f.Close()
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		return nil, errors.New("is not a regular file any more")
-	}
-	return readAll(f)
+	return f, size, nil
 }
+
+// openRegular opens a file and says how long it is. What is no regular file, such as a pipe that came in its place, is an
+// error and not waited for.
+func openRegular(path string) (*os.File, int64, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, 0, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = &fs.PathError{Op: "open", Path: path, Err: errors.New("is not a regular file")}
+	}
+	if err != nil {
+		f.Close()
+		return nil, 0, err
+	}
+	return f, info.Size(), nil
+}
+
+// maxOpenFolders bounds the folders that are open at the same time.
+const maxOpenFolders = 32
 
 // walk is one pass over a folder tree, folders beside each other at the same time.
 type walk struct {
@@ -50,37 +69,55 @@ type walk struct {
 	root   string
 	except string
 	wait   sync.WaitGroup
+	places chan struct{} // taken by folders being listed
 
 	mu    sync.Mutex
-	found collection
-	err   error // of the root
+	found []collection // of each folder
+	err   error        // of the root
 }
 
 // folder lists one folder, given by its path in the tree. above are the folders that it lies in, itself last.
 func (w *walk) folder(path string, above []fs.FileInfo) {
-	if w.ctx.Err() != nil {
+	w.places <- struct{}{}
+	defer func() { <-w.places }()
+	var here collection
+	err := w.list(&here, path, above)
+	if err != nil && path == "" {
+		w.mu.Lock()
+		w.err = err
+		w.mu.Unlock()
 		return
 	}
-	names, err := os.ReadDir(filepath.Join(w.root, filepath.FromSlash(path)))
-	var here collection
 	if err != nil {
-		if path == "" {
-			w.mu.Lock()
-			w.err = err
-			w.mu.Unlock()
-			return
-		}
 		here.skip(path, reason(err).Error())
-	}
-	for _, d := range names {
-		if path := join(path, d.Name()); !hidden(d.Name()) && path != w.except {
-			w.entry(&here, path, d, above)
-		}
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.found.files = append(w.found.files, here.files...)
-	w.found.skipped = append(w.found.skipped, here.skipped...)
+	w.found = append(w.found, here)
+}
+
+// list looks at the names in a folder, some at a time.
+func (w *walk) list(here *collection, path string, above []fs.FileInfo) error {
+	f, err := os.Open(filepath.Join(w.root, filepath.FromSlash(path)))
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	for w.ctx.Err() == nil {
+		names, err := f.ReadDir(512)
+		for _, d := range names {
+			if path := join(path, d.Name()); !hidden(d.Name()) && path != w.except {
+				w.entry(here, path, d, above)
+			}
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // entry looks at one name in a folder.

@@ -27,7 +27,7 @@ func fuzzFile(f *testing.F, name string) (path string, write func(t *testing.T, 
 
 // checkTree lists an archive of any bytes and reads all of it: what it names stays inside, is sorted and stands there
 // once, what cannot be listed is an error that names the archive, and what can be listed can be looked up.
-func checkTree(t *testing.T, tr tree, archive string) (contents map[string][]byte) {
+func checkTree(t *testing.T, tr tree, archive string) (all map[string][]byte) {
 	t.Helper()
 	list, skipped, err := tr.list(context.Background())
 	if err != nil {
@@ -36,13 +36,13 @@ func checkTree(t *testing.T, tr tree, archive string) (contents map[string][]byt
 		}
 		return nil
 	}
-	contents = map[string][]byte{}
+	all = map[string][]byte{}
 	for i, f := range list {
 		if !fs.ValidPath(f.path) || judge(f.path) != candidate || i > 0 && f.path <= list[i-1].path {
 			t.Fatalf("file %q after %q", f.path, list[max(0, i-1)].path)
 		}
-		if data, err := tr.read(f.path); err == nil {
-			contents[f.path] = data
+		if data, err := contents(tr, f.path); err == nil {
+			all[f.path] = data
 		} else if err.Error() == "is not in the archive any more" {
 			t.Fatalf("%s: %v", f.path, err)
 		}
@@ -52,7 +52,7 @@ func checkTree(t *testing.T, tr tree, archive string) (contents map[string][]byt
 			t.Fatalf("skipped %+v", s)
 		}
 	}
-	return contents
+	return all
 }
 
 // FuzzTar holds reading in place to archive/tar's own reading, file by file. The corpus has two archives of a file with

@@ -5,6 +5,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"context"
+	"fmt"
 	"image"
 	"image/color"
 	"image/jpeg"
@@ -163,14 +164,14 @@ func build(t testing.TB, s *Source) (*Set, []string, error) {
 	t.Helper()
 	store, err := artifacts.Open(t.TempDir())
 	must(t, err)
-	id, err := s.Digest(context.Background())
+	id, err := s.Digest(context.Background(), nil)
 	if err != nil {
 		return nil, nil, err
 	}
 	out, err := store.Build("index")
 	must(t, err)
 	var warnings []string
-	if err := s.Index(context.Background(), out, func(w string) { warnings = append(warnings, w) }); err != nil {
+	if err := s.Index(context.Background(), out, func(w string) { warnings = append(warnings, w) }, nil); err != nil {
 		out.Discard()
 		return nil, warnings, err
 	}
@@ -210,4 +211,64 @@ func shared(t testing.TB, name string) string {
 		t.Skipf("no real images at %s: set LFM_SHARED to the folder that holds data/", p)
 	}
 	return p
+}
+
+// encode is the index's file.
+func (x *Index) encode() []byte {
+	var b bytes.Buffer
+	if err := x.write(&b); err != nil {
+		panic(err) // a buffer takes everything
+	}
+	return b.Bytes()
+}
+
+// decodeIndex is the index of a file.
+func decodeIndex(data []byte) (*Index, error) {
+	var digests []artifacts.ID
+	l, err := readListing(bytes.NewReader(data), int64(len(data)), func(_ int, d artifacts.ID) { digests = append(digests, d) })
+	if err != nil {
+		return nil, err
+	}
+	x := &Index{Origin: l.origin, Size: l.size, Fit: l.fit, Background: l.background, Classes: l.classes, Skipped: l.skipped}
+	for i, d := range digests {
+		if again, err := l.digest(i); err != nil || again != d {
+			return nil, fmt.Errorf("digest %d is %s, then %s (%v)", i, d, again, err)
+		}
+		x.Items = append(x.Items, entry{l.item(i), d})
+	}
+	return x, nil
+}
+
+// remembered is what a memory has of a file.
+type remembered struct {
+	stamp
+	digest artifacts.ID
+}
+
+// parseMemory is all that a memory's file has; nil if it is damaged.
+func parseMemory(data []byte) map[string]remembered {
+	all := map[string]remembered{}
+	if !readMemory(bytes.NewReader(data), int64(len(data)), func(path []byte, s stamp, d artifacts.ID) {
+		all[string(path)] = remembered{s, d}
+	}) {
+		return nil
+	}
+	return all
+}
+
+func (m *memory) load() map[string]remembered {
+	data, err := os.ReadFile(m.file)
+	if err != nil {
+		return nil
+	}
+	return parseMemory(data)
+}
+
+// contents reads a file of a tree.
+func contents(tr tree, path string) ([]byte, error) {
+	data, leave, err := (&treeOrigin{tree: tr}).read(path)
+	if err == nil {
+		leave()
+	}
+	return data, err
 }

@@ -121,7 +121,7 @@ func readIDXPair(images, labels string) (a array, err error) {
 // readIDXFile reads a file, packed by gzip or not.
 func readIDXFile(path string) (dims []int, data []byte, err error) {
 	defer recovered(&err, "get "+path+" anew")
-	f, err := os.Open(path)
+	f, _, err := openRegular(path)
 	if err != nil {
 		return nil, nil, err
 	}

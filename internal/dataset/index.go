@@ -1,11 +1,15 @@
 package dataset
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io"
+	"slices"
 	"sort"
+	"strconv"
 	"strings"
 
 	"lfm/artifacts"
@@ -25,10 +29,15 @@ const (
 
 // Item is an image of a data set.
 type Item struct {
-	ID     string       // its path in the source, with slashes
-	Label  int          // number of its class
-	Split  string       // Train or Test
-	Digest artifacts.ID // of its file, or of what it is made from
+	ID    string // its path in the source, with slashes
+	Label int    // number of its class
+	Split string // Train or Test
+}
+
+// entry is an image in an Index.
+type entry struct {
+	Item
+	digest artifacts.ID // of its file, or of what it is made from
 }
 
 // Skip is something that looked like an image and is not in the set.
@@ -44,27 +53,8 @@ type Index struct {
 	Fit        string
 	Background string // #rrggbb
 	Classes    []string
-	Items      []Item
+	Items      []entry
 	Skipped    []Skip
-
-	decoded [][]byte // pixels of Items that the survey kept, or nil
-}
-
-// indexJSON is the form of an Index in its file: columns.
-type indexJSON struct {
-	Format     string           `json:"format"`
-	Origin     string           `json:"origin"`
-	Size       int              `json:"size"`
-	Channels   int              `json:"channels"`
-	Fit        string           `json:"fit"`
-	Background string           `json:"background"`
-	Classes    []string         `json:"classes"`
-	Counts     map[string][]int `json:"counts"`
-	Skipped    []Skip           `json:"skipped"`
-	Labels     []int            `json:"labels"`
-	Test       []int            `json:"test"`
-	Digests    string           `json:"digests"`
-	IDs        []string         `json:"ids"`
 }
 
 // counts returns the images of each class, split by split.
@@ -76,45 +66,49 @@ func (x *Index) counts() map[string][]int {
 	return n
 }
 
-// encode writes the file: a field a line, and an ID a line, so that two indexes can be compared by eye.
-func (x *Index) encode() []byte {
-	labels, test, ids := make([]int, len(x.Items)), []int{}, make([]string, len(x.Items))
-	digests := make([]byte, 0, 64*len(x.Items))
-	for i, it := range x.Items {
-		labels[i], ids[i] = it.Label, it.ID
-		digests = hex.AppendEncode(digests, it.Digest[:])
-		if it.Split == Test {
-			test = append(test, i)
-		}
-	}
-	var b bytes.Buffer
-	field := func(name string, v any) { fmt.Fprintf(&b, ",\n%q: %s", name, text(v)) }
-	list := func(name string, n int, at func(int) any) {
-		fmt.Fprintf(&b, ",\n%q: [", name)
+// write writes the file: a field a line, and an ID a line, so that two indexes can be compared by eye.
+func (x *Index) write(out io.Writer) error {
+	b := bufio.NewWriterSize(out, 1<<16) // its first error is Flush's
+	field := func(name string, v any) { fmt.Fprintf(b, ",\n%q: %s", name, text(v)) }
+	// list writes n values in brackets, each behind a separator.
+	list := func(name, before, after string, n int, put func(int)) {
+		fmt.Fprintf(b, ",\n%q: [", name)
 		for i := range n {
 			if i > 0 {
 				b.WriteByte(',')
 			}
-			b.WriteString("\n")
-			b.Write(text(at(i)))
+			b.WriteString(before)
+			put(i)
 		}
-		b.WriteString("]")
+		b.WriteString(after)
 	}
-	fmt.Fprintf(&b, "{%q: %q", "format", indexFormat)
+	number := func(n int) { b.Write(strconv.AppendInt(b.AvailableBuffer(), int64(n), 10)) }
+	fmt.Fprintf(b, "{%q: %q", "format", indexFormat)
 	field("origin", x.Origin)
 	field("size", x.Size)
 	field("channels", channels)
 	field("fit", x.Fit)
 	field("background", x.Background)
-	list("classes", len(x.Classes), func(i int) any { return x.Classes[i] })
+	list("classes", "\n", "]", len(x.Classes), func(i int) { b.Write(text(x.Classes[i])) })
 	field("counts", x.counts())
-	list("skipped", len(x.Skipped), func(i int) any { return x.Skipped[i] })
-	field("labels", labels)
-	field("test", test)
-	field("digests", string(digests))
-	list("ids", len(ids), func(i int) any { return ids[i] })
-	b.WriteString("}\n")
-	return b.Bytes()
+	list("skipped", "\n", "]", len(x.Skipped), func(i int) { b.Write(text(x.Skipped[i])) })
+	list("labels", "", "]", len(x.Items), func(i int) { number(x.Items[i].Label) })
+	fmt.Fprintf(b, ",\n%q: [", "test")
+	sep := ""
+	for i := range x.Items {
+		if x.Items[i].Split == Test {
+			b.WriteString(sep)
+			number(i)
+			sep = ","
+		}
+	}
+	fmt.Fprintf(b, "],\n%q: \"", "digests")
+	for i := range x.Items {
+		b.Write(hex.AppendEncode(b.AvailableBuffer(), x.Items[i].digest[:]))
+	}
+	b.WriteByte('"')
+	list("ids", "\n", "]}\n", len(x.Items), func(i int) { b.Write(text(x.Items[i].ID)) })
+	return b.Flush()
 }
 
 // text is v as JSON that leaves &, < and > as they are.
@@ -128,39 +122,6 @@ func text(v any) []byte {
 	return bytes.TrimRight(b.Bytes(), "\n")
 }
 
-// decodeIndex reads what encode wrote, and trusts none of it.
-func decodeIndex(data []byte) (*Index, error) {
-	var f indexJSON
-	if err := json.Unmarshal(data, &f); err != nil {
-		return nil, fmt.Errorf("not an index: %w", err)
-	}
-	if f.Format != indexFormat {
-		return nil, fmt.Errorf("format is %q, this program reads %q", f.Format, indexFormat)
-	}
-	n := len(f.IDs)
-	if f.Channels != channels || f.Size < 1 || len(f.Labels) != n || len(f.Digests) != 64*n {
-		return nil, fmt.Errorf("columns do not fit together (%d ids, %d labels, %d digits of digests, %d channels)", n, len(f.Labels), len(f.Digests), f.Channels)
-	}
-	sums, err := hex.DecodeString(f.Digests)
-	if err != nil {
-		return nil, fmt.Errorf("digests: %w", err)
-	}
-	x := &Index{Origin: f.Origin, Size: f.Size, Fit: f.Fit, Background: f.Background, Classes: f.Classes, Skipped: f.Skipped, Items: make([]Item, n)}
-	for i := range x.Items {
-		if f.Labels[i] < 0 || f.Labels[i] >= len(f.Classes) {
-			return nil, fmt.Errorf("image %d has label %d of %d classes", i, f.Labels[i], len(f.Classes))
-		}
-		x.Items[i] = Item{f.IDs[i], f.Labels[i], Train, artifacts.ID(sums[32*i : 32*i+32])}
-	}
-	for _, i := range f.Test {
-		if i < 0 || i >= n {
-			return nil, fmt.Errorf("test image %d of %d images", i, n)
-		}
-		x.Items[i].Split = Test
-	}
-	return x, nil
-}
-
 // warnings says what a user should know about the set.
 func (x *Index) warnings() []string {
 	var w []string
@@ -171,6 +132,9 @@ func (x *Index) warnings() []string {
 		w = append(w, fmt.Sprintf("there is one class only, %q: training is unconditional", x.Classes[0]))
 	}
 	counts := x.counts()
+	if n, first := missing(counts[Train]); n > 0 {
+		w = append(w, fmt.Sprintf("%s of %d have no image to train on, for example %q: nothing can be learned of them", several(n, "class", "classes"), len(x.Classes), x.Classes[first]))
+	}
 	if sum(counts[Test]) == 0 {
 		w = append(w, "there are no test images: nothing can be measured on images that training has not seen")
 	}
@@ -198,7 +162,7 @@ func (x *Index) finish(classOf []string, wanted []string, where string) error {
 		}
 		number[c] = i
 	}
-	items, decoded := x.Items[:0], x.decoded[:0]
+	items := x.Items[:0]
 	for i, it := range x.Items {
 		label, ok := number[classOf[i]]
 		if !ok {
@@ -206,11 +170,8 @@ func (x *Index) finish(classOf []string, wanted []string, where string) error {
 		}
 		it.Label = label
 		items = append(items, it)
-		if x.decoded != nil {
-			decoded = append(decoded, x.decoded[i])
-		}
 	}
-	x.Items, x.decoded = items, decoded
+	x.Items = items
 	return nil
 }
 
@@ -232,6 +193,23 @@ func plural(n int, what string) string {
 		return "1 " + what + " was"
 	}
 	return fmt.Sprintf("%d %ss were", n, what)
+}
+
+// missing returns how many counts are nought, and the first that is.
+func missing(counts []int) (n, first int) {
+	for i := range slices.Backward(counts) {
+		if counts[i] == 0 {
+			n, first = n+1, i
+		}
+	}
+	return n, first
+}
+
+func several(n int, one, more string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, more)
 }
 
 func sum(v []int) (s int) {

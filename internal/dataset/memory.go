@@ -1,7 +1,7 @@
 package dataset
 
 import (
-	"bytes"
+	"bufio"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -51,18 +51,13 @@ func newMemory(dir, source string) *memory {
 	return &memory{filepath.Join(dir, "files-"+artifacts.HashText(source).Short()+".digests")}
 }
 
-type remembered struct {
-	stamp
-	digest artifacts.ID
-}
-
 // digest hashes a source that is one file.
 func (m *memory) digest(ctx context.Context, path string) (artifacts.ID, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return artifacts.ID{}, readError(err)
 	}
-	sums, err := m.digests(ctx, path, []file{{"", stampOf(info)}})
+	sums, err := m.digests(ctx, path, []file{{"", stampOf(info)}}, nil)
 	if err != nil {
 		return artifacts.ID{}, err
 	}
@@ -74,7 +69,7 @@ func readable(path string, sum artifacts.ID) error {
 	if !sum.IsZero() {
 		return nil
 	}
-	f, err := os.Open(path)
+	f, _, err := openRegular(path)
 	if err != nil {
 		return readError(err)
 	}
@@ -82,37 +77,72 @@ func readable(path string, sum artifacts.ID) error {
 	return fmt.Errorf("dataset: %s: cannot be read: check the disk, then run again", path)
 }
 
-// digests returns the SHA-256 of files below root, whose stamps were taken before the call. It reads the new and the
-// changed ones alone. A file that cannot be read has a zero digest: the survey will say why.
-func (m *memory) digests(ctx context.Context, root string, files []file) ([]artifacts.ID, error) {
-	old := m.load()
+// digests returns the SHA-256 of files below root, sorted by path, whose stamps were taken before the call. It reads the
+// new and the changed ones alone. A file that cannot be read has a zero digest: the survey will say why. What is known is
+// written down every now and then, so that a killed process has not read in vain. tell may be nil.
+func (m *memory) digests(ctx context.Context, root string, files []file, tell Progress) ([]artifacts.ID, error) {
+	start := time.Now()
 	sums := make([]artifacts.ID, len(files))
+	remembered := m.recall(files, sums)
 	var unknown []int
-	for i, f := range files {
-		if r, ok := old[f.path]; ok && r.stamp == f.stamp {
-			sums[i] = r.digest
-		} else {
+	for i, sum := range sums {
+		if sum.IsZero() {
 			unknown = append(unknown, i)
 		}
 	}
-	start := time.Now()
-	parallel(ctx, len(unknown), func(k int) {
-		i := unknown[k]
-		if sum, err := hashFile(ctx, filepath.Join(root, filepath.FromSlash(files[i].path))); err == nil {
-			sums[i] = sum
+	if len(unknown) == 0 && remembered == len(files) {
+		return sums, nil
+	}
+	meter := newMeter(tell, hashing, len(files)-len(unknown), len(files))
+	for due := newSchedule(); len(unknown) > 0 && ctx.Err() == nil; {
+		part := unknown[:min(len(unknown), saveAfter)]
+		unknown = unknown[len(part):]
+		parallel(ctx, len(part), func(k int) {
+			i := part[k]
+			if sum, err := hashFile(ctx, filepath.Join(root, filepath.FromSlash(files[i].path))); err == nil {
+				sums[i] = sum
+			}
+			meter.add()
+		})
+		if len(unknown) > 0 && due.now() {
+			m.save(files, sums, start.Add(-settled))
+			due.done()
 		}
-	})
-	if err := ctx.Err(); err != nil {
-		return nil, err
 	}
-	if len(unknown) > 0 || len(old) != len(files) {
-		m.save(files, sums, start.Add(-settled))
+	m.save(files, sums, start.Add(-settled))
+	return sums, ctx.Err()
+}
+
+// saveAfter is after how many files the memory may be saved: some hundredths of a second of small ones.
+const saveAfter = 512
+
+// schedule says when to save: after two seconds of work, or where saving is slow, after twenty times as long as that
+// takes.
+type schedule struct {
+	began time.Time // the work since the last saving
+	wait  time.Duration
+}
+
+const saveEvery = 2 * time.Second
+
+func newSchedule() *schedule { return &schedule{time.Now(), saveEvery} }
+
+func (s *schedule) now() bool {
+	since := time.Since(s.began)
+	if since < s.wait {
+		return false
 	}
-	return sums, nil
+	s.began = time.Now() // of saving
+	return true
+}
+
+func (s *schedule) done() {
+	s.wait = max(saveEvery, 20*time.Since(s.began))
+	s.began = time.Now()
 }
 
 func hashFile(ctx context.Context, path string) (id artifacts.ID, err error) {
-	f, err := os.Open(path)
+	f, _, err := openRegular(path)
 	if err != nil {
 		return id, err
 	}
@@ -133,66 +163,122 @@ func hashFile(ctx context.Context, path string) (id artifacts.ID, err error) {
 	}
 }
 
-// load reads the memory; whatever is wrong with it makes it empty.
-func (m *memory) load() map[string]remembered {
+// recall sets the sums of the files, sorted by path, that the memory has with the very stamp. It returns how many files
+// the memory has; whatever is wrong with it makes it empty.
+func (m *memory) recall(files []file, sums []artifacts.ID) int {
 	if m.file == "" {
-		return nil
+		return 0
 	}
-	data, err := os.ReadFile(m.file)
+	f, err := os.Open(m.file)
 	if err != nil {
-		return nil
+		return 0
 	}
-	return parseMemory(data)
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return 0
+	}
+	n, at := 0, 0
+	whole := readMemory(f, info.Size(), func(path []byte, s stamp, sum artifacts.ID) {
+		n++
+		for at < len(files) && files[at].path < string(path) {
+			at++
+		}
+		if at < len(files) && files[at].path == string(path) && files[at].stamp == s {
+			sums[at] = sum
+		}
+	})
+	if !whole {
+		clear(sums)
+		return 0
+	}
+	return n
 }
 
-func parseMemory(data []byte) map[string]remembered {
-	const fixed = 8 + 8 + 8 + 8 + 32
-	n := len(data) - 4
-	if n < len(memoryMagic) || !bytes.HasPrefix(data, []byte(memoryMagic)) || crc32.ChecksumIEEE(data[:n]) != binary.LittleEndian.Uint32(data[n:]) {
-		return nil
+// fixedPart is the length of a record without its path.
+const fixedPart = 2 + 8 + 8 + 8 + 8 + 32
+
+// readMemory calls visit with each record of a memory of size bytes, and reports whether all of it is as it was written.
+func readMemory(in io.Reader, size int64, visit func(path []byte, s stamp, sum artifacts.ID)) bool {
+	sum := crc32.NewIEEE()
+	r := bufio.NewReaderSize(in, 1<<16)
+	left := size - 4
+	var buf [0xffff + fixedPart]byte
+	take := func(n int) []byte { // the next bytes, nil where they are not there
+		if int64(n) > left {
+			return nil
+		}
+		if _, err := io.ReadFull(r, buf[:n]); err != nil {
+			return nil
+		}
+		left -= int64(n)
+		sum.Write(buf[:n])
+		return buf[:n]
 	}
-	all := make(map[string]remembered, n/(fixed+32))
-	for data = data[len(memoryMagic):n]; len(data) > 0; {
-		if len(data) < 2 {
-			return nil
+	if string(take(len(memoryMagic))) != memoryMagic {
+		return false
+	}
+	for left > 0 {
+		b := take(2)
+		if b == nil {
+			return false
 		}
-		name := int(binary.LittleEndian.Uint16(data))
-		if len(data) < 2+name+fixed {
-			return nil
+		name := int(binary.LittleEndian.Uint16(b))
+		if b = take(name + fixedPart - 2); b == nil {
+			return false
 		}
-		b := data[2+name:]
-		all[string(data[2:2+name])] = remembered{stamp{
+		path, b := b[:name], b[name:]
+		visit(path, stamp{
 			int64(binary.LittleEndian.Uint64(b)), int64(binary.LittleEndian.Uint64(b[8:])),
 			int64(binary.LittleEndian.Uint64(b[16:])), binary.LittleEndian.Uint64(b[24:]),
-		}, artifacts.ID(b[32:fixed])}
-		data = b[fixed:]
+		}, artifacts.ID(b[32:]))
 	}
-	return all
+	want := sum.Sum32()
+	_, err := io.ReadFull(r, buf[:4])
+	return err == nil && binary.LittleEndian.Uint32(buf[:4]) == want
 }
+
+// aside begins the names of memories being written.
+const aside = "digests"
 
 // save writes the digests of files that last changed before a time, aside first. It is only a memory: an error is
 // forgotten.
 func (m *memory) save(files []file, sums []artifacts.ID, before time.Time) {
-	if m.file == "" {
+	if m.file == "" || makeCache(filepath.Dir(m.file)) != nil {
 		return
 	}
-	data := []byte(memoryMagic)
+	d, err := disk.Create(disk.OS, filepath.Join(filepath.Dir(m.file), disk.Temp(aside)), m.file)
+	if err != nil {
+		return
+	}
+	crc := crc32.NewIEEE()
+	out := bufio.NewWriterSize(d, 1<<16)
+	all := io.MultiWriter(out, crc)
+	io.WriteString(all, memoryMagic)
+	var record []byte
 	for i, f := range files {
 		if f.stamp.ctime >= before.UnixNano() || sums[i].IsZero() || len(f.path) > 0xffff {
 			continue
 		}
-		data = binary.LittleEndian.AppendUint16(data, uint16(len(f.path)))
-		data = append(data, f.path...)
-		data = binary.LittleEndian.AppendUint64(data, uint64(f.stamp.size))
-		data = binary.LittleEndian.AppendUint64(data, uint64(f.stamp.mtime))
-		data = binary.LittleEndian.AppendUint64(data, uint64(f.stamp.ctime))
-		data = binary.LittleEndian.AppendUint64(data, f.stamp.inode)
-		data = append(data, sums[i][:]...)
+		record = binary.LittleEndian.AppendUint16(record[:0], uint16(len(f.path)))
+		record = append(record, f.path...)
+		record = binary.LittleEndian.AppendUint64(record, uint64(f.stamp.size))
+		record = binary.LittleEndian.AppendUint64(record, uint64(f.stamp.mtime))
+		record = binary.LittleEndian.AppendUint64(record, uint64(f.stamp.ctime))
+		record = binary.LittleEndian.AppendUint64(record, f.stamp.inode)
+		record = append(record, sums[i][:]...)
+		all.Write(record)
 	}
-	data = binary.LittleEndian.AppendUint32(data, crc32.ChecksumIEEE(data))
-	// Not its parents: a store that somebody deleted is not to come back in part.
-	if err := os.Mkdir(filepath.Dir(m.file), 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
-		return
+	out.Write(binary.LittleEndian.AppendUint32(nil, crc.Sum32()))
+	out.Flush() // Rename returns the first error of writing
+	d.Rename()
+}
+
+// makeCache makes the folder of what is remembered, and not its parents: a store that somebody deleted is not to come
+// back in part.
+func makeCache(dir string) error {
+	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
 	}
-	disk.Place(disk.OS, m.file, data)
+	return nil
 }

@@ -2,77 +2,77 @@ package dataset
 
 import (
 	"fmt"
+	"io"
+	"sync"
 	"sync/atomic"
 
 	"lfm/artifacts"
 )
 
-// keepBytes bounds the decoded pixels that a source holds in memory. Images beyond it are decoded at every reading.
-const keepBytes = 256 << 20
-
 // Set reads the images of an index. It is safe for concurrent use.
 type Set struct {
-	index       *Index
+	listed      *listing
 	origin      origin
-	pictures    *pictures
+	kept        *kept
+	at          []atomic.Int64 // where images are kept, plus one; 0: nowhere
+	buffers     sync.Pool      // *[]byte for reading what is kept
 	train, test []int
 }
 
 // Load returns the set that an index artifact lists, read from the source that it was made from.
 func Load(index *artifacts.Artifact, src *Source) (*Set, error) {
-	data, err := index.ReadFile(indexFile)
+	// The set keeps the file open; it is closed when nobody has the set any more.
+	f, err := index.Open(indexFile)
 	if err != nil {
 		return nil, fmt.Errorf("dataset: %w", err)
 	}
-	return load(data, src)
+	info, err := f.Stat()
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("dataset: %w", err)
+	}
+	return load(f, info.Size(), src)
 }
 
-func load(data []byte, src *Source) (*Set, error) {
-	x, err := decodeIndex(data)
+func load(index io.ReaderAt, size int64, src *Source) (*Set, error) {
+	kept := src.keeping()
+	found := kept.scan()
+	var at []int64
+	x, err := readListing(index, size, func(i int, digest artifacts.ID) {
+		place, ok := found[tableKey(digest)]
+		if !ok {
+			place = -1
+		}
+		at = append(at, place)
+	})
 	if err != nil {
 		return nil, fmt.Errorf("dataset: %s: %w", indexFile, err)
 	}
 	c := src.cfg
-	if x.Size != c.Size || !c.generated() && (x.Fit != c.Fit || x.Background != colorText(c.Background)) {
+	if x.size != c.Size || !c.generated() && (x.fit != c.Fit || x.background != colorText(c.Background)) {
 		return nil, fmt.Errorf("dataset: the index was made for images of %d pixels (%s, %s), the source is set to %d (%s, %s)",
-			x.Size, x.Fit, x.Background, c.Size, c.Fit, colorText(c.Background))
+			x.size, x.fit, x.background, c.Size, c.Fit, colorText(c.Background))
 	}
-	s := &Set{index: x, origin: src.origin, pictures: src.share(data, x)}
-	for i, it := range x.Items {
-		if it.Split == Train {
-			s.train = append(s.train, i)
-		} else {
+	s := &Set{listed: x, origin: src.origin, kept: kept, at: make([]atomic.Int64, x.len())}
+	for i, test := range x.test {
+		s.at[i].Store(at[i] + 1)
+		if test {
 			s.test = append(s.test, i)
+		} else {
+			s.train = append(s.train, i)
 		}
 	}
 	return s, nil
 }
 
-// share returns the decoded pixels that all sets of one index have in common, beginning with those that x brings.
-func (s *Source) share(data []byte, x *Index) *pictures {
-	id := artifacts.HashText(string(data))
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.pictures == nil || s.indexed != id {
-		s.indexed, s.pictures = id, newPictures(len(x.Items), 3*x.Size*x.Size)
-		for i, pix := range x.decoded {
-			if pix != nil {
-				s.pictures.keep(i, pix)
-			}
-		}
-		x.decoded = nil
-	}
-	return s.pictures
-}
-
 // Classes returns the names of the classes, by label.
-func (s *Set) Classes() []string { return s.index.Classes }
+func (s *Set) Classes() []string { return s.listed.classes }
 
 // Size returns the width and height of the images in pixels.
-func (s *Set) Size() int { return s.index.Size }
+func (s *Set) Size() int { return s.listed.size }
 
 // Len returns the number of images.
-func (s *Set) Len() int { return len(s.index.Items) }
+func (s *Set) Len() int { return s.listed.len() }
 
 // Train returns the numbers of the training images, ascending.
 func (s *Set) Train() []int { return s.train }
@@ -80,17 +80,25 @@ func (s *Set) Train() []int { return s.train }
 // Test returns the numbers of the test images, ascending.
 func (s *Set) Test() []int { return s.test }
 
+// Split returns Train or Test.
+func (s *Set) Split(i int) string { return s.listed.split(i) }
+
 // Item describes image i.
-func (s *Set) Item(i int) Item { return s.index.Items[i] }
+func (s *Set) Item(i int) Item { return s.listed.item(i) }
 
 // Read sets dst, (H, W, 3), to image i, mirrored left to right if flip is set. A byte b becomes b/127.5 - 1. The values
 // depend on the image and the settings alone.
 func (s *Set) Read(dst []float32, i int, flip bool) error {
-	size := s.index.Size
+	size := s.listed.size
 	if len(dst) != size*size*channels {
 		panic(fmt.Sprintf("dataset: read: dst has %d values, an image %d", len(dst), size*size*channels))
 	}
-	pix, err := s.bytes(i)
+	buf, _ := s.buffers.Get().(*[]byte)
+	if buf == nil {
+		buf = new([]byte)
+	}
+	defer s.buffers.Put(buf)
+	pix, err := s.bytes(i, buf)
 	if err != nil {
 		return err
 	}
@@ -110,16 +118,26 @@ func (s *Set) Read(dst []float32, i int, flip bool) error {
 	return nil
 }
 
-// bytes returns the pixels of image i, (H, W, 3).
-func (s *Set) bytes(i int) ([]byte, error) {
-	if pix := s.pictures.get(i); pix != nil {
-		return pix, nil
-	}
-	pix, err := s.origin.pixels(s.index, i)
+// bytes returns the pixels of image i, (H, W, 3): those that are kept, in buf, or made anew.
+func (s *Set) bytes(i int, buf *[]byte) ([]byte, error) {
+	digest, err := s.listed.digest(i)
 	if err != nil {
-		return nil, fmt.Errorf("dataset: %s: %w", s.index.Items[i].ID, err)
+		return nil, fmt.Errorf("dataset: %w", err)
 	}
-	s.pictures.keep(i, pix)
+	if at := s.at[i].Load(); at > 0 {
+		v, grown, ok := s.kept.get(at-1, digest, *buf)
+		*buf = grown
+		if ok && v.pix != nil {
+			return v.pix, nil
+		}
+	}
+	pix, err := s.origin.pixels(i, s.listed.id(i), digest)
+	if err != nil {
+		return nil, fmt.Errorf("dataset: %s: %w", s.listed.id(i), err)
+	}
+	if at, ok := s.kept.put(digest, verdict{pix: pix}); ok {
+		s.at[i].Store(at + 1)
+	}
 	return pix, nil
 }
 
@@ -130,31 +148,3 @@ var unit = func() (u [256]float32) {
 	}
 	return u
 }()
-
-// pictures holds decoded images up to keepBytes. Which ones it holds depends on who reads first; what a reader gets
-// does not.
-type pictures struct {
-	at   []atomic.Pointer[[]byte]
-	size int64
-	room atomic.Int64
-}
-
-func newPictures(n, size int) *pictures {
-	p := &pictures{at: make([]atomic.Pointer[[]byte], n), size: int64(size)}
-	p.room.Store(keepBytes)
-	return p
-}
-
-func (p *pictures) get(i int) []byte {
-	if pix := p.at[i].Load(); pix != nil {
-		return *pix
-	}
-	return nil
-}
-
-// keep remembers an image if there is room.
-func (p *pictures) keep(i int, pix []byte) {
-	if p.room.Add(-p.size) < 0 || !p.at[i].CompareAndSwap(nil, &pix) {
-		p.room.Add(p.size)
-	}
-}

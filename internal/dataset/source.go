@@ -2,9 +2,11 @@ package dataset
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"image/color"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -19,20 +21,24 @@ type Source struct {
 	cfg    Config
 	origin origin
 
-	mu       sync.Mutex
-	digest   artifacts.ID // what Digest saw last
-	indexed  artifacts.ID // of the index file that pictures belong to
-	pictures *pictures    // pixels that were decoded already, shared by all Sets
+	path  string
+	cache string // folder of what is remembered, or ""
+
+	mu     sync.Mutex
+	digest artifacts.ID // what Digest saw last
+	kept   *kept        // nil until it is needed, or if nothing is kept
+	opened bool
 }
 
 // origin is where images come from: files of a tree, arrays of numbers, or a pen.
 type origin interface {
-	// describe returns a text that changes whenever an image, its name, its class or its split does.
-	describe(ctx context.Context) (string, error)
-	// survey lists the images, reading each one.
-	survey(ctx context.Context) (*Index, error)
-	// pixels returns image i of an index that survey made: (H, W, 3) bytes. It is safe for concurrent use.
-	pixels(x *Index, i int) ([]byte, error)
+	// describe writes a text that changes whenever an image, its name, its class or its split does.
+	describe(ctx context.Context, out io.Writer, tell Progress) error
+	// survey lists the images, having read each one, and keeps what became of them.
+	survey(ctx context.Context, k *kept, tell Progress) (*Index, error)
+	// pixels returns image i of an index that survey made, of that ID and digest: (H, W, 3) bytes. It is safe for
+	// concurrent use.
+	pixels(i int, id string, digest artifacts.ID) ([]byte, error)
 }
 
 // Open finds the data set that cfg describes. A relative path is taken from dir, the folder of pipeline.yaml; what stands
@@ -46,17 +52,22 @@ func Open(cfg *Config, dir, cacheDir string) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Source{cfg: *cfg, origin: o}, nil
+	return &Source{cfg: *cfg, origin: o, path: sourcePath(cfg, dir), cache: cacheDir}, nil
+}
+
+// sourcePath is where a source lies, or its name if it is generated.
+func sourcePath(c *Config, dir string) string {
+	if c.generated() || filepath.IsAbs(c.Source) {
+		return c.Source
+	}
+	return filepath.Join(dir, c.Source)
 }
 
 func openOrigin(cfg Config, dir, cacheDir string) (origin, error) {
 	if cfg.generated() {
 		return newDrawn(cfg), nil
 	}
-	path := cfg.Source
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(dir, path)
-	}
+	path := sourcePath(&cfg, dir)
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fieldError{"source", fmt.Sprintf("names %s, which does not exist", path)}
@@ -73,6 +84,8 @@ func openOrigin(cfg Config, dir, cacheDir string) (origin, error) {
 	switch {
 	case info.IsDir():
 		return openFolder(s)
+	case !info.Mode().IsRegular():
+		return nil, fieldError{"source", fmt.Sprintf("names %s, which is neither a folder nor a file", path)}
 	case strings.HasSuffix(lower, ".tar"):
 		return &treeOrigin{settings: s, tree: &tarTree{path: path}, whole: true}, nil
 	case strings.HasSuffix(lower, ".zip"):
@@ -140,23 +153,24 @@ func colorText(name string) string {
 }
 
 // Digest returns an ID of everything that the index and the pixels depend on: the settings that matter, and all files
-// with their paths in the source. It decodes nothing, and hashes only files that are new or changed.
-func (s *Source) Digest(ctx context.Context) (artifacts.ID, error) {
-	text, err := s.origin.describe(ctx)
-	if err != nil {
+// with their paths in the source. It decodes nothing, and hashes only files that are new or changed. tell may be nil.
+func (s *Source) Digest(ctx context.Context, tell Progress) (artifacts.ID, error) {
+	text := sha256.New()
+	if err := s.origin.describe(ctx, text, tell); err != nil {
 		return artifacts.ID{}, err
 	}
-	id := artifacts.HashText(text)
+	id := artifacts.ID(text.Sum(nil))
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.digest = id
 	return id, nil
 }
 
-// Index reads every image once and writes the payload of the index artifact. What a user should know goes to warn,
-// which may be nil: images that were skipped (one warning for all), a single class, no test images.
-func (s *Source) Index(ctx context.Context, out *artifacts.Builder, warn func(string)) error {
-	x, err := s.index(ctx)
+// Index reads every image once and writes the payload of the index artifact. Killed, it goes on where it was: what the
+// cache has of an image is not made again. What a user should know goes to warn: images that were skipped (one warning
+// for all), a single class, no test images. warn and tell may be nil.
+func (s *Source) Index(ctx context.Context, out *artifacts.Builder, warn func(string), tell Progress) error {
+	x, err := s.index(ctx, tell)
 	if err != nil {
 		return err
 	}
@@ -166,27 +180,40 @@ func (s *Source) Index(ctx context.Context, out *artifacts.Builder, warn func(st
 	for _, w := range x.warnings() {
 		warn(w)
 	}
-	data := x.encode()
-	s.share(data, x)
-	return out.WriteFile(indexFile, data)
+	f, err := out.Create(indexFile)
+	if err != nil {
+		return err
+	}
+	return errors.Join(x.write(f), f.Close())
+}
+
+// keeping opens what the source keeps.
+func (s *Source) keeping() *kept {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.opened {
+		s.opened, s.kept = true, openKept(s.cache, s.path, s.cfg)
+	}
+	return s.kept
 }
 
 // index surveys the images and makes sure that they did not change meanwhile.
-func (s *Source) index(ctx context.Context) (*Index, error) {
+func (s *Source) index(ctx context.Context, tell Progress) (*Index, error) {
 	s.mu.Lock()
 	before := s.digest
 	s.mu.Unlock()
 	if before.IsZero() {
 		var err error
-		if before, err = s.Digest(ctx); err != nil {
+		if before, err = s.Digest(ctx, tell); err != nil {
 			return nil, err
 		}
 	}
-	x, err := s.origin.survey(ctx)
+	tidy(s.cache)
+	x, err := s.origin.survey(ctx, s.keeping(), tell)
 	if err != nil {
 		return nil, err
 	}
-	after, err := s.Digest(ctx)
+	after, err := s.Digest(ctx, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"bufio"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -21,8 +22,8 @@ import (
 type tree interface {
 	// list returns all files that are named like images, sorted by path, and what was skipped. Hidden files are left out.
 	list(ctx context.Context) ([]file, []Skip, error)
-	// read returns a file of the last list. It is safe for concurrent use.
-	read(path string) ([]byte, error)
+	// open opens a file of the last list and says how long it is, or claims to be. It is safe for concurrent use.
+	open(path string) (r io.ReadCloser, size int64, err error)
 }
 
 // file is one of a tree. Archives leave the stamp empty.
@@ -41,29 +42,32 @@ type treeOrigin struct {
 	listed bool
 }
 
-func (o *treeOrigin) describe(ctx context.Context) (string, error) {
-	var b strings.Builder
+func (o *treeOrigin) describe(ctx context.Context, out io.Writer, tell Progress) error {
+	b := bufio.NewWriter(out)
 	b.WriteString(describeSettings(o.Config, true))
 	if o.whole {
 		sum, err := o.memory.digest(ctx, o.path)
-		fmt.Fprintf(&b, "archive %s\n", sum)
-		return b.String(), err
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(b, "archive %s\n", sum)
+		return b.Flush()
 	}
 	files, skipped, err := o.list(ctx)
 	if err != nil {
-		return "", err
+		return err
 	}
-	sums, err := o.memory.digests(ctx, o.path, files)
+	sums, err := o.memory.digests(ctx, o.path, files, tell)
 	if err != nil {
-		return "", err
+		return err
 	}
 	for i, f := range files {
-		fmt.Fprintf(&b, "%s %q\n", sums[i], f.path)
+		fmt.Fprintf(b, "%s %q\n", sums[i], f.path)
 	}
 	for _, s := range skipped {
-		fmt.Fprintf(&b, "skip %q %s\n", s.ID, s.Reason)
+		fmt.Fprintf(b, "skip %q %s\n", s.ID, s.Reason)
 	}
-	return b.String(), nil
+	return b.Flush()
 }
 
 func (o *treeOrigin) list(ctx context.Context) ([]file, []Skip, error) {
@@ -74,7 +78,7 @@ func (o *treeOrigin) list(ctx context.Context) ([]file, []Skip, error) {
 	return files, skipped, err
 }
 
-func (o *treeOrigin) survey(ctx context.Context) (*Index, error) {
+func (o *treeOrigin) survey(ctx context.Context, k *kept, tell Progress) (*Index, error) {
 	files, skipped, err := o.list(ctx)
 	if err != nil {
 		return nil, err
@@ -92,23 +96,23 @@ func (o *treeOrigin) survey(ctx context.Context) (*Index, error) {
 			}
 		}
 	}
-	found := o.examine(ctx, placed)
-	if err := ctx.Err(); err != nil {
+	digests := o.known(files, placed)
+	reasons, err := o.examine(ctx, placed, digests, k, tell)
+	if err != nil {
 		return nil, err
 	}
-	x := &Index{Origin: "tree", Size: o.Size, Fit: o.Fit, Background: colorText(o.Background), decoded: [][]byte{}}
-	var classes []string
+	x := &Index{Origin: "tree", Size: o.Size, Fit: o.Fit, Background: colorText(o.Background), Items: make([]entry, 0, len(placed)-len(reasons))}
+	classes := make([]string, 0, len(placed))
 	for i, p := range placed {
-		if err := found[i].err; err != nil {
-			skipped = append(skipped, Skip{p.path, err.Error()})
+		if why, bad := reasons[i]; bad {
+			skipped = append(skipped, Skip{p.path, why})
 			continue
 		}
 		split := p.split
 		if split == "" {
 			split = splitOf(p.name, o.TestFraction)
 		}
-		x.Items = append(x.Items, Item{ID: p.path, Split: split, Digest: found[i].digest})
-		x.decoded = append(x.decoded, found[i].pix)
+		x.Items = append(x.Items, entry{Item{ID: p.path, Split: split}, digests[i]})
 		classes = append(classes, p.class)
 	}
 	sortSkips(skipped)
@@ -117,6 +121,24 @@ func (o *treeOrigin) survey(ctx context.Context) (*Index, error) {
 		return nil, o.nothing(skipped)
 	}
 	return x, x.finish(classes, o.Classes, o.Source)
+}
+
+// known returns the digests that are remembered of placed files, in the order of all files; zero for the others.
+func (o *treeOrigin) known(files []file, placed []place) []artifacts.ID {
+	sums := make([]artifacts.ID, len(files))
+	if o.whole { // members of an archive have no stamps to know them by
+		return sums[:len(placed)]
+	}
+	o.memory.recall(files, sums)
+	from := 0
+	for i, p := range placed {
+		for files[from].path != p.path {
+			from++
+		}
+		sums[i] = sums[from]
+		from++
+	}
+	return sums[:len(placed)]
 }
 
 // nothing is the error of a source without an image.
@@ -128,55 +150,120 @@ func (o *treeOrigin) nothing(skipped []Skip) error {
 	return fieldError{"source", fmt.Sprintf("names %s, in which no image was found%s: expected PNG or JPEG files in a folder a class, such as cat/1.png and dog/1.jpg, perhaps below train/ and test/", o.path, why)}
 }
 
-// finding is what reading one image gave.
-type finding struct {
-	digest artifacts.ID
-	pix    []byte // nil beyond keepBytes
-	err    error
-}
-
-// examine reads and decodes every image, on all processors.
-func (o *treeOrigin) examine(ctx context.Context, placed []place) []finding {
-	found := make([]finding, len(placed))
-	var room atomic.Int64
-	room.Store(keepBytes)
-	parallel(ctx, len(placed), func(i int) {
-		digest, pix, err := o.load(placed[i].path)
-		if room.Add(-int64(len(pix))) < 0 {
-			pix = nil
-		}
-		found[i] = finding{digest, pix, err}
-	})
-	return found
-}
-
-// load reads, hashes, decodes and fits one image.
-func (o *treeOrigin) load(path string) (digest artifacts.ID, pix []byte, err error) {
-	data, err := o.tree.read(path)
-	if err != nil {
-		return digest, nil, err
+// examine reads and decodes every image, on all processors, unless what became of it is kept already. It completes the
+// digests, and returns the reasons why images are none, by their number.
+func (o *treeOrigin) examine(ctx context.Context, placed []place, digests []artifacts.ID, k *kept, tell Progress) (map[int]string, error) {
+	var (
+		mu      sync.Mutex
+		reasons = map[int]string{}
+		found   = k.scan()
+		buffers = sync.Pool{New: func() any { return new([]byte) }}
+		work    []int
+	)
+	skip := func(i int, why string) {
+		mu.Lock()
+		defer mu.Unlock()
+		reasons[i] = why
 	}
-	digest = sha256.Sum256(data)
+	recall := func(i int) bool {
+		at, ok := found[tableKey(digests[i])]
+		if !ok {
+			return false
+		}
+		buf := buffers.Get().(*[]byte)
+		defer buffers.Put(buf)
+		v, grown, ok := k.get(at, digests[i], *buf)
+		if *buf = grown; ok && v.reason != "" {
+			skip(i, v.reason)
+		}
+		return ok
+	}
+	for i := range placed {
+		if digests[i].IsZero() || !recall(i) {
+			work = append(work, i)
+		}
+	}
+	meter := newMeter(tell, decoding, len(placed)-len(work), len(placed))
+	parallel(ctx, len(work), func(n int) {
+		i := work[n]
+		defer meter.add()
+		data, leave, err := o.read(placed[i].path)
+		if err != nil {
+			skip(i, err.Error())
+			return
+		}
+		defer leave()
+		digests[i] = sha256.Sum256(data)
+		if recall(i) {
+			return
+		}
+		v := o.judge(data)
+		if v.reason != "" {
+			skip(i, v.reason)
+		}
+		k.put(digests[i], v)
+	})
+	return reasons, ctx.Err()
+}
+
+// judge makes of the bytes of a file what the set shows of it.
+func (o *treeOrigin) judge(data []byte) verdict {
+	w, h, err := dimensions(data)
+	if err != nil {
+		return verdict{reason: err.Error()}
+	}
+	defer inWork.enter(int64(w) * int64(h))()
 	img, err := decode(data, o.background)
 	if err != nil {
-		return digest, nil, err
+		return verdict{reason: err.Error()}
 	}
-	return digest, fitTo(img, o.Size, o.Fit, o.background), nil
+	return verdict{pix: fitTo(img, o.Size, o.Fit, o.background)}
 }
 
-func (o *treeOrigin) pixels(x *Index, i int) ([]byte, error) {
+// inWork bounds the pixels of the images being decoded, of all decoders together.
+var inWork = newGate(maxPixels)
+
+// reading bounds the bytes of image files in memory, of all decoders together.
+var reading = newGate(2 * maxFile)
+
+// read returns the bytes of an image file. leave must be called when they are not needed any more.
+func (o *treeOrigin) read(path string) (data []byte, leave func(), err error) {
+	defer recovered(&err, "make "+o.path+" again")
+	r, size, err := o.tree.open(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer r.Close()
+	if size > maxFile {
+		return nil, nil, fmt.Errorf("is larger than %d MiB", maxFile>>20)
+	}
+	leave = reading.enter(2 * size) // twice: see readAll
+	defer func() {
+		if data == nil {
+			leave()
+		}
+	}()
+	data, err = readAll(r, size)
+	return data, leave, err
+}
+
+func (o *treeOrigin) pixels(_ int, id string, want artifacts.ID) ([]byte, error) {
 	if err := o.ready(); err != nil {
 		return nil, err
 	}
-	it := x.Items[i]
-	digest, pix, err := o.load(it.ID)
-	if err == nil && digest != it.Digest || err != nil && !digest.IsZero() && digest != it.Digest {
-		return nil, errors.New("the file changed since it was indexed: run again")
-	}
+	data, leave, err := o.read(id)
 	if err != nil {
 		return nil, fmt.Errorf("%w; it could be read when it was indexed: bring it back, or run again", err)
 	}
-	return pix, nil
+	defer leave()
+	if sha256.Sum256(data) != want {
+		return nil, errors.New("the file changed since it was indexed: run again")
+	}
+	v := o.judge(data)
+	if v.reason != "" {
+		return nil, errors.New(v.reason)
+	}
+	return v.pix, nil
 }
 
 // ready makes sure that the tree was listed once: archives find their members by it.
@@ -264,6 +351,21 @@ func (c *collection) skip(p, reason string) {
 	c.skipped = append(c.skipped, Skip{strings.ToValidUTF8(p, "\ufffd"), reason})
 }
 
+// gathered puts collections together.
+func gathered(parts []collection) *collection {
+	n := 0
+	for _, c := range parts {
+		n += len(c.files)
+	}
+	all := &collection{files: make([]file, 0, n)}
+	for i, c := range parts {
+		all.files = append(all.files, c.files...)
+		all.skipped = append(all.skipped, c.skipped...)
+		parts[i] = collection{} // its memory is not needed any more
+	}
+	return all
+}
+
 // sorted returns what was gathered, by path.
 func (c *collection) sorted() ([]file, []Skip) {
 	slices.SortFunc(c.files, func(a, b file) int { return strings.Compare(a.path, b.path) })
@@ -271,11 +373,23 @@ func (c *collection) sorted() ([]file, []Skip) {
 	return c.files, c.skipped
 }
 
-// readAll reads a file of at most maxFile bytes.
-func readAll(r io.Reader) ([]byte, error) {
-	data, err := io.ReadAll(io.LimitReader(r, maxFile+1))
-	if err == nil && len(data) > maxFile {
-		err = fmt.Errorf("is larger than %d MiB", maxFile>>20)
+// readAll reads a file of size bytes. A size that is only claimed takes no memory: that grows as bytes come, and what it
+// takes is never more than twice the size.
+func readAll(r io.Reader, size int64) ([]byte, error) {
+	data := make([]byte, 0, min(size+1, 1<<20)) // one more, to see the end
+	for {
+		if len(data) == cap(data) {
+			data = append(make([]byte, 0, min(size+1, 2*int64(cap(data)))), data...)
+		}
+		n, err := r.Read(data[len(data):cap(data)])
+		data = data[:len(data)+n]
+		switch {
+		case int64(len(data)) > size:
+			return nil, errors.New("is longer than it was said to be: run again when it is at rest")
+		case err == io.EOF:
+			return data, nil
+		case err != nil:
+			return nil, reason(err)
+		}
 	}
-	return data, err
 }

@@ -62,7 +62,7 @@ func (b *Bench) Artifact(kind string, files map[string][]byte) *artifacts.Artifa
 func (b *Bench) Data(source pipeline.Source) *artifacts.Artifact {
 	b.t.Helper()
 	return b.publish("dataset", func(out *artifacts.Builder) error {
-		return source.Index(b.t.Context(), out, nil)
+		return source.Index(b.t.Context(), out, nil, nil)
 	})
 }
 

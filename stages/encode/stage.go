@@ -90,17 +90,21 @@ func (s *stage) Run(ctx context.Context, in pipeline.Inputs, work artifacts.Work
 
 // row is an image of the data set, as it is or mirrored.
 type row struct {
-	item int
+	item int32
 	flip bool
 }
 
 // rowsOf lists the rows in order: each image, and behind a training image its mirror image.
 func rowsOf(set *dataset.Set, hflip bool) []row {
-	var rows []row
+	n := set.Len()
+	if hflip {
+		n += len(set.Train())
+	}
+	rows := make([]row, 0, n)
 	for i := range set.Len() {
-		rows = append(rows, row{item: i})
-		if hflip && set.Item(i).Split == dataset.Train {
-			rows = append(rows, row{item: i, flip: true})
+		rows = append(rows, row{item: int32(i)})
+		if hflip && set.Split(i) == dataset.Train {
+			rows = append(rows, row{item: int32(i), flip: true})
 		}
 	}
 	return rows
@@ -195,7 +199,7 @@ func (e *encoding) shard(ctx context.Context, shard int) error {
 
 func (e *encoding) latentRow(at int, values []float32) latent.Row {
 	r := e.rows[at]
-	item := e.set.Item(r.item)
+	item := e.set.Item(int(r.item))
 	return latent.Row{ID: item.ID, Split: item.Split, Flip: r.flip, Label: item.Label, Latent: values}
 }
 
@@ -218,7 +222,7 @@ func (e *encoding) read(ctx context.Context, from, to int) <-chan images {
 			b := images{pixels: make([]float32, n*e.pixels)}
 			for i := 0; i < n && b.err == nil; i++ {
 				r := e.rows[from+i]
-				b.err = e.set.Read(b.pixels[i*e.pixels:(i+1)*e.pixels], r.item, r.flip)
+				b.err = e.set.Read(b.pixels[i*e.pixels:(i+1)*e.pixels], int(r.item), r.flip)
 			}
 			select {
 			case batches <- b:

@@ -1,0 +1,41 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"lfm/pipeline"
+)
+
+// TestSourceProgress: how far a data set has been read is shown in every way that progress is, with what is being done,
+// images a second and the time left of that work alone.
+func TestSourceProgress(t *testing.T) {
+	began := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	show := func(log string) string {
+		var out strings.Builder
+		a := &app{streams: streams{Err: &out}, log: log}
+		listen, err := a.listener()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, doing := range []string{"hashing", "decoding"} {
+			for s := range 3 {
+				listen(pipeline.Event{Event: pipeline.SourceProgress, Stage: "cats", Message: doing, Step: 100 * s, Steps: 900,
+					ItemsPerS: 10, Time: began.Add(time.Duration(30*i+10*s) * time.Second)})
+			}
+		}
+		return out.String()
+	}
+	if got, want := show("plain"), "cats         hashing 100/900  10/s  1m20s left\ncats         hashing 200/900  10/s  1m10s left\n"+
+		"cats         decoding 100/900  10/s  1m20s left\ncats         decoding 200/900  10/s  1m10s left\n"; got != want {
+		t.Errorf("plain:\n%swant\n%s", got, want)
+	}
+	if got := show("json"); strings.Count(got, `"event":"source_progress","stage":"cats"`) != 6 ||
+		!strings.Contains(got, `"step":100,"steps":900,"items_per_s":10,"message":"decoding"}`) {
+		t.Errorf("json:\n%s", got)
+	}
+	if got := show("bar"); !strings.Contains(got, "cats         hashing 0/900  10/s") {
+		t.Errorf("bar: %q", got)
+	}
+}
