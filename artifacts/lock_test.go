@@ -602,3 +602,19 @@ func TestProbeFails(t *testing.T) {
 		t.Errorf("taken %v, %v", h != nil, err)
 	}
 }
+
+// TestOpenAtOnce: many may begin one store at once.
+func TestOpenAtOnce(t *testing.T) {
+	for range 20 {
+		dir := filepath.Join(t.TempDir(), "store")
+		var wg sync.WaitGroup
+		for range 8 {
+			wg.Go(func() {
+				if _, err := Open(dir); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+	}
+}

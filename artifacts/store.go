@@ -66,17 +66,17 @@ func (s *Store) open() error {
 		return err
 	}
 	format, err := os.ReadFile(s.path("FORMAT"))
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	if errors.Is(err, fs.ErrNotExist) {
 		if err := s.create(); err != nil {
 			return err
 		}
-	case err != nil:
+		format, err = os.ReadFile(s.path("FORMAT"))
+	}
+	if err != nil {
 		return err
-	default:
-		if err := checkFormat(string(format)); err != nil {
-			return err
-		}
+	}
+	if err := checkFormat(string(format)); err != nil {
+		return err
 	}
 	for _, name := range subfolders {
 		if err := disk.MkdirAll(s.fs, s.path(name)); err != nil {
@@ -107,6 +107,9 @@ func (s *Store) create() error {
 		return err
 	}
 	for _, e := range entries {
+		if e.Name() == "FORMAT" {
+			return nil // another process was faster
+		}
 		if e.Name() != "README" && !slices.Contains(subfolders, e.Name()) {
 			return fmt.Errorf("holds %s but no FORMAT file, so it is no store of lfm: choose an empty folder with --store", e.Name())
 		}

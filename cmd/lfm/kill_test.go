@@ -317,26 +317,3 @@ func TestInexact(t *testing.T) {
 		t.Errorf("accepted: exit code %d, goes on from step %d\n%s", a.code, e.Step, a.messages())
 	}
 }
-
-// TestTwoRuns: of two runs at once, each stage is computed by one, and both end well.
-func TestTwoRuns(t *testing.T) {
-	t.Parallel()
-	p := newProgram(t)
-	p.tiny()
-	runs := make(chan attempt)
-	for range 2 {
-		go func() { runs <- p.try(func(pipeline.Event) os.Signal { return nil }, "run") }()
-	}
-	executed := 0
-	for range 2 {
-		a := <-runs
-		e, _ := a.last(pipeline.RunFinished, "")
-		if a.code != exitDone {
-			t.Errorf("exit code %d\n%s", a.code, a.messages())
-		}
-		executed += e.Executed
-	}
-	if executed != 4 {
-		t.Errorf("%d stages were executed by both together, want 4", executed)
-	}
-}

@@ -99,6 +99,11 @@ func (a *app) execute(ctx context.Context, h *here, listen pipeline.Listener, op
 	if r.jobs < 1 {
 		return usagef("--jobs %d: want at least 1", r.jobs)
 	}
+	done, err := a.use(ctx, h.store) // until the pictures are copied: what the run itself holds ends before
+	if err != nil {
+		return err
+	}
+	defer done()
 	remember(h.graph.Path, h.store.Dir())
 	a.resume = h.resumeCommand()
 	runner := h.runner(a)
