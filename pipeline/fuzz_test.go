@@ -53,11 +53,11 @@ func checkError(t *testing.T, err error, text string) {
 	if !errors.As(err, &e) {
 		t.Fatalf("not an *Error: %v", err)
 	}
-	lines := strings.Split(text, "\n")
+	lines := linesOf(text)
 	if e.Set == "" && e.Line > len(lines) {
 		t.Fatalf("line %d of %d: %v", e.Line, len(lines), err)
 	}
-	if e.Set == "" && e.Line > 0 && e.Text != strings.TrimSuffix(lines[e.Line-1], "\r") {
+	if e.Set == "" && e.Line > 0 && e.Text != lines[e.Line-1] {
 		t.Fatalf("line %d is %q, not %q", e.Line, lines[e.Line-1], e.Text)
 	}
 	if e.Error() == "" || e.Msg == "" {

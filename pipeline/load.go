@@ -121,7 +121,7 @@ func readFile(path string) ([]byte, error) {
 
 // parse is Load for a file's content.
 func parse(file, path string, data []byte, kinds Kinds, sets []string) (*Graph, error) {
-	r := &reader{file: file, lines: strings.Split(string(data), "\n"), set: map[*yaml.Node]string{}}
+	r := &reader{file: file, lines: linesOf(string(data)), set: map[*yaml.Node]string{}}
 	g := &Graph{Device: "auto", File: file, Path: path, Dir: filepath.Dir(path), Sets: slices.Clone(sets), kinds: kinds, reader: r}
 	root, err := r.parse(data)
 	if err != nil {

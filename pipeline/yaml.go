@@ -22,13 +22,16 @@ type reader struct {
 	set   map[*yaml.Node]string // the --set that a node came by
 }
 
+// lineBreaks turns all that the YAML reader counts as the end of a line into one.
+var lineBreaks = strings.NewReplacer("\r\n", "\n", "\r", "\n", "\u0085", "\n", "\u2028", "\n", "\u2029", "\n")
+
+// linesOf takes a text apart into the lines that the YAML reader numbers.
+func linesOf(text string) []string { return strings.Split(lineBreaks.Replace(text), "\n") }
+
 // at makes an Error about a place of the file.
 func (r *reader) at(line, column int, format string, args ...any) *Error {
-	e := &Error{File: r.file, Line: max(line, 1), Column: max(column, 1), Msg: fmt.Sprintf(format, args...)}
-	if e.Line <= len(r.lines) {
-		e.Text = strings.TrimSuffix(r.lines[e.Line-1], "\r")
-	}
-	return e
+	line = min(max(line, 1), len(r.lines)) // what is missing at the end, the YAML reader puts behind the last line
+	return &Error{File: r.file, Line: line, Column: max(column, 1), Text: r.lines[line-1], Msg: fmt.Sprintf(format, args...)}
 }
 
 // locate turns a fault into an Error; other errors pass.

@@ -27,6 +27,10 @@ type Arch struct {
 // R1 is the reference model: 64 tokens of 4, ten classes.
 var R1 = Arch{Tokens: 64, Channels: 4, Width: 256, Depth: 6, Heads: 4, Classes: 10, ContextTokens: 8}
 
+// maxDepth is the most blocks that the setting allows. A file that claims more would have a graph built for all of them
+// before a weight is missing; what it claims else is held to the memory that there is.
+const maxDepth = 64
+
 // Validate says what is wrong with an architecture.
 func (a Arch) Validate() error {
 	for _, f := range []struct {
@@ -39,6 +43,9 @@ func (a Arch) Validate() error {
 		if f.value < 1 {
 			return fmt.Errorf("flow: %s is %d, want at least 1", f.name, f.value)
 		}
+	}
+	if a.Depth > maxDepth {
+		return fmt.Errorf("flow: depth is %d, want at most %d", a.Depth, maxDepth)
 	}
 	if a.Width%a.Heads != 0 {
 		return fmt.Errorf("flow: a width of %d does not make %d heads", a.Width, a.Heads)
