@@ -7,12 +7,12 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
 
 	"lfm/artifacts"
+	"lfm/internal/panics"
 )
 
 // Runner brings a graph up to date. Set Store and Graph; the rest has defaults. One value
@@ -333,8 +333,9 @@ func interrupted(ctx context.Context, stages []string) error {
 
 // bringUp makes sure that a node's output is in the store. Whoever holds the action's lock
 // computes; another run that wants the same waits for it and then finds it made.
-func (x *execution) bringUp(ctx context.Context, n *Node, threads int) (*finding, error) {
-	f, err := x.look(ctx, n, x.found, x.listener(n))
+func (x *execution) bringUp(ctx context.Context, n *Node, threads int) (f *finding, err error) {
+	defer x.rescue(n, &err)
+	f, err = x.look(ctx, n, x.found, x.listener(n))
 	if err == nil {
 		err = f.err
 	}
@@ -425,15 +426,24 @@ func (x *execution) compute(ctx context.Context, n *Node, f *finding, threads in
 	return nil
 }
 
-// payload lets a data set or a stage write its payload. A panic becomes an error, and an
-// error about a setting shows its line of pipeline.yaml.
+// rescue, deferred, makes an error of a node's panic. Its stack goes into the run's record.
+func (x *execution) rescue(n *Node, err *error) {
+	r := recover()
+	if r == nil {
+		return
+	}
+	where := "a mistake in lfm"
+	if x.run != nil {
+		where += "; the stack is in " + filepath.Join(x.run.Dir(), recordName)
+	}
+	p := panics.Of(r)
+	*err = &StageError{n.Name, fmt.Errorf("panicked: %v (%s)", p.Value, where), p.Stack}
+}
+
+// payload lets a data set or a stage write its payload. An error about a setting shows its
+// line of pipeline.yaml.
 func (x *execution) payload(ctx context.Context, n *Node, f *finding, threads int, work artifacts.Workspace, out *artifacts.Builder) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			where := filepath.Join(x.run.Dir(), recordName)
-			err = &StageError{n.Name, fmt.Errorf("panicked: %v (a mistake in lfm; the stack is in %s)", p, where), string(debug.Stack())}
-		}
-	}()
+	defer x.rescue(n, &err)
 	ctx, l, stop := x.whileHeld(ctx, x.listener(n))
 	defer stop()
 	if n.IsSource() {

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"lfm/artifacts"
+	"lfm/internal/panics"
 )
 
 func wantComputed(t *testing.T, what string, got map[string]int, want ...string) {
@@ -314,12 +315,24 @@ func TestFailure(t *testing.T) {
 	}
 }
 
-// TestPanic: a panic in a stage is an error that names the stage, with the stack in the
-// run record and not in the message.
+// tooShort panics in a goroutine of its own.
+func tooShort() {
+	var g panics.Group
+	g.Go(func() { panic("kernels: gemm: b too short") })
+	g.Wait()
+}
+
+// TestPanic: a panic in a stage, also one that a goroutine handed over, is an error that names
+// the stage, with the stack of where it began in the run record and not in the message. The
+// store is as it was, and the next run goes on.
 func TestPanic(t *testing.T) {
 	w := newWorld(t)
+	mistaken := true
 	w.hook("encode", func(context.Context, Inputs, artifacts.Workspace, *artifacts.Builder, Listener) error {
-		panic("kernels: gemm: b too short")
+		if mistaken {
+			tooShort()
+		}
+		return nil
 	})
 	r := w.runner(standard)
 	_, err := r.Run(t.Context(), Options{})
@@ -327,11 +340,33 @@ func TestPanic(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 	s := LastRecord(r.Store, r.Graph.File).Stage("encode")
-	if s.State != WasFailed || !strings.Contains(s.Stack, "run_test.go") {
+	if s.State != WasFailed || !strings.Contains(s.Stack, "pipeline.tooShort") {
 		t.Errorf("record: %+v", s)
 	}
 	if aside, err := os.ReadDir(filepath.Join(r.Store.Dir(), "aside")); err != nil || len(aside) > 0 {
 		t.Errorf("left aside: %v, %v", aside, err)
+	}
+	mistaken = false
+	if summary, err := r.Run(t.Context(), Options{}); err != nil || summary.Executed != 3 || summary.Cached != 1 {
+		t.Errorf("the next run executes %d and takes %d from the store: %v", summary.Executed, summary.Cached, err)
+	}
+}
+
+// TestPanicBeforeStage: so is one that comes before a stage or a data set is at work.
+func TestPanicBeforeStage(t *testing.T) {
+	w := newWorld(t)
+	w.digest = func(context.Context) error { panic("imaging: no filter") }
+	r := w.runner(standard)
+	_, err := r.Run(t.Context(), Options{})
+	if err == nil || !strings.HasPrefix(err.Error(), "stage critters: panicked: imaging: no filter") {
+		t.Errorf("error %v", err)
+	}
+	if s := LastRecord(r.Store, r.Graph.File).Stage("critters"); s.State != WasFailed || !strings.Contains(s.Stack, "run_test.go") {
+		t.Errorf("record: %+v", s)
+	}
+	w.digest = nil
+	if _, err := r.Run(t.Context(), Options{}); err != nil {
+		t.Errorf("the next run: %v", err)
 	}
 }
 

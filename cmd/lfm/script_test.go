@@ -23,9 +23,10 @@ import (
 	"lfm/internal/picture"
 )
 
-// TestMain makes the test binary serve as lfm where a script or a test calls lfm.
+// TestMain makes the test binary serve as lfm where a script or a test calls lfm, and as the
+// lfm that breaks.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"lfm": main})
+	testscript.Main(m, map[string]func(){"lfm": main, "lfm-breaks": breaks})
 }
 
 // TestScript runs testdata/script/*.txtar against the real program. README.md there tells

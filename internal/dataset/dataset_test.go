@@ -23,6 +23,7 @@ import (
 	"lfm/artifacts"
 	"lfm/internal/critters"
 	"lfm/internal/fuzztest"
+	"lfm/internal/panics"
 )
 
 // TestPackings: a folder, a tar and a zip of one tree are the same data set, image by image.
@@ -390,6 +391,20 @@ func make4(n int) []artifacts.ID {
 		ids[i] = artifacts.HashText(fmt.Sprint("wrong ", i))
 	}
 	return ids
+}
+
+// TestParallelPanics: a panic in one of many goroutines is the caller's, who can recover from it.
+func TestParallelPanics(t *testing.T) {
+	caught := panics.Catch(func() {
+		parallel(t.Context(), 100, func(i int) {
+			if i == 50 {
+				panic("imaging: no filter")
+			}
+		})
+	})
+	if caught == nil || caught.Value != "imaging: no filter" {
+		t.Errorf("caught %v", caught)
+	}
 }
 
 // TestChanges: an image that changes after it was indexed is an error that says so, and so is one that changes between

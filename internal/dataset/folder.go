@@ -10,6 +10,8 @@ import (
 	"slices"
 	"sync"
 	"syscall"
+
+	"lfm/internal/panics"
 )
 
 // folderTree is a folder of the file system. Links are followed; one that leads nowhere or back into a folder above
@@ -68,7 +70,7 @@ type walk struct {
 	ctx    context.Context
 	root   string
 	except string
-	wait   sync.WaitGroup
+	wait   panics.Group
 	places chan struct{} // taken by folders being listed
 
 	mu    sync.Mutex

@@ -16,6 +16,7 @@ import (
 	"unicode/utf8"
 
 	"lfm/artifacts"
+	"lfm/internal/panics"
 )
 
 // tree is a hierarchy of files: a folder or an archive.
@@ -284,7 +285,7 @@ func (o *treeOrigin) ready() error {
 // parallel calls work for 0…n-1 from as many goroutines as there are processors, until ctx is done.
 func parallel(ctx context.Context, n int, work func(i int)) {
 	var next atomic.Int64
-	var wait sync.WaitGroup
+	var wait panics.Group
 	for range min(n, runtime.GOMAXPROCS(0)) {
 		wait.Go(func() {
 			for ctx.Err() == nil {

@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"gorgonia.org/gorgonia"
+
+	"lfm/internal/panics"
 )
 
 // feed draws the inputs of the next steps while the machine is at work on this one.
@@ -19,6 +21,7 @@ type feed struct {
 type drawn struct {
 	inputs [][]float32
 	err    error
+	panic  *panics.Panic
 }
 
 // ahead is how many steps' inputs there are at a time.
@@ -46,13 +49,13 @@ func newFeed(nodes []*gorgonia.Node, draw func(int, [][]float32) error, from, to
 			case <-f.quit:
 				return
 			}
-			d.err = draw(step, d.inputs)
+			d.panic = panics.Catch(func() { d.err = draw(step, d.inputs) })
 			select {
 			case f.ready <- d:
 			case <-f.quit:
 				return
 			}
-			if d.err != nil {
+			if d.err != nil || d.panic != nil {
 				return
 			}
 		}
@@ -61,9 +64,11 @@ func newFeed(nodes []*gorgonia.Node, draw func(int, [][]float32) error, from, to
 }
 
 // next waits for the next step's inputs, which are good until release, or for the end of ctx.
+// Where draw panicked, it does.
 func (f *feed) next(ctx context.Context) ([][]float32, error) {
 	select {
 	case d := <-f.ready:
+		d.panic.Rethrow()
 		f.now = d.inputs
 		return d.inputs, d.err
 	case <-ctx.Done():

@@ -24,6 +24,7 @@ import (
 	"lfm/internal/nn"
 	"lfm/internal/ops"
 	"lfm/internal/optim"
+	"lfm/internal/panics"
 	"lfm/internal/rng"
 )
 
@@ -421,6 +422,26 @@ func TestDrawFails(t *testing.T) {
 	}
 	if got := newBench(t, dir).finish(t); !bytes.Equal(got, want) {
 		t.Error("the resumed run differs from the straight one")
+	}
+}
+
+// TestDrawPanics: a panic in the goroutine that draws is one of Run's, and nothing of it is
+// saved: what comes out of a mistake is not to be gone on from.
+func TestDrawPanics(t *testing.T) {
+	dir := t.TempDir()
+	b := newBench(t, dir)
+	b.job.Draw = func(step int, inputs [][]float32) error {
+		if step == 10 {
+			panic("rng: no such stream")
+		}
+		return draw(step, inputs)
+	}
+	caught := panics.Catch(func() { Run(t.Context(), b.job) })
+	if caught == nil || caught.Value != "rng: no such stream" {
+		t.Fatalf("caught %v", caught)
+	}
+	if _, step, err := b.job.Series.Latest(); err != nil || step != 7 {
+		t.Errorf("the last checkpoint is of step %d, %v", step, err)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"lfm/internal/dataset"
 	"lfm/internal/engine"
 	"lfm/internal/latent"
+	"lfm/internal/panics"
 	"lfm/pipeline"
 	"lfm/stages/autoencoder"
 )
@@ -81,6 +82,9 @@ func (s *stage) Run(ctx context.Context, in pipeline.Inputs, work artifacts.Work
 		return err
 	}
 	for _, name := range e.writer.Files() {
+		if err := ctx.Err(); err != nil {
+			return err // hashing many shards takes its time
+		}
 		if err := out.AddFile(name, work.Path(name)); err != nil {
 			return err
 		}
@@ -167,6 +171,7 @@ func (e *encoding) shard(ctx context.Context, shard int) error {
 	latents := make([]float32, e.coder.Batch()*size)
 	at := from
 	for images := range e.read(ctx, from, to) {
+		images.panic.Rethrow()
 		if images.err != nil {
 			w.Abort()
 			return images.err
@@ -207,6 +212,7 @@ func (e *encoding) latentRow(at int, values []float32) latent.Row {
 type images struct {
 	pixels []float32 // (n, S, S, 3)
 	err    error
+	panic  *panics.Panic
 }
 
 // readAhead is how many batches wait for the encoder at most.
@@ -220,10 +226,7 @@ func (e *encoding) read(ctx context.Context, from, to int) <-chan images {
 		for ; from < to; from += e.coder.Batch() {
 			n := min(e.coder.Batch(), to-from)
 			b := images{pixels: make([]float32, n*e.pixels)}
-			for i := 0; i < n && b.err == nil; i++ {
-				r := e.rows[from+i]
-				b.err = e.set.Read(b.pixels[i*e.pixels:(i+1)*e.pixels], int(r.item), r.flip)
-			}
+			b.panic = panics.Catch(func() { b.err = e.fill(b.pixels, e.rows[from:from+n]) })
 			select {
 			case batches <- b:
 			case <-ctx.Done():
@@ -232,4 +235,14 @@ func (e *encoding) read(ctx context.Context, from, to int) <-chan images {
 		}
 	}()
 	return batches
+}
+
+// fill reads the images of rows.
+func (e *encoding) fill(pixels []float32, rows []row) error {
+	for i, r := range rows {
+		if err := e.set.Read(pixels[i*e.pixels:(i+1)*e.pixels], int(r.item), r.flip); err != nil {
+			return err
+		}
+	}
+	return nil
 }

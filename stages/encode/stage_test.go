@@ -9,9 +9,11 @@ import (
 
 	"lfm/artifacts"
 	"lfm/internal/dataset"
+	"lfm/internal/disk"
 	"lfm/internal/engine"
 	"lfm/internal/engine/cpu"
 	"lfm/internal/latent"
+	"lfm/internal/panics"
 	"lfm/pipeline"
 	"lfm/pipeline/pipelinetest"
 	"lfm/stages/autoencoder"
@@ -121,6 +123,33 @@ func TestResume(t *testing.T) {
 type renamed struct{ engine.Backend }
 
 func (renamed) Name() string { return "abacus" }
+
+// TestReadPanics: a panic in the goroutine that reads images is the stage's.
+func TestReadPanics(t *testing.T) {
+	b := pipelinetest.New(t)
+	model, err := autoencoder.Open(autoencodertest.Artifact(t, b, arch))
+	if err != nil {
+		t.Fatal(err)
+	}
+	backend := cpu.Open(1)
+	defer backend.Close()
+	coder, err := model.NewImageEncoder(backend, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer coder.Close()
+	side := arch.LatentSize()
+	e := &encoding{coder: coder, rows: make([]row, 2), pixels: 3 * arch.Size * arch.Size, size: side * side * arch.LatentChannels}
+	h := latent.Header{Shape: latent.Shape{H: side, W: side, C: arch.LatentChannels}, Classes: []string{"cat"}, Autoencoder: "a", Dataset: "d"}
+	if e.writer, err = latent.NewWriter(disk.OS, t.TempDir(), h, len(e.rows)); err != nil {
+		t.Fatal(err)
+	}
+	// There is no set to read from.
+	caught := panics.Catch(func() { err = e.shard(t.Context(), 0) })
+	if caught == nil || !strings.Contains(caught.Stack, "(*encoding).fill") {
+		t.Errorf("error %v, caught %v", err, caught)
+	}
+}
 
 // TestOtherBackend: shards of two back ends are put together only if that is accepted.
 func TestOtherBackend(t *testing.T) {

@@ -3,6 +3,8 @@ package cpu
 import (
 	"runtime"
 	"sync/atomic"
+
+	"lfm/internal/panics"
 )
 
 // pool is a fixed set of workers that run parallel-for loops. Worker 0 is the caller; the
@@ -18,9 +20,10 @@ type pool struct {
 	items   int
 	stopped bool
 
-	round   atomic.Uint32 // counts loops; a change wakes the watchers
-	pending atomic.Int32  // workers that have not finished this loop
-	asleep  []atomic.Bool // by worker
+	round   atomic.Uint32                // counts loops; a change wakes the watchers
+	pending atomic.Int32                 // workers that have not finished this loop
+	panic   atomic.Pointer[panics.Panic] // of a worker in this loop
+	asleep  []atomic.Bool                // by worker
 	wake    []chan struct{}
 }
 
@@ -38,7 +41,9 @@ func newPool(workers int) *pool {
 	return p
 }
 
-// do runs run over items, cut into ranges [i0, i1), and returns when all is done.
+// do runs run over items, cut into ranges [i0, i1), and returns when all is done. A panic in
+// any range is one of do, and that too comes when no worker is in the loop any more: the memory
+// that it works on may go then.
 func (p *pool) do(items int, run func(worker, i0, i1 int)) {
 	if items == 0 {
 		return
@@ -48,8 +53,14 @@ func (p *pool) do(items int, run func(worker, i0, i1 int)) {
 		return
 	}
 	p.start(items, run)
+	defer p.join()
 	run(0, 0, items/p.workers)
+}
+
+// join waits until the other workers have finished the loop.
+func (p *pool) join() {
 	p.await(0, func() bool { return p.pending.Load() == 0 })
+	p.panic.Swap(nil).Rethrow()
 }
 
 func (p *pool) start(items int, run func(worker, i0, i1 int)) {
@@ -69,7 +80,9 @@ func (p *pool) serve(k int) {
 		if p.stopped {
 			return
 		}
-		p.run(k, k*p.items/p.workers, (k+1)*p.items/p.workers)
+		if caught := panics.Catch(func() { p.run(k, k*p.items/p.workers, (k+1)*p.items/p.workers) }); caught != nil {
+			p.panic.CompareAndSwap(nil, caught)
+		}
 		if p.pending.Add(-1) == 0 {
 			p.rouse(0)
 		}

@@ -4,6 +4,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"lfm/internal/panics"
 )
 
 // TestPool: every item is done exactly once, by whichever number of workers, whether they
@@ -30,6 +32,34 @@ func TestPool(t *testing.T) {
 			}
 		}
 		p.stop()
+	}
+}
+
+// TestPoolPanics: a panic in any worker's range is a panic of the loop's caller, when nobody is
+// in the loop any more, and the next loop is done as ever.
+func TestPoolPanics(t *testing.T) {
+	const workers = 3
+	p := newPool(workers)
+	defer p.stop()
+	for bad := range workers {
+		var ended atomic.Int32
+		caught := panics.Catch(func() {
+			p.do(workers, func(worker, _, _ int) {
+				if worker == bad {
+					panic("kernels: gemm: b too short")
+				}
+				time.Sleep(5 * time.Millisecond)
+				ended.Add(1)
+			})
+		})
+		if caught == nil || caught.Value != "kernels: gemm: b too short" || ended.Load() != workers-1 {
+			t.Errorf("worker %d: caught %v when %d others had ended", bad, caught, ended.Load())
+		}
+		var done atomic.Int32
+		p.do(workers, func(_, i0, i1 int) { done.Add(int32(i1 - i0)) })
+		if done.Load() != workers {
+			t.Errorf("worker %d: %d of %d items in the next loop", bad, done.Load(), workers)
+		}
 	}
 }
 
