@@ -155,8 +155,12 @@ func checkStats(t *testing.T, set *latent.Set) {
 	t.Helper()
 	const channels = 2
 	var n, sum, squares [channels]float64
+	x := make([]float32, set.Shape().Size())
 	for _, i := range set.Rows(latent.Train) {
-		for j, v := range set.Latent(i) {
+		if err := set.Read(x, i); err != nil {
+			t.Fatal(err)
+		}
+		for j, v := range x {
 			n[j%channels]++
 			sum[j%channels] += float64(v)
 			squares[j%channels] += float64(v) * float64(v)
@@ -181,7 +185,10 @@ func nearest(t *testing.T, set *latent.Set, x []float32) int {
 	t.Helper()
 	z, row, first, second := make([]float32, len(x)), -1, math.Inf(1), math.Inf(1)
 	for i := range set.Len() {
-		set.Stats().Normalize(z, set.Latent(i))
+		if err := set.Read(z, i); err != nil {
+			t.Fatal(err)
+		}
+		set.Stats().Normalize(z, z)
 		var far float64
 		for j, v := range z {
 			far = max(far, math.Abs(float64(v-x[j])))

@@ -14,7 +14,7 @@ import (
 
 // flatFile is all latents end to end, wherever they are.
 type flatFile interface {
-	row(i int) []float32
+	read(dst []float32, i int) error
 	close() error
 }
 
@@ -41,13 +41,13 @@ func newSink(s Summary, o Options, digest [32]byte) (sink, error) {
 	}
 	path := filepath.Join(dir, "latents-"+hex.EncodeToString(digest[:8])+".f32")
 	if info, err := os.Stat(path); err == nil && info.Size() == bytes {
-		return &spilled{path: path, size: size, rows: s.Rows}, nil
+		return &spilled{path, size}, nil
 	}
 	f, err := disk.Create(o.FS, filepath.Join(dir, "latents-"+rand.Text()+".f32"+aside), path)
 	if err != nil {
 		return nil, fmt.Errorf("spill latents: %w", err)
 	}
-	return &spill{spilled{path: path, size: size, rows: s.Rows}, f, bufio.NewWriterSize(f, 1<<20)}, nil
+	return &spill{spilled{path, size}, f, bufio.NewWriterSize(f, 1<<20)}, nil
 }
 
 // resident holds latents in memory.
@@ -56,28 +56,51 @@ type resident struct {
 	all  []float32
 }
 
-func (m *resident) write(l []float32) error   { m.all = append(m.all, l...); return nil }
+func (m *resident) write(l []float32) error { m.all = append(m.all, l...); return nil }
+
 func (m *resident) finish() (flatFile, error) { return m, nil }
-func (m *resident) abort()                    {}
-func (m *resident) close() error              { m.all = nil; return nil }
-func (m *resident) row(i int) []float32       { return m.all[i*m.size : (i+1)*m.size : (i+1)*m.size] }
+
+func (m *resident) abort() {}
+
+func (m *resident) close() error { m.all = nil; return nil }
+
+func (m *resident) read(dst []float32, i int) error {
+	copy(dst, m.all[i*m.size:(i+1)*m.size])
+	return nil
+}
 
 // spilled is a flat file of latents that is there already; it takes no more.
 type spilled struct {
-	path       string
-	size, rows int
+	path string
+	size int
 }
 
 func (s *spilled) write([]float32) error { return nil }
 func (s *spilled) abort()                {}
 
 func (s *spilled) finish() (flatFile, error) {
-	f, err := mapFile(s.path, s.size, s.rows)
+	f, err := os.Open(s.path)
 	if err != nil {
 		return nil, fmt.Errorf("open spilled latents: %w", err)
 	}
-	return f, nil
+	return &onDisk{f, s.size}, nil
 }
+
+// onDisk reads a row when it is asked for. The file is not mapped: what is mapped and touched counts as memory of the
+// process, and a disk that fails would end it.
+type onDisk struct {
+	file *os.File
+	size int
+}
+
+func (d *onDisk) read(dst []float32, i int) error {
+	if _, err := d.file.ReadAt(bytesOf(dst), 4*int64(d.size)*int64(i)); err != nil {
+		return fmt.Errorf("read spilled latents: row %d: %w", i, err)
+	}
+	return nil
+}
+
+func (d *onDisk) close() error { return d.file.Close() }
 
 // spill writes latents to a flat file of the machine's own float32.
 type spill struct {

@@ -12,7 +12,7 @@ import (
 )
 
 // DefaultMemory is how many bytes of latents a Set keeps in memory unless told otherwise.
-const DefaultMemory = 1 << 30
+const DefaultMemory = 16 << 20
 
 // Options say how a set is held.
 type Options struct {
@@ -26,7 +26,8 @@ type Options struct {
 type Set struct {
 	summary Summary
 	latents flatFile
-	ids     []string
+	ids     []byte // end to end
+	ends    []int64
 	labels  []int32
 	splits  []uint8
 	flips   []bool
@@ -38,7 +39,8 @@ func In(dir string) func(name string) string {
 }
 
 // Open reads a set. path says where the file of a name lies (an artifact's Path, or In(dir)). The whole set is in memory
-// afterwards, or, where it is larger than the options allow, in one flat file that is mapped.
+// afterwards, or, where it is larger than the options allow, in one flat file, and in memory there are an
+// ID and some 14 bytes a row.
 func Open(ctx context.Context, path func(name string) string, o Options) (*Set, error) {
 	s, err := open(ctx, path, o)
 	if err != nil && ctx.Err() == nil {
@@ -67,7 +69,7 @@ func open(ctx context.Context, path func(string) string, o Options) (*Set, error
 		}
 	}
 	s := &Set{
-		summary: summary, ids: make([]string, 0, summary.Rows), labels: make([]int32, 0, summary.Rows),
+		summary: summary, ends: make([]int64, 0, summary.Rows), labels: make([]int32, 0, summary.Rows),
 		splits: make([]uint8, 0, summary.Rows), flips: make([]bool, 0, summary.Rows),
 	}
 	sink, err := newSink(summary, o, sha256.Sum256(text))
@@ -105,7 +107,8 @@ func (s *Set) load(ctx context.Context, path string, sh Shard, sink sink) error 
 	defer f.Close()
 	return readShard(ctx, f, sh.Bytes, s.summary.Header, sh.Rows, func(b *batch) error {
 		for i := range b.rows() {
-			s.ids = append(s.ids, string([]byte(b.id.Value(i)))) // a copy: the column's bytes need not stay
+			s.ids = append(s.ids, b.id.Value(i)...)
+			s.ends = append(s.ends, int64(len(s.ids)))
 			s.splits = append(s.splits, uint8(b.split.GetValueIndex(i)))
 			s.labels = append(s.labels, int32(b.label.GetValueIndex(i)))
 			s.flips = append(s.flips, b.flip.Value(i))
@@ -127,17 +130,27 @@ func (s *Set) Classes() []string { return s.summary.Classes }
 func (s *Set) Stats() Stats { return s.summary.Stats }
 
 // Len returns how many rows there are.
-func (s *Set) Len() int { return len(s.ids) }
+func (s *Set) Len() int { return len(s.ends) }
 
-// Latent returns the h·w·C numbers of row i as the encoder made them. They are shared, possibly with a file mapped
-// read-only: do not write to them, nor use them after Close.
-func (s *Set) Latent(i int) []float32 { return s.latents.row(i) }
+// Read sets dst, h·w·C numbers, to the latent of row i as the encoder made it.
+func (s *Set) Read(dst []float32, i int) error {
+	if len(dst) != s.summary.Shape.Size() {
+		panic(fmt.Sprintf("latent: read: dst has %d numbers, a latent %d", len(dst), s.summary.Shape.Size()))
+	}
+	return s.latents.read(dst, i)
+}
 
 // Label returns the class number of row i.
 func (s *Set) Label(i int) int { return int(s.labels[i]) }
 
 // ID returns what picture row i comes from.
-func (s *Set) ID(i int) string { return s.ids[i] }
+func (s *Set) ID(i int) string {
+	from := int64(0)
+	if i > 0 {
+		from = s.ends[i-1]
+	}
+	return string(s.ids[from:s.ends[i]])
+}
 
 // Split returns Train or Test.
 func (s *Set) Split(i int) string { return splits[s.splits[i]] }

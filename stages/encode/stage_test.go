@@ -73,7 +73,7 @@ func TestRows(t *testing.T) {
 	for _, hflip := range []bool{false, true} {
 		set := read(t, b.Run(Kind(pipelinetest.CPU), &Config{HFlip: hflip, Batch: 7}, in))
 		row := 0
-		pixels, want := make([]float32, 4*4*3), make([]float32, 2*2*2)
+		pixels, want, got := make([]float32, 4*4*3), make([]float32, 2*2*2), make([]float32, 2*2*2)
 		for i := range images.Len() {
 			item := images.Item(i)
 			for _, flip := range []bool{false, true} {
@@ -83,11 +83,11 @@ func TestRows(t *testing.T) {
 				if set.ID(row) != item.ID || set.Split(row) != item.Split || set.Label(row) != item.Label || set.Flip(row) != flip {
 					t.Fatalf("row %d is %s of %s, flip %v; want %s of %s, %v", row, set.ID(row), set.Split(row), set.Flip(row), item.ID, item.Split, flip)
 				}
-				if err := errors.Join(images.Read(pixels, i, flip), coder.Apply(want, pixels)); err != nil {
+				if err := errors.Join(images.Read(pixels, i, flip), coder.Apply(want, pixels), set.Read(got, row)); err != nil {
 					t.Fatal(err)
 				}
-				if !slices.Equal(set.Latent(row), want) {
-					t.Fatalf("row %d is %v, want %v", row, set.Latent(row), want)
+				if !slices.Equal(got, want) {
+					t.Fatalf("row %d is %v, want %v", row, got, want)
 				}
 				row++
 			}

@@ -67,10 +67,14 @@ func newDraw(set *latent.Set, c Config, spec *Spec, seed uint64) *draw {
 
 // step fills the inputs of Training.
 func (d *draw) step(step int, inputs [][]float32) error {
+	var failed error
 	d.Fill(step, inputs, func(i int, x []float32) int {
 		row := d.rows[d.order.Index(step, d.batch, i)]
-		d.spec.Stats.Normalize(x, d.set.Latent(row))
+		if err := d.set.Read(x, row); err != nil {
+			failed = err
+		}
+		d.spec.Stats.Normalize(x, x)
 		return d.spec.Label(d.set.Label(row))
 	})
-	return nil
+	return failed
 }

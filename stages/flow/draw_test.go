@@ -89,7 +89,10 @@ func TestDraw(t *testing.T) {
 				}
 				row := d.rows[d.order.Index(step, c.Batch, i)]
 				seen[row]++
-				set.Stats().Normalize(want, set.Latent(row))
+				if err := set.Read(want, row); err != nil {
+					t.Fatal(err)
+				}
+				set.Stats().Normalize(want, want)
 				path.Straight{SigmaMin: float32(sigma)}.Data(x, zt[8*i:8*i+8], v[8*i:8*i+8], time)
 				rng.New(11, rng.Noise).Normal(eps, uint64(step), uint64(i))
 				for k := range x {
@@ -189,7 +192,7 @@ func TestHeldOutLoss(t *testing.T) {
 		if math.Abs(loss.Mean-mean) > 1e-12 {
 			t.Errorf("mean %v, want %v", loss.Mean, mean)
 		}
-		if zero := w.zero(w.rows); math.Abs(zero-2) > 0.3 { // x and eps have variance 1 each
+		if zero, err := w.zero(w.rows); err != nil || math.Abs(zero-2) > 0.3 { // x and eps have variance 1 each
 			t.Errorf("predicting nought costs %v, want about 2", zero)
 		}
 	}

@@ -141,7 +141,11 @@ func (w *watch) during(ctx context.Context, done int) (train.Figures, error) {
 // final is the whole evaluation.
 func (w *watch) final(ctx context.Context) (*HeldOut, error) {
 	rows := metrics.Spread(w.rows, finalRows)
-	e := &HeldOut{Rows: len(rows), Zero: w.zero(rows)}
+	zero, err := w.zero(rows)
+	if err != nil {
+		return nil, err
+	}
+	e := &HeldOut{Rows: len(rows), Zero: zero}
 	for i := range timeBins {
 		e.Times = append(e.Times, binTime(i))
 	}
@@ -183,7 +187,10 @@ func (w *watch) loss(ctx context.Context, f network, rows []int) (Loss, error) {
 			}
 			t := binTime(bin)
 			for i := range n {
-				w.spec.Stats.Normalize(x, w.set.Latent(rows[from+i]))
+				if err := w.set.Read(x, rows[from+i]); err != nil {
+					return total, err
+				}
+				w.spec.Stats.Normalize(x, x)
 				eps := zt[i*size : (i+1)*size]
 				noise.Normal(eps, 0, uint64(from+i))
 				straight.Interpolate(eps, target[i*size:(i+1)*size], x, eps, float32(t))
@@ -201,17 +208,20 @@ func (w *watch) loss(ctx context.Context, f network, rows []int) (Loss, error) {
 }
 
 // zero is the loss of predicting nought: the mean square of x - eps.
-func (w *watch) zero(rows []int) float64 {
+func (w *watch) zero(rows []int) (float64, error) {
 	size := w.spec.Latent.Size()
 	noise := rng.New(w.stage.env.Seed, rng.HeldOut)
 	x, eps := make([]float32, size), make([]float32, size)
 	var sum float64
 	for i, row := range rows {
-		w.spec.Stats.Normalize(x, w.set.Latent(row))
+		if err := w.set.Read(x, row); err != nil {
+			return 0, err
+		}
+		w.spec.Stats.Normalize(x, x)
 		noise.Normal(eps, 0, uint64(i))
 		sum += squares(x, eps)
 	}
-	return sum / float64(len(rows)*size)
+	return sum / float64(len(rows)*size), nil
 }
 
 // squares is the sum of (a-b)².
