@@ -47,6 +47,20 @@
 // into place. A process killed anywhere in between leaves the action a miss, and
 // something in aside/ for gc.
 //
+// # What survives
+//
+// A kill, at any call: everything published, and of an unfinished stage whatever has
+// its final name in the work area. A power loss, at any call: the same. When Publish
+// returns, payload, manifest and entry are on disk, and so is a checkpoint or a shard
+// before what it replaces goes: bytes are synced before they get their name, and the
+// folder of a new name before anything relies on it.
+//
+// A power loss may take the last lines of a run's events, and pictures in a work area,
+// which are drawn again; and it may bring back what was just deleted, as garbage. A disk
+// that fails a call, on the other hand, loses nothing: that is an error with the name of
+// the file, and what was half written goes. What a process leaves behind that ended
+// early (in aside/, its lock files, the work area of a stage that was just done) gc finds.
+//
 // An output ID is the hash of a text: the artifact kind, then name, size and
 // SHA-256 of each file, sorted by name. Nothing else of the manifest enters it.
 //

@@ -134,8 +134,11 @@ func (s *Store) Garbage(keep Keep) (*Garbage, error) {
 		return nil, err
 	}
 	for _, id := range works {
-		if !live.actions[id] {
+		switch {
+		case !live.actions[id]:
 			g.add(s, "work", id.String(), "unfinished, and no pipeline file wants its action")
+		case s.made(entries[id]):
+			g.add(s, "work", id.String(), "left by a process that ended when its stage was done")
 		}
 	}
 	runs, err := s.Runs()
@@ -153,6 +156,15 @@ func (s *Store) Garbage(keep Keep) (*Garbage, error) {
 		g.add(s, "aside", e.Name(), "left by a process that ended before it was done")
 	}
 	return g, nil
+}
+
+// made reports whether an entry leads to an artifact that serves.
+func (s *Store) made(e *Entry) bool {
+	if e == nil || e.Output.IsZero() {
+		return false
+	}
+	a, err := s.load(e.Output)
+	return err == nil && !a.suspect()
 }
 
 func (g *Garbage) add(s *Store, kind, name, reason string) {

@@ -156,18 +156,26 @@ func readOnly(err error) bool {
 // says what else is in the way, a full disk, say.
 func (s *Store) Writable() error {
 	for _, name := range subfolders {
-		// Always the same file: the next probe removes the one that a kill leaves.
-		f, err := s.fs.OpenFile(s.path(name, ".probe"), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o666)
-		if err == nil {
-			_, err = f.Write([]byte("probe\n"))
-			f.Close()
-			s.fs.Remove(f.Name())
-		}
-		if err != nil {
+		if err := s.probe(name); err != nil {
 			return s.refused(fmt.Errorf("artifacts: %w", err))
 		}
 	}
 	return nil
+}
+
+// probe makes a file in a folder and removes it again. It is always the same one, so that the
+// next probe removes what a kill leaves.
+func (s *Store) probe(folder string) error {
+	f, err := s.fs.OpenFile(s.path(folder, ".probe"), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o666)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write([]byte("probe\n"))
+	f.Close()
+	if gone := s.fs.Remove(f.Name()); err == nil && !errors.Is(gone, fs.ErrNotExist) { // another process's probe may have removed it
+		err = gone
+	}
+	return err
 }
 
 // path joins elements to the store's directory.
