@@ -208,9 +208,8 @@ func (c faultCase) check() (hit string, err error) {
 		f.PowerLoss() // right behind
 	}
 	f.Free()
-	died := c.fault == disktest.Kill || c.fault == disktest.PowerLoss
 	var path *fs.PathError
-	if failed != nil && (hit == "" || !died && !errors.As(failed, &path)) {
+	if failed != nil && (hit == "" || !c.fault.Ends() && !errors.As(failed, &path)) {
 		return hit, fmt.Errorf("names no file: %w", failed)
 	}
 	if err := b.sound(); err != nil {

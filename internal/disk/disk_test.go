@@ -4,41 +4,11 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"lfm/internal/disk"
 	"lfm/internal/disk/disktest"
 )
-
-// everywhere does work with every fault at every call, each time in a fresh folder, and after
-// the last call with a power loss. check is told which fault it was, and whether work returned
-// without an error.
-func everywhere(t *testing.T, prepare func(dir string) error, work func(fsys disk.FS, dir string) error,
-	check func(t *testing.T, fault disktest.Fault, dir string, done bool)) {
-	t.Helper()
-	for _, fault := range disktest.Faults {
-		for n, hit := 1, true; hit; n++ {
-			dir := t.TempDir()
-			if err := prepare(dir); err != nil {
-				t.Fatal(err)
-			}
-			f := disktest.New(t.TempDir(), n, fault)
-			err := work(f, dir)
-			hit = f.Hit() != ""
-			ended := fault
-			if !hit {
-				ended = disktest.PowerLoss
-				if err != nil {
-					t.Fatalf("without a fault: %v", err)
-				}
-				f.PowerLoss()
-			}
-			f.Free()
-			t.Run(fault.String()+" at "+strings.ReplaceAll(f.Hit(), dir, ""), func(t *testing.T) { check(t, ended, dir, err == nil) })
-		}
-	}
-}
 
 // TestReplace: whatever happens, the file is the old or the new one, whole; the new one
 // if there was no error, even if the power fails right then. Only a process that ends leaves
@@ -51,13 +21,14 @@ func TestReplace(t *testing.T) {
 	replace := func(fsys disk.FS, dir string) error {
 		return disk.Replace(fsys, filepath.Join(dir, "aside"), filepath.Join(dir, "file"), []byte(after))
 	}
-	everywhere(t, prepare, replace, func(t *testing.T, fault disktest.Fault, dir string, done bool) {
-		text, err := os.ReadFile(filepath.Join(dir, "file"))
+	disktest.Everywhere(t, prepare, replace, func(t *testing.T, o disktest.Outcome) {
+		text, err := os.ReadFile(filepath.Join(o.Dir, "file"))
+		done := o.Err == nil
 		if err != nil || string(text) != after && (done || string(text) != before) {
 			t.Errorf("the file says %q, %v; without an error is %v", text, err, done)
 		}
-		left, err := os.ReadDir(filepath.Join(dir, "aside"))
-		if died := fault == disktest.Kill || fault == disktest.PowerLoss; err != nil || len(left) > 0 && !died {
+		left, err := os.ReadDir(filepath.Join(o.Dir, "aside"))
+		if err != nil || len(left) > 0 && !o.Fault.Ends() {
 			t.Errorf("%v is left aside, %v", left, err)
 		}
 	})
@@ -68,9 +39,9 @@ func TestPlace(t *testing.T) {
 	place := func(fsys disk.FS, dir string) error {
 		return disk.Place(fsys, filepath.Join(dir, "a", "b", "file"), []byte("text"))
 	}
-	everywhere(t, func(string) error { return nil }, place, func(t *testing.T, fault disktest.Fault, dir string, done bool) {
-		text, err := os.ReadFile(filepath.Join(dir, "a", "b", "file"))
-		if fault != disktest.PowerLoss && err == nil && string(text) != "text" {
+	disktest.Everywhere(t, func(string) error { return nil }, place, func(t *testing.T, o disktest.Outcome) {
+		text, err := os.ReadFile(filepath.Join(o.Dir, "a", "b", "file"))
+		if o.Fault != disktest.PowerLoss && err == nil && string(text) != "text" {
 			t.Errorf("the file says %q", text)
 		}
 	})

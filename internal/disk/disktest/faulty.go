@@ -1,16 +1,11 @@
 // Package disktest is a file system that fails where a test says.
 //
 // A [Faulty] counts the calls that change something. All but one do what they should; the
-// chosen one meets a fault. A test runs once to count, and then once for every call and
-// fault, each time in a fresh folder:
+// chosen one meets a fault. A test chooses every call in turn, each time in a fresh folder:
 //
-//	count := disktest.New(t.TempDir(), 0, disktest.NoSpace)
-//	work(count)
-//	for n := 1; n <= count.Calls(); n++ {
-//		broken := disktest.New(t.TempDir(), n, disktest.PowerLoss)
-//		work(broken)
-//		// look at what is left, with os
-//	}
+//	disktest.Everywhere(t, prepare, work, func(t *testing.T, o disktest.Outcome) {
+//		// look at what work left in o.Dir, with os
+//	})
 //
 // It is a disk as bad as POSIX allows. Bytes are there for good only once their file is
 // synced, names only once their folder is: a power loss undoes all else, the newest first,
@@ -52,6 +47,9 @@ var Faults = []Fault{NoSpace, BadDisk, Torn, Kill, PowerLoss}
 func (f Fault) String() string {
 	return [...]string{"no space", "bad disk", "torn write", "kill", "power loss"}[f]
 }
+
+// Ends reports whether the fault is the end of the process.
+func (f Fault) Ends() bool { return f == Kill || f == PowerLoss }
 
 // ErrDead is the error of every call after Kill or PowerLoss.
 var ErrDead = errors.New("the process is dead")
