@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -22,12 +23,15 @@ type program struct {
 	t   *testing.T
 	dir string
 	env []string // beside the test's own
+
+	binary     string               // in place of the lfm in PATH
+	credential *syscall.SysProcAttr // whom it runs as; nil: whom the test runs as
 }
 
 func newProgram(t *testing.T, env ...string) *program {
 	dir := t.TempDir()
 	env = append([]string{"LFM_CACHE_DIR=" + filepath.Join(dir, ".cache"), "LFM_STORE=", "LFM_DEVICE="}, env...)
-	return &program{t, dir, env}
+	return &program{t: t, dir: dir, env: env}
 }
 
 // write puts a file into the folder.
@@ -49,7 +53,12 @@ func (p *program) tiny() {
 }
 
 func (p *program) command(args ...string) *exec.Cmd {
-	cmd := exec.Command("lfm", args...)
+	binary := "lfm"
+	if p.binary != "" {
+		binary = p.binary
+	}
+	cmd := exec.Command(binary, args...)
+	cmd.SysProcAttr = p.credential
 	cmd.Dir, cmd.Env = p.dir, append(os.Environ(), p.env...)
 	return cmd
 }
