@@ -3,7 +3,7 @@ export CGO_ENABLED := 0
 GO ?= go
 
 .DEFAULT_GOAL := help
-.PHONY: help build test long faults race check lint noasm cross fuzz generate readers bench bench-peer
+.PHONY: help build test long big faults race check lint noasm cross fuzz generate readers bench bench-peer
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,6 +16,9 @@ test: ## every test
 
 long: ## that nothing grows over 10,000 training steps and 2,000 pictures
 	LFM_LONG=1 $(GO) test ./cmd/lfm -run TestLong -count=1 -v
+
+big: ## that 100,000 images cost the memory of 10,000; takes minutes and 1 GiB of disk
+	LFM_BIG=1 $(GO) test ./cmd/lfm -run TestLarge -count=1 -timeout 60m -v
 
 faults: ## every call of a run that changes the disk, broken in every way
 	LFM_FAULTS=1 $(GO) test ./cmd/lfm -run TestFaults -count=1 -timeout 30m -v

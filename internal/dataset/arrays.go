@@ -133,7 +133,7 @@ func (o *arrayOrigin) survey(ctx context.Context, k *kept, tell Progress) (*Inde
 // examine gives the images their digests and keeps their pixels. If all are kept, the arrays need not stay in memory.
 func (o *arrayOrigin) examine(ctx context.Context, arrays []array, x *Index, k *kept, tell Progress) error {
 	found := k.scan()
-	meter, first := newMeter(tell, decoding, 0, len(x.Items)), 0
+	meter, first := newMeter(tell, decoding, 0, len(x.Items), progressEvery), 0
 	var lost atomic.Bool
 	for _, a := range arrays {
 		parallel(ctx, len(a.labels), func(i int) {

@@ -81,6 +81,11 @@ func readable(path string, sum artifacts.ID) error {
 // new and the changed ones alone. A file that cannot be read has a zero digest: the survey will say why. What is known is
 // written down every now and then, so that a killed process has not read in vain. tell may be nil.
 func (m *memory) digests(ctx context.Context, root string, files []file, tell Progress) ([]artifacts.ID, error) {
+	return m.digestsEvery(ctx, root, files, tell, progressEvery)
+}
+
+// digestsEvery is digests, with reports at most so often.
+func (m *memory) digestsEvery(ctx context.Context, root string, files []file, tell Progress, every time.Duration) ([]artifacts.ID, error) {
 	start := time.Now()
 	sums := make([]artifacts.ID, len(files))
 	remembered := m.recall(files, sums)
@@ -93,7 +98,7 @@ func (m *memory) digests(ctx context.Context, root string, files []file, tell Pr
 	if len(unknown) == 0 && remembered == len(files) {
 		return sums, nil
 	}
-	meter := newMeter(tell, hashing, len(files)-len(unknown), len(files))
+	meter := newMeter(tell, hashing, len(files)-len(unknown), len(files), every)
 	for due := newSchedule(); len(unknown) > 0 && ctx.Err() == nil; {
 		part := unknown[:min(len(unknown), saveAfter)]
 		unknown = unknown[len(part):]
@@ -102,7 +107,9 @@ func (m *memory) digests(ctx context.Context, root string, files []file, tell Pr
 			if sum, err := hashFile(ctx, filepath.Join(root, filepath.FromSlash(files[i].path))); err == nil {
 				sums[i] = sum
 			}
-			meter.add()
+			if ctx.Err() == nil { // else it may be unread
+				meter.add()
+			}
 		})
 		if len(unknown) > 0 && due.now() {
 			m.save(files, sums, start.Add(-settled))

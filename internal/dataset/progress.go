@@ -30,10 +30,10 @@ type meter struct {
 	began, told time.Time
 }
 
-// newMeter counts up to total, of which known are done already. tell may be nil.
-func newMeter(tell Progress, doing string, known, total int) *meter {
+// newMeter counts up to total, of which known are done already, and reports at most so often. tell may be nil.
+func newMeter(tell Progress, doing string, known, total int, every time.Duration) *meter {
 	now := time.Now()
-	return &meter{tell: tell, doing: doing, total: total, every: progressEvery, done: known, known: known, began: now, told: now}
+	return &meter{tell: tell, doing: doing, total: total, every: every, done: known, known: known, began: now, told: now}
 }
 
 // add counts one image more.

@@ -184,7 +184,7 @@ func (o *treeOrigin) examine(ctx context.Context, placed []place, digests []arti
 			work = append(work, i)
 		}
 	}
-	meter := newMeter(tell, decoding, len(placed)-len(work), len(placed))
+	meter := newMeter(tell, decoding, len(placed)-len(work), len(placed), progressEvery)
 	parallel(ctx, len(work), func(n int) {
 		i := work[n]
 		defer meter.add()
