@@ -31,6 +31,9 @@ type (
 	convolution interface {
 		Shape(in []tensor.Shape) ref.ConvShape
 	}
+	upsampledConvolution interface {
+		Shape(in []tensor.Shape) ref.UpsampleConvShape
+	}
 	attention interface {
 		Kind() ops.Kind
 		Shape(in []tensor.Shape) ref.AttentionShape
@@ -44,9 +47,11 @@ type (
 func work(op gorgonia.Op, in []tensor.Shape) (flop float64, size string) {
 	switch op := op.(type) {
 	case convolution:
+		return conv(op.Shape(in))
+	case upsampledConvolution:
 		s := op.Shape(in)
-		size = fmt.Sprintf("%dx%d %d->%d, %dx%d->%dx%d", s.Kernel, s.Kernel, s.Cin, s.Cout, s.H, s.W, s.OutH(), s.OutW())
-		return 2 * product(s.N, s.OutH(), s.OutW(), s.Cout, s.Cin, s.Kernel, s.Kernel), size
+		flop, _ = conv(s.Conv())
+		return flop, fmt.Sprintf("3x3 %d->%d, %dx%d->%dx%d", s.Cin, s.Cout, s.H, s.W, 2*s.H, 2*s.W)
 	case attention:
 		s := op.Shape(in)
 		flop = 4 * product(s.N, s.L, s.M, s.D)
@@ -65,6 +70,12 @@ func work(op gorgonia.Op, in []tensor.Shape) (flop float64, size string) {
 		return 0, ""
 	}
 	return 0, fmt.Sprint(in[0])
+}
+
+// conv is the work of a convolution or of one of its gradients.
+func conv(s ref.ConvShape) (flop float64, size string) {
+	size = fmt.Sprintf("%dx%d %d->%d, %dx%d->%dx%d", s.Kernel, s.Kernel, s.Cin, s.Cout, s.H, s.W, s.OutH(), s.OutW())
+	return 2 * product(s.N, s.OutH(), s.OutW(), s.Cout, s.Cin, s.Kernel, s.Kernel), size
 }
 
 // linear is the work of a linear layer, or of one of its gradients, over the rows of x.

@@ -261,18 +261,6 @@ func attentionCases(s AttentionShape) []kernelCase {
 }
 
 func layoutCases() (all []kernelCase) {
-	for _, s := range []UpsampleShape{{1, 1, 1, 1}, {2, 3, 5, 7}, {3, 4, 4, 64}} {
-		x := count(s.N, s.H, s.W, s.C)
-		all = append(all,
-			kernelCase{name: fmt.Sprintf("Upsample2%+v", s), in: []int{x}, out: []int{4 * x},
-				want:  func(o, in [][]float64) { ref.Upsample2(o[0], in[0], s.N, s.H, s.W, s.C) },
-				items: Upsample2Items(s),
-				run:   func(o, in [][]float32, _ []float32, i, j int) { Upsample2(o[0], in[0], s, i, j) }},
-			kernelCase{name: fmt.Sprintf("Upsample2Grad%+v", s), in: []int{4 * x}, out: []int{x},
-				want:  func(o, in [][]float64) { ref.Upsample2Grad(o[0], in[0], s.N, s.H, s.W, s.C) },
-				items: Upsample2GradItems(s), scratch: Upsample2GradScratch(s),
-				run: func(o, in [][]float32, w []float32, i, j int) { Upsample2Grad(o[0], in[0], s, w, i, j) }})
-	}
 	for _, s := range []SliceShape{{1, 1, 0, 1}, {7, 5, 1, 3}, {64, 8, 4, 8}, {3, 100, 0, 60}, {2, 4, 2, 2}} {
 		x, y := s.Rows*s.Width, s.Rows*(s.To-s.From)
 		all = append(all,

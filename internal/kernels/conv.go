@@ -38,11 +38,9 @@ func Conv2dPackItems(s ConvShape) int { return panels(s.Cout) }
 
 // Conv2dPack packs panels [i0, i1) of w (Cout, Cin, K, K) for [Conv2d].
 func Conv2dPack(packed, w []float32, s ConvShape, i0, i1 int) {
-	taps := s.Kernel * s.Kernel
 	win := s.forward()
 	for i := i0; i < i1; i++ {
-		panel := packed[i*taps*s.Cin*panelCols : (i+1)*taps*s.Cin*panelCols]
-		win.packForward(panel, w, s, i*panelCols)
+		win.packForward(packed, w, s.Kernel, i)
 	}
 }
 
@@ -69,7 +67,7 @@ func Conv2dGradInputPackItems(s ConvShape) int { return panels(s.Cin) }
 func Conv2dGradInputPack(packed, w []float32, s ConvShape, i0, i1 int) {
 	win := s.gradInput()
 	for i := i0; i < i1; i++ {
-		win.packGradInput(packed, w, s, i)
+		win.packGradInput(packed, w, s.Kernel, i)
 	}
 }
 
@@ -94,11 +92,13 @@ func Conv2dGradInput(dx, dy, packed []float32, s ConvShape, scratch []float32, i
 // The gradient of a convolution of stride 2 has four phases: pixels whose row and column
 // are even or odd see different weights, and only these.
 type window struct {
-	srcH, srcW, k int // source image, k channels
-	dstH, dstW, n int // destination image, n channels
-	before, after int // rows and columns of zeros round the source
-	step          int // distance in the source between two places of the window
-	phases        int // 1, or 4 for stride 2
+	srcH, srcW, k int  // source image, k channels
+	dstH, dstW, n int  // destination image, n channels
+	before, after int  // columns of zeros beside the source; before is that of rows above it, too
+	reach         int  // rows of the source under a place of the window
+	step          int  // distance in the source between two places of the window
+	squares       bool // the window sees sums of squares of the source instead, see squareLine
+	phases        int  // 1, or 4 for stride 2
 	phase         [4]phase
 }
 
@@ -124,7 +124,7 @@ func (s ConvShape) forward() window {
 	s.check()
 	return window{
 		srcH: s.H, srcW: s.W, k: s.Cin, dstH: s.OutH(), dstW: s.OutW(), n: s.Cout,
-		before: s.Kernel / 2, after: s.Kernel / 2, step: s.Stride, phases: 1,
+		before: s.Kernel / 2, after: s.Kernel / 2, reach: s.Kernel, step: s.Stride, phases: 1,
 		phase: [4]phase{{kRows: s.Kernel, kCols: s.Kernel, tapStrideH: 1, tapStrideW: 1}},
 	}
 }
@@ -138,11 +138,11 @@ func (s ConvShape) gradInput() window {
 	win := window{srcH: s.OutH(), srcW: s.OutW(), k: s.Cout, dstH: s.H, dstW: s.W, n: s.Cin, step: 1}
 	if s.Stride == 1 {
 		last := s.Kernel - 1
-		win.before, win.after, win.phases = s.Kernel/2, s.Kernel/2, 1
+		win.before, win.after, win.reach, win.phases = s.Kernel/2, s.Kernel/2, s.Kernel, 1
 		win.phase[0] = phase{kRows: s.Kernel, kCols: s.Kernel, firstTapH: last, firstTapW: last, tapStrideH: -1, tapStrideW: -1}
 		return win
 	}
-	win.phases, win.after = 4, s.Kernel/2
+	win.phases, win.after, win.reach = 4, s.Kernel/2, s.Kernel/2+1
 	weights := 0
 	for i := range win.phase {
 		p := phase{row: i / 2, col: i % 2, weights: weights, tapStrideH: -2, tapStrideW: -2}
@@ -188,54 +188,62 @@ func (w *window) panel(p *phase, i int) int {
 	return (p.weights*panels(w.n) + i*p.kRows*p.kCols) * w.k * panelCols
 }
 
-// packForward packs 32 outputs from o: panel[(tap·Cin + c)·32 + j] = w[o+j, c, tap].
+// packForward packs panel i of every phase: [(tap·Cin + c)·32 + j] = w[32i+j, c, tap].
 // Blocks of 8 outputs by 8 channels are turned over in a small buffer.
-func (w *window) packForward(panel, weight []float32, s ConvShape, o int) {
+func (w *window) packForward(packed, weight []float32, kernel, i int) {
 	const block = 8
 	var turned [9 * block * 8]float32
-	taps, cols := s.Kernel*s.Kernel, min(panelCols, s.Cout-o)
-	if cols < panelCols {
-		clear(panel)
-	}
+	taps, cols := kernel*kernel, min(panelCols, w.n-i*panelCols)
+	w.clearPanel(packed, i, cols)
 	for j := 0; j < cols; j += 8 {
 		outs := min(8, cols-j)
-		for c := 0; c < s.Cin; c += block {
-			chans := min(block, s.Cin-c)
-			transpose(turned[:], weight[((o+j)*s.Cin+c)*taps:], 8, s.Cin*taps, outs, chans*taps)
-			for i := range chans {
-				for t := range taps {
-					copy8(panel[(t*s.Cin+c+i)*panelCols+j:], turned[(i*taps+t)*8:], outs)
-				}
+		for c := 0; c < w.k; c += block {
+			chans := min(block, w.k-c)
+			transpose(turned[:], weight[((i*panelCols+j)*w.k+c)*taps:], 8, w.k*taps, outs, chans*taps)
+			for l := range chans {
+				w.spreadTaps(packed, turned[l*taps*8:], kernel, i, (c+l)*panelCols+j, outs)
 			}
 		}
 	}
 }
 
 // packGradInput packs panel i of every phase: [(tap·Cout + o)·32 + j] = w[o, 32i+j, tap].
-func (w *window) packGradInput(packed, weight []float32, s ConvShape, i int) {
+func (w *window) packGradInput(packed, weight []float32, kernel, i int) {
 	var turned [9 * 8]float32
-	taps, cols := s.Kernel*s.Kernel, min(panelCols, s.Cin-i*panelCols)
+	taps, cols := kernel*kernel, min(panelCols, w.n-i*panelCols)
+	w.clearPanel(packed, i, cols)
+	for o := range w.k {
+		for j := 0; j < cols; j += 8 {
+			chans := min(8, cols-j)
+			transpose(turned[:], weight[(o*w.n+i*panelCols+j)*taps:], 8, taps, chans, taps)
+			w.spreadTaps(packed, turned[:], kernel, i, o*panelCols+j, chans)
+		}
+	}
+}
+
+// clearPanel zeroes panel i of every phase, if it has fewer than 32 columns.
+func (w *window) clearPanel(packed []float32, i, cols int) {
+	if cols == panelCols {
+		return
+	}
 	for ph := range w.phases {
 		p := &w.phase[ph]
 		at := w.panel(p, i)
-		if cols < panelCols {
-			clear(packed[at : at+p.kRows*p.kCols*s.Cout*panelCols])
-		}
+		clear(packed[at : at+p.kRows*p.kCols*w.k*panelCols])
 	}
-	for o := range s.Cout {
-		for j := 0; j < cols; j += 8 {
-			chans := min(8, cols-j)
-			transpose(turned[:], weight[(o*s.Cin+i*panelCols+j)*taps:], 8, taps, chans, taps)
-			for ph := range w.phases {
-				p := &w.phase[ph]
-				at := w.panel(p, i) + o*panelCols + j
-				for a := range p.kRows {
-					for b := range p.kCols {
-						kh, kw := p.tap(a, b)
-						copy8(packed[at:], turned[(kh*s.Kernel+kw)*8:], chans)
-						at += s.Cout * panelCols
-					}
-				}
+}
+
+// spreadTaps copies n <= 8 columns of all taps, eight floats apart, to offset at of each tap of
+// panel i of every phase.
+func (w *window) spreadTaps(packed, taps []float32, kernel, i, at, n int) {
+	for ph := range w.phases {
+		p := &w.phase[ph]
+		to := w.panel(p, i) + at
+		for a := range p.kRows {
+			for b := range p.kCols {
+				kh, kw := p.tap(a, b)
+				copy8(packed[to:], taps[(kh*kernel+kw)*8:], n)
+				to += w.k * panelCols
 			}
 		}
 	}
@@ -272,13 +280,18 @@ func (w *window) padded() bool { return w.before+w.after > 0 }
 func (w *window) haloW() int { return w.before + w.srcW + w.after }
 
 // haloRows is the number of source rows, halo included, under rows rows of places.
-func (w *window) haloRows(rows int) int { return (rows-1)*w.step + w.before + w.after + 1 }
+func (w *window) haloRows(rows int) int { return (rows-1)*w.step + w.reach }
 
 func (w window) scratch() int {
 	if !w.padded() {
 		return 0
 	}
-	return w.haloRows(w.blockRows()) * w.haloW() * w.k
+	lines := w.haloRows(w.blockRows())
+	size := lines * w.haloW() * w.k
+	if w.squares {
+		size += (w.haloW() + 1) * w.k
+	}
+	return size
 }
 
 // run computes work items [i0, i1): a block of rows of places in one image by a panel of
@@ -314,9 +327,14 @@ func (w *window) run(dst, src, packed, bias []float32, accumulate bool, scratch 
 func (w *window) fill(scratch, image []float32, row, rows int) {
 	width := w.haloW() * w.k
 	left, right := w.before*w.k, (w.before+w.srcW)*w.k
-	for i := range w.haloRows(rows) {
+	lines := w.haloRows(rows)
+	for i := range lines {
 		line := scratch[i*width : (i+1)*width]
 		h := row*w.step + i - w.before
+		if w.squares {
+			squareLine(line, scratch[lines*width:], image, w.srcH, w.srcW, w.k, h, -w.before)
+			continue
+		}
 		if h < 0 || h >= w.srcH {
 			clear(line)
 			continue
@@ -412,25 +430,12 @@ func (w *window) clearPhase(dst []float32, rows, width, panel int) {
 	}
 }
 
-// inside is the range of the out outputs for which tap k lies inside of in inputs.
-func (s ConvShape) inside(k, in, out int) (i0, i1 int) {
-	first := s.Kernel/2 - k // the smallest i·stride
-	if first > 0 {
-		i0 = (first + s.Stride - 1) / s.Stride
-	}
-	i1 = min(out, (in-1+first)/s.Stride+1)
-	if in-1+first < 0 {
-		i1 = 0
-	}
-	return i0, i1
-}
-
 // Conv2dGradWeightItems is the number of work items of [Conv2dGradWeight]: blocks of dw, then
 // of db.
 func Conv2dGradWeightItems(s ConvShape) int {
 	s.check()
 	g := newGradWeight(nil, nil, nil, s)
-	return g.items() + (s.Cout+biasCols-1)/biasCols
+	return g.items() + biasItems(s.Cout)
 }
 
 // Conv2dGradWeightScratch is the work memory of [Conv2dGradWeight] in floats.
@@ -443,14 +448,6 @@ func Conv2dGradWeightScratch(s ConvShape) int {
 // rule of 16, for work items [i0, i1). db may be nil. See ref.Conv2dGradWeight.
 func Conv2dGradWeight(dw, db, dy, x []float32, s ConvShape, scratch []float32, i0, i1 int) {
 	s.check()
-	weight := newGradWeight(dw, dy, x, s)
-	n := weight.items()
-	weight.run(scratch, min(i0, n), min(i1, n))
-	if db == nil {
-		return
-	}
-	for i := max(i0, n); i < i1; i++ {
-		col := (i - n) * biasCols
-		gradBias(db, dy, scratch, s.N, s.OutH()*s.OutW(), s.Cout, col, min(biasCols, s.Cout-col))
-	}
+	g := newGradWeight(dw, dy, x, s)
+	g.runWithBias(db, dy, scratch, s.N, s.OutH()*s.OutW(), s.Cout, i0, i1)
 }

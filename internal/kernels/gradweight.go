@@ -13,7 +13,8 @@ import (
 //
 // with x on one side and dy on the other; a linear layer is a convolution with one tap over
 // images of one line. Pixels are those of dy; the ones whose tap looks over the edge of
-// x are left out.
+// x are left out. Behind an upsampling ([UpsampleConvShape]) the pixels are those of x, and the
+// tap looks at sums of squares of dy, which are made box by box.
 //
 // A work item is a block of one tap's d, never a range of samples. The items of a call are
 // computed in groups, and a group goes over the samples once: what one item has brought into
@@ -37,50 +38,64 @@ const (
 type side struct {
 	v                   []float32
 	channels            int
-	pixel, line, sample int  // distances between what belongs to neighbouring pixels, lines, samples of dy
-	isX                 bool // the tap looks at it
+	pixel, line, sample int  // distances between what belongs to neighbouring pixels, lines, samples
+	inWeight            int  // distance of neighbouring channels in the gradient
+	looked              bool // the tap looks at it
+	begin               int  // what is subtracted from offsets, where v holds a box only
 }
 
-// at is the offset of what belongs to a pixel of dy.
+// at is the offset of what belongs to a pixel.
 func (f *side) at(sample, line, pixel int) int {
-	return sample*f.sample + line*f.line + pixel*f.pixel
+	return sample*f.sample + line*f.line + pixel*f.pixel - f.begin
 }
 
 // A gradWeight is the gradient of a weight in the making.
 type gradWeight struct {
-	s         ConvShape
-	a, b      side // channels of a are the rows of d, channels of b its columns
-	packB     bool // panels of b are copied together first
-	packA     bool // blocks of a are, too
-	d         []float32
-	rowStride int // distances in the gradient between rows and columns of a tap's d
-	colStride int
+	n, h, w             int // samples, and lines and pixels in each
+	inH, inW            int // lines and pixels of what the tap looks at
+	kernel, stride, pad int
+	turned              bool      // tap (kh, kw) is that of weight (kernel-1-kh, kernel-1-kw)
+	squares             bool      // the tap looks at sums of squares
+	image               []float32 // of these images (n, inH-1, inW-1)
+	a, b                side      // channels of a are the rows of d, channels of b its columns
+	packB               bool      // panels of b are copied together first
+	packA               bool      // blocks of a are, too
+	d                   []float32 // the gradient
 	// A call of the tile kernel covers several small samples, or some lines of one, or a part of a
 	// line. The whole shape decides, as it decides the order of additions.
 	samples, lines, pixels int
 }
 
-// newGradWeight chooses which side is read as vectors: one whose channels fill them, and of two
-// linear ones the wider.
+// newGradWeight prepares the gradient of a convolution.
 func newGradWeight(dw, dy, x []float32, s ConvShape) gradWeight {
 	oh, ow, taps := s.OutH(), s.OutW(), s.Kernel*s.Kernel
 	g := gradWeight{
-		s: s, d: dw, rowStride: taps, colStride: s.Cin * taps,
-		a:       side{x, s.Cin, s.Stride * s.Cin, s.Stride * s.W * s.Cin, s.H * s.W * s.Cin, true},
-		b:       side{dy, s.Cout, s.Cout, ow * s.Cout, oh * ow * s.Cout, false},
-		samples: max(1, gradPixels/(oh*ow)), lines: min(oh, max(1, gradPixels/ow)), pixels: min(ow, gradPixels),
+		n: s.N, h: oh, w: ow, inH: s.H, inW: s.W,
+		kernel: s.Kernel, stride: s.Stride, pad: s.Kernel / 2, d: dw,
 	}
-	lanes := currentGeometry().lanes
-	fullX, fullDY := s.Cin%lanes == 0, s.Cout%lanes == 0
-	pointwise := s.Kernel == 1 && s.Stride == 1
-	if fullX && (!fullDY || pointwise && s.Cout < s.Cin) {
-		g.a, g.b, g.rowStride, g.colStride = g.b, g.a, g.colStride, g.rowStride
+	g.choose(
+		side{v: x, channels: s.Cin, pixel: s.Stride * s.Cin, line: s.Stride * s.W * s.Cin, sample: s.H * s.W * s.Cin, inWeight: taps},
+		side{v: dy, channels: s.Cout, pixel: s.Cout, line: ow * s.Cout, sample: oh * ow * s.Cout, inWeight: s.Cin * taps},
+	)
+	return g
+}
+
+// choose decides how the products are computed: which side is read as vectors, namely one whose
+// channels fill them, and of two linear ones the wider; and what is copied first.
+func (g *gradWeight) choose(looked, other side) {
+	looked.looked = true
+	g.a, g.b = looked, other
+	lanes, taps := currentGeometry().lanes, g.kernel*g.kernel
+	full, fullOther := looked.channels%lanes == 0, other.channels%lanes == 0
+	pointwise := g.kernel == 1 && g.stride == 1
+	if full && (!fullOther || pointwise && other.channels < looked.channels) {
+		g.a, g.b = g.b, g.a
 	}
 	// A copy serves all taps and rows, if the taps do not look at this side.
-	g.packB = (!g.b.isX || pointwise) && (g.b.channels%lanes != 0 || g.a.channels*taps >= 32)
+	g.packB = (!g.b.looked || pointwise) && (g.b.channels%lanes != 0 || g.a.channels*taps >= 32)
 	// One of a block serves all panels: of one tap, for each tap looks elsewhere.
 	g.packA = pointwise && g.packB && panels(g.b.channels) > 2
-	return g
+	g.samples, g.lines, g.pixels = max(1, gradPixels/(g.h*g.w)), min(g.h, max(1, gradPixels/g.w)), min(g.w, gradPixels)
 }
 
 // blocks is the number of blocks of rows of a d.
@@ -88,12 +103,15 @@ func (g *gradWeight) blocks() int { return (g.a.channels + gradRows - 1) / gradR
 
 // items counts the blocks of rows, for each tap, for each panel of columns.
 func (g *gradWeight) items() int {
-	return g.blocks() * g.s.Kernel * g.s.Kernel * panels(g.b.channels)
+	return g.blocks() * g.kernel * g.kernel * panels(g.b.channels)
 }
 
-// scratch is the work memory: stacks of sums, panels of b, and blocks of a.
+// scratch is the work memory: stacks of sums, panels of b, and blocks of a or sums of squares.
 func (g *gradWeight) scratch() int {
 	n := gradGroup*gradDepth*gradBlock + gradPanels*gradPanel
+	if g.squares {
+		n += (g.samples*(2*g.lines+1)*(2*g.pixels+1) + 2*g.pixels + 2) * g.looked().channels
+	}
 	if g.packA {
 		tiles := gradRows / currentGeometry().rows
 		n += min(g.blocks(), gradGroup) * tiles * tileDistance(gradPixels)
@@ -114,12 +132,12 @@ type gradItem struct {
 
 func (g *gradWeight) item(i int) gradItem {
 	block, i := i%g.blocks(), i/g.blocks()
-	taps := g.s.Kernel * g.s.Kernel
+	taps := g.kernel * g.kernel
 	row, col, tap := block*gradRows, i/taps*panelCols, i%taps
 	return gradItem{
 		row: row, rows: min(gradRows, g.a.channels-row),
 		col: col, cols: min(panelCols, g.b.channels-col),
-		kh: tap / g.s.Kernel, kw: tap % g.s.Kernel,
+		kh: tap / g.kernel, kw: tap % g.kernel,
 	}
 }
 
@@ -135,13 +153,27 @@ func (g *gradWeight) run(scratch []float32, i0, i1 int) {
 	}
 }
 
+// runWithBias computes work items [i0, i1) of a layer: those of the weight, then those of its
+// bias, unless db is nil. dy has n samples of so many pixels and channels.
+func (g *gradWeight) runWithBias(db, dy, scratch []float32, n, pixels, channels, i0, i1 int) {
+	items := g.items()
+	g.run(scratch, min(i0, items), min(i1, items))
+	if db == nil {
+		return
+	}
+	for i := max(i0, items); i < i1; i++ {
+		col := (i - items) * biasCols
+		gradBias(db, dy, scratch, n, pixels, channels, col, min(biasCols, channels-col))
+	}
+}
+
 // group computes some items.
 //
 // Partial sums are added as a binary counter counts: p goes on top of an item's stack, and
 // for every 1 that p ends in, the two on top, sums of subtrees of one height, become one.
 func (g *gradWeight) group(items []gradItem, scratch []float32) {
 	for p := range ref.Parts {
-		s0, s1 := ref.Part(p, g.s.N)
+		s0, s1 := ref.Part(p, g.n)
 		depth := bits.OnesCount(uint(p))
 		g.partial(items, scratch, depth, s0, s1)
 		for range bits.TrailingZeros(^uint(p)) {
@@ -162,7 +194,7 @@ func stackSum(scratch []float32, i, depth int) []float32 {
 	return scratch[at : at+gradBlock]
 }
 
-// A box is a range of samples, lines and pixels of dy.
+// A box is a range of samples, lines and pixels.
 type box struct{ s0, s1, line0, line1, pixel0, pixel1 int }
 
 // partial computes the sum over samples [s0, s1) for each item.
@@ -170,12 +202,11 @@ func (g *gradWeight) partial(items []gradItem, scratch []float32, depth, s0, s1 
 	for i := range items {
 		items[i].begun = false
 	}
-	oh, ow := g.s.OutH(), g.s.OutW()
 	for s := s0; s < s1; s += g.samples {
-		for line := 0; line < oh; line += g.lines {
-			for pixel := 0; pixel < ow; pixel += g.pixels {
+		for line := 0; line < g.h; line += g.lines {
+			for pixel := 0; pixel < g.w; pixel += g.pixels {
 				g.addBox(items, scratch, depth, box{
-					s, min(s1, s+g.samples), line, min(oh, line+g.lines), pixel, min(ow, pixel+g.pixels),
+					s, min(s1, s+g.samples), line, min(g.h, line+g.lines), pixel, min(g.w, pixel+g.pixels),
 				})
 			}
 		}
@@ -193,6 +224,9 @@ func (g *gradWeight) addBox(items []gradItem, scratch []float32, depth int, in b
 	blocks := panels[gradPanels*gradPanel:]
 	if g.packA {
 		g.packBlocks(blocks, items, in)
+	}
+	if g.squares {
+		g.sumSquares(blocks, in)
 	}
 	var t tile
 	t.init()
@@ -220,9 +254,9 @@ func (g *gradWeight) addBox(items []gradItem, scratch []float32, depth int, in b
 
 // addItem adds a box of pixels to the sum of an item.
 func (g *gradWeight) addItem(t *tile, item *gradItem, panel []float32, in box) {
-	// The pixels of the box whose tap looks inside of x.
-	line0, line1 := g.s.inside(item.kh, g.s.H, g.s.OutH())
-	pixel0, pixel1 := g.s.inside(item.kw, g.s.W, g.s.OutW())
+	// The pixels of the box whose tap looks inside.
+	line0, line1 := g.inside(item.kh, g.inH, g.h)
+	pixel0, pixel1 := g.inside(item.kw, g.inW, g.w)
 	line0, line1 = max(line0, in.line0), min(line1, in.line1)
 	pixel0, pixel1 = max(pixel0, in.pixel0), min(pixel1, in.pixel1)
 	if line0 >= line1 || pixel0 >= pixel1 {
@@ -245,6 +279,43 @@ func (g *gradWeight) addItem(t *tile, item *gradItem, panel []float32, in box) {
 		t.lay(item.rows)
 	}
 	t.addTo(item, t.c, b)
+}
+
+// inside is the range of the out lines or pixels for which tap k looks inside of in of them.
+func (g *gradWeight) inside(k, in, out int) (i0, i1 int) {
+	first := g.pad - k // the smallest i·stride
+	if first > 0 {
+		i0 = (first + g.stride - 1) / g.stride
+	}
+	i1 = min(out, (in-1+first)/g.stride+1)
+	if in-1+first < 0 {
+		i1 = 0
+	}
+	return i0, i1
+}
+
+// looked is the side that the tap looks at.
+func (g *gradWeight) looked() *side {
+	if g.b.looked {
+		return &g.b
+	}
+	return &g.a
+}
+
+// sumSquares makes the sums of squares that the taps of a box look at.
+func (g *gradWeight) sumSquares(scratch []float32, in box) {
+	f := g.looked()
+	lines, pixels := 2*(in.line1-in.line0)+1, 2*(in.pixel1-in.pixel0)+1
+	width, size := pixels*f.channels, (g.inH-1)*(g.inW-1)*f.channels
+	f.v, f.line, f.sample, f.begin = scratch, 2*width, lines*width, 0
+	f.begin = f.at(in.s0, in.line0, in.pixel0)
+	rest := scratch[(in.s1-in.s0)*f.sample:]
+	for s := in.s0; s < in.s1; s++ {
+		for i := range lines {
+			line := scratch[((s-in.s0)*lines+i)*width:][:width]
+			squareLine(line, rest, g.image[s*size:(s+1)*size], g.inH-1, g.inW-1, f.channels, 2*in.line0+i-1, 2*in.pixel0-1)
+		}
+	}
 }
 
 // addTo adds the products with b that t is set up for to the sum of an item.
@@ -298,13 +369,12 @@ func (g *gradWeight) addPacked(t *tile, item *gradItem, panel, block []float32, 
 	t.addTo(item, t.c, panel)
 }
 
-// look is the offset in x of what an item's tap looks at, from where its pixel is.
+// look is the offset of what an item's tap looks at, from where its pixel is.
 func (g *gradWeight) look(f *side, item *gradItem) int {
-	if !f.isX {
+	if !f.looked {
 		return 0
 	}
-	pad := g.s.Kernel / 2
-	return ((item.kh-pad)*g.s.W + item.kw - pad) * f.channels
+	return (item.kh-g.pad)*(f.line/g.stride) + (item.kw-g.pad)*f.channels
 }
 
 // packPanels copies channels [col0, col1) of b at the pixels of a box to panels, the last one
@@ -332,20 +402,24 @@ func (t *tile) join() {
 
 // store writes the finished sum of an item to its place in the gradient.
 func (g *gradWeight) store(item gradItem, sum []float32) {
-	d := g.d[item.row*g.rowStride+item.col*g.colStride+item.kh*g.s.Kernel+item.kw:]
+	rowStride, colStride, tap := g.a.inWeight, g.b.inWeight, item.kh*g.kernel+item.kw
+	if g.turned {
+		tap = g.kernel*g.kernel - 1 - tap
+	}
+	d := g.d[item.row*rowStride+item.col*colStride+tap:]
 	switch {
-	case g.colStride == 1:
+	case colStride == 1:
 		for r := range item.rows {
-			copy(d[r*g.rowStride:][:item.cols], sum[r*panelCols:])
+			copy(d[r*rowStride:][:item.cols], sum[r*panelCols:])
 		}
-	case g.rowStride == 1:
-		transpose(d, sum, g.colStride, panelCols, item.rows, item.cols)
+	case rowStride == 1:
+		transpose(d, sum, colStride, panelCols, item.rows, item.cols)
 	default:
 		for r := range item.rows {
-			at := r * g.rowStride
+			at := r * rowStride
 			for _, v := range sum[r*panelCols : r*panelCols+item.cols] {
 				d[at] = v
-				at += g.colStride
+				at += colStride
 			}
 		}
 	}
@@ -353,6 +427,8 @@ func (g *gradWeight) store(item gradItem, sum []float32) {
 
 // biasCols is the number of columns of a work item of the gradient of a bias.
 const biasCols = 4 * panelCols
+
+func biasItems(channels int) int { return divideUp(channels, biasCols) }
 
 // gradBias is db = Σ dy, by the rule of 16, for columns [col, col+cols) of images of so many pixels
 // and channels. scratch holds a stack of sums.

@@ -2,51 +2,6 @@ package kernels
 
 import "lfm/internal/kernels/ref"
 
-// UpsampleShape is that of a doubling of images (N, H, W, C); H and W are of the small side.
-type UpsampleShape struct{ N, H, W, C int }
-
-// Upsample2Items counts rows of the small images.
-func Upsample2Items(s UpsampleShape) int { return s.N * s.H }
-
-// Upsample2 is y[n,i,j] = x[n,i/2,j/2]: nearest neighbours. x is (N, H, W, C), y (N, 2H, 2W, C).
-func Upsample2(y, x []float32, s UpsampleShape, i0, i1 int) {
-	need("upsample", "y", len(y), 4*s.N*s.H*s.W*s.C)
-	need("upsample", "x", len(x), s.N*s.H*s.W*s.C)
-	width := 2 * s.W * s.C // of a row of y
-	for i := i0; i < i1; i++ {
-		upper, lower := y[2*i*width:][:width], y[(2*i+1)*width:][:width]
-		for j := range s.W {
-			pixel := x[(i*s.W+j)*s.C:][:s.C]
-			copy(upper[2*j*s.C:], pixel)
-			copy(upper[(2*j+1)*s.C:], pixel)
-		}
-		copy(lower, upper)
-	}
-}
-
-// Upsample2GradItems counts rows of the small images.
-func Upsample2GradItems(s UpsampleShape) int { return s.N * s.H }
-
-// Upsample2Grad is dx = (dy[2i,2j] + dy[2i+1,2j]) + (dy[2i,2j+1] + dy[2i+1,2j+1]).
-func Upsample2Grad(dx, dy []float32, s UpsampleShape, scratch []float32, i0, i1 int) {
-	need("upsample-grad", "dx", len(dx), s.N*s.H*s.W*s.C)
-	need("upsample-grad", "dy", len(dy), 4*s.N*s.H*s.W*s.C)
-	need("upsample-grad", "scratch", len(scratch), Upsample2GradScratch(s))
-	width := 2 * s.W * s.C
-	column := scratch[:width]
-	add := now().add
-	for i := i0; i < i1; i++ {
-		Add(column, dy[2*i*width:][:width], dy[(2*i+1)*width:][:width])
-		for j := range s.W {
-			pair := column[2*j*s.C:][:2*s.C]
-			add(dx[(i*s.W+j)*s.C:][:s.C], pair[:s.C], pair[s.C:])
-		}
-	}
-}
-
-// Upsample2GradScratch is for the sum of two rows.
-func Upsample2GradScratch(s UpsampleShape) int { return 2 * s.W * s.C }
-
 // SampleShape is that of N samples of M numbers each.
 type SampleShape struct{ N, M int }
 

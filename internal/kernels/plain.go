@@ -104,6 +104,14 @@ var plain = primitives{
 	gate: func(y, x, h, gate []float32, count int) {
 		ref.Gate(y, x, h, gate, 1, count, len(gate))
 	},
+	squares: func(y, a, b, bias []float32, pixels, ld, step int) {
+		for j := range pixels {
+			for c, v := range bias {
+				left, right := j*ld+c, (j+1)*ld+c
+				y[j*step+c] = ((a[left] + b[left]) + (a[right] + b[right])) + v
+			}
+		}
+	},
 	momentSums: func(sums, squares, x, shift []float32, count, ld int) {
 		for c := range sums {
 			sums[c] = sum(count, func(r int) float64 { return float64(x[r*ld+c] - shift[c]) })

@@ -5228,6 +5228,93 @@ done234:
 	VZEROUPPER
 	RET
 
+// func squaresAVX2(y []float32, a []float32, b []float32, bias []float32, pixels int, ld int, step int)
+// Requires: AVX
+TEXT ·squaresAVX2(SB), NOSPLIT, $0-120
+	MOVQ y_base+0(FP), AX
+	MOVQ a_base+24(FP), CX
+	MOVQ b_base+48(FP), DX
+	MOVQ bias_base+72(FP), BX
+	MOVQ ld+104(FP), SI
+	SHLQ $0x02, SI
+	MOVQ step+112(FP), DI
+	SHLQ $0x02, DI
+	MOVQ bias_len+80(FP), R8
+	XORQ R9, R9
+	MOVQ R8, R10
+	SUBQ $0x08, R10
+
+loop255:
+	CMPQ    R9, R10
+	JG      rest256
+	VMOVUPS (BX)(R9*4), Y0
+	MOVQ    pixels+96(FP), R14
+	LEAQ    (AX)(R9*4), R11
+	LEAQ    (CX)(R9*4), R12
+	LEAQ    (DX)(R9*4), R13
+	VMOVUPS (R12), Y1
+	VADDPS  (R13), Y1, Y1
+	ADDQ    SI, R12
+	ADDQ    SI, R13
+
+pixel258:
+	TESTQ   R14, R14
+	JZ      pixels259
+	VMOVUPS (R12), Y2
+	VADDPS  (R13), Y2, Y2
+	ADDQ    SI, R12
+	ADDQ    SI, R13
+	VADDPS  Y2, Y1, Y1
+	VADDPS  Y0, Y1, Y1
+	VMOVUPS Y1, (R11)
+	VMOVAPS Y2, Y1
+	ADDQ    DI, R11
+	DECQ    R14
+	JMP     pixel258
+
+pixels259:
+	ADDQ $0x08, R9
+	JMP  loop255
+
+rest256:
+	SUBQ       R9, R8
+	JZ         done257
+	MOVQ       $0x00000008, R10
+	SUBQ       R8, R10
+	LEAQ       pointTail<>+0(SB), R8
+	VMOVUPS    (R8)(R10*4), Y0
+	VMASKMOVPS (BX)(R9*4), Y0, Y1
+	MOVQ       pixels+96(FP), BX
+	LEAQ       (AX)(R9*4), AX
+	LEAQ       (CX)(R9*4), CX
+	LEAQ       (DX)(R9*4), DX
+	VMASKMOVPS (CX), Y0, Y2
+	VMASKMOVPS (DX), Y0, Y3
+	VADDPS     Y3, Y2, Y2
+	ADDQ       SI, CX
+	ADDQ       SI, DX
+
+pixel260:
+	TESTQ      BX, BX
+	JZ         pixels261
+	VMASKMOVPS (CX), Y0, Y3
+	VMASKMOVPS (DX), Y0, Y4
+	VADDPS     Y4, Y3, Y3
+	ADDQ       SI, CX
+	ADDQ       SI, DX
+	VADDPS     Y3, Y2, Y2
+	VADDPS     Y1, Y2, Y2
+	VMASKMOVPS Y2, Y0, (AX)
+	VMOVAPS    Y3, Y2
+	ADDQ       DI, AX
+	DECQ       BX
+	JMP        pixel260
+
+pixels261:
+done257:
+	VZEROUPPER
+	RET
+
 // func expAVX512(y []float32, x []float32)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·expAVX512(SB), NOSPLIT, $0-48
@@ -9980,5 +10067,92 @@ next254:
 	VMOVUPS Z0, K1, (AX)(R8*1)
 
 done234:
+	VZEROUPPER
+	RET
+
+// func squaresAVX512(y []float32, a []float32, b []float32, bias []float32, pixels int, ld int, step int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·squaresAVX512(SB), NOSPLIT, $0-120
+	MOVQ y_base+0(FP), AX
+	MOVQ a_base+24(FP), CX
+	MOVQ b_base+48(FP), DX
+	MOVQ bias_base+72(FP), BX
+	MOVQ ld+104(FP), SI
+	SHLQ $0x02, SI
+	MOVQ step+112(FP), DI
+	SHLQ $0x02, DI
+	MOVQ bias_len+80(FP), R8
+	XORQ R9, R9
+	MOVQ R8, R10
+	SUBQ $0x10, R10
+
+loop255:
+	CMPQ    R9, R10
+	JG      rest256
+	VMOVUPS (BX)(R9*4), Z0
+	MOVQ    pixels+96(FP), R14
+	LEAQ    (AX)(R9*4), R11
+	LEAQ    (CX)(R9*4), R12
+	LEAQ    (DX)(R9*4), R13
+	VMOVUPS (R12), Z1
+	VADDPS  (R13), Z1, Z1
+	ADDQ    SI, R12
+	ADDQ    SI, R13
+
+pixel258:
+	TESTQ   R14, R14
+	JZ      pixels259
+	VMOVUPS (R12), Z2
+	VADDPS  (R13), Z2, Z2
+	ADDQ    SI, R12
+	ADDQ    SI, R13
+	VADDPS  Z2, Z1, Z1
+	VADDPS  Z0, Z1, Z1
+	VMOVUPS Z1, (R11)
+	VMOVAPS Z2, Z1
+	ADDQ    DI, R11
+	DECQ    R14
+	JMP     pixel258
+
+pixels259:
+	ADDQ $0x10, R9
+	JMP  loop255
+
+rest256:
+	SUBQ      R9, R8
+	JZ        done257
+	MOVL      $0x00000001, R10
+	SHLXL     R8, R10, R10
+	DECL      R10
+	KMOVW     R10, K1
+	VMOVUPS.Z (BX)(R9*4), K1, Z0
+	MOVQ      pixels+96(FP), BX
+	LEAQ      (AX)(R9*4), AX
+	LEAQ      (CX)(R9*4), CX
+	LEAQ      (DX)(R9*4), DX
+	VMOVUPS.Z (CX), K1, Z1
+	VMOVUPS.Z (DX), K1, Z2
+	VADDPS    Z2, Z1, Z1
+	ADDQ      SI, CX
+	ADDQ      SI, DX
+
+pixel260:
+	TESTQ     BX, BX
+	JZ        pixels261
+	VMOVUPS.Z (CX), K1, Z2
+	VMOVUPS.Z (DX), K1, Z3
+	VADDPS    Z3, Z2, Z2
+	ADDQ      SI, CX
+	ADDQ      SI, DX
+	VADDPS    Z2, Z1, Z1
+	VADDPS    Z0, Z1, Z1
+	VMOVUPS   Z1, K1, (AX)
+	VMOVAPS   Z2, Z1
+	ADDQ      DI, AX
+	DECQ      BX
+	JMP       pixel260
+
+pixels261:
+done257:
 	VZEROUPPER
 	RET

@@ -199,6 +199,11 @@ func scaleShiftGradAVX2(dscale []float32, dshift []float32, dx []float32, dy []f
 //go:noescape
 func gateGradAVX2(dgate []float32, dh []float32, dy []float32, h []float32, gate []float32, count int, ld int)
 
+// squaresAVX2 is y[j] = ((a[j] + b[j]) + (a[j+1] + b[j+1])) + bias for pixels j of len(bias) numbers, step apart in y and ld in a and b.
+//
+//go:noescape
+func squaresAVX2(y []float32, a []float32, b []float32, bias []float32, pixels int, ld int, step int)
+
 // expAVX512 is y = exp(x).
 //
 //go:noescape
@@ -393,3 +398,8 @@ func scaleShiftGradAVX512(dscale []float32, dshift []float32, dx []float32, dy [
 //
 //go:noescape
 func gateGradAVX512(dgate []float32, dh []float32, dy []float32, h []float32, gate []float32, count int, ld int)
+
+// squaresAVX512 is y[j] = ((a[j] + b[j]) + (a[j+1] + b[j+1])) + bias for pixels j of len(bias) numbers, step apart in y and ld in a and b.
+//
+//go:noescape
+func squaresAVX512(y []float32, a []float32, b []float32, bias []float32, pixels int, ld int, step int)

@@ -42,6 +42,10 @@ type primitives struct {
 	probabilities            func(s, lse []float32, c float32, count int)       // s = exp(c·s - lse)
 	scoreGrad                func(ds, p, delta []float32, c float32, count int) // ds = c·p·(ds - delta)
 
+	// pixels of len(bias) numbers, step apart in y and ld in a and b, which have one more:
+	// y[j] = ((a[j] + b[j]) + (a[j+1] + b[j+1])) + bias.
+	squares func(y, a, b, bias []float32, pixels, ld, step int)
+
 	// Sums over count rows that start ld apart, one for each of len(first slice) columns.
 	momentSums       func(sum, squares, x, shift []float32, count, ld int)              // Σ (x - shift), Σ (x - shift)²
 	gradientSums     func(a, b, dy, x, mean []float32, count, ld int)                   // Σ dy, Σ dy·(x - mean)

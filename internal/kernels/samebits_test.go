@@ -72,6 +72,31 @@ func convLayer(s ConvShape) layer {
 	}}
 }
 
+func upsampleConvLayer(s UpsampleConvShape) layer {
+	return layer{"upsample " + s.String(), s.N, s.sizeX() / s.N, s.sizeY() / s.N, s.sizeW(), s.Cout, func(n int) layerCalls {
+		s := s
+		s.N = n
+		packed, turned := make([]float32, UpsampleConvPackSize(s)), make([]float32, UpsampleConvGradInputPackSize(s))
+		return layerCalls{
+			func(in splitter, y, x, w, b []float32) {
+				UpsampleConvPack(packed, w, s, 0, UpsampleConvPackItems(s))
+				in(UpsampleConvItems(s), UpsampleConvScratch(s), func(sc []float32, i0, i1 int) { UpsampleConv(y, x, packed, b, s, sc, i0, i1) })
+			},
+			func(in splitter, dx, dy, w []float32) {
+				UpsampleConvGradInputPack(turned, w, s, 0, UpsampleConvGradInputPackItems(s))
+				in(UpsampleConvGradInputItems(s), UpsampleConvGradInputScratch(s), func(sc []float32, i0, i1 int) {
+					UpsampleConvGradInput(dx, dy, turned, s, sc, i0, i1)
+				})
+			},
+			func(in splitter, dw, db, dy, x []float32) {
+				in(UpsampleConvGradWeightItems(s), UpsampleConvGradWeightScratch(s), func(sc []float32, i0, i1 int) {
+					UpsampleConvGradWeight(dw, db, dy, x, s, sc, i0, i1)
+				})
+			},
+		}
+	}}
+}
+
 func layers(n int) []layer {
 	return []layer{
 		linearLayer(LinearShape{N: n, Rows: 7, In: 300, Out: 70}),
@@ -81,6 +106,8 @@ func layers(n int) []layer {
 		convLayer(ConvShape{N: n, H: 16, W: 16, Cin: 32, Cout: 3, Kernel: 3, Stride: 1}),
 		convLayer(ConvShape{N: n, H: 7, W: 9, Cin: 5, Cout: 20, Kernel: 3, Stride: 2}),
 		convLayer(ConvShape{N: n, H: 8, W: 8, Cin: 20, Cout: 36, Kernel: 1, Stride: 1}),
+		upsampleConvLayer(UpsampleConvShape{N: n, H: 5, W: 7, Cin: 20, Cout: 40}),
+		upsampleConvLayer(UpsampleConvShape{N: n, H: 4, W: 4, Cin: 35, Cout: 16}),
 	}
 }
 

@@ -48,6 +48,21 @@ func (c Conv2d) Apply(x *gorgonia.Node) *gorgonia.Node {
 	return ops.Conv2d(x, c.Weight, c.Bias, c.Stride)
 }
 
+// UpsampleConv is a convolution with a kernel of 3 behind a doubling by nearest pixels: weight
+// (out, in, 3, 3), bias (out).
+type UpsampleConv struct{ Weight, Bias *gorgonia.Node }
+
+// NewUpsampleConv makes a doubling convolution from in to out channels.
+func NewUpsampleConv(s Scope, in, out int) UpsampleConv {
+	c := NewConv2d(s, in, out, 3, 1)
+	return UpsampleConv{Weight: c.Weight, Bias: c.Bias}
+}
+
+// Apply takes x (N, H, W, in) to (N, 2H, 2W, out).
+func (c UpsampleConv) Apply(x *gorgonia.Node) *gorgonia.Node {
+	return ops.UpsampleConv(x, c.Weight, c.Bias)
+}
+
 // GroupNorm normalises channels in groups, then scales and shifts them: weight (C) and bias
 // (C), which begin as ones and zeros.
 type GroupNorm struct {

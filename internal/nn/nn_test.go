@@ -16,6 +16,7 @@ func TestNames(t *testing.T) {
 	block := p.Root().In("blocks").At(0)
 	NewLinear(block.In("mlp", "0"), 3, 5)
 	NewConv2d(block.In("c1"), 4, 6, 3, 1)
+	NewUpsampleConv(block.In("up"), 6, 7)
 	NewGroupNorm(block.In("n1"), 6, 2)
 	p.Root().In("cond").Normal("weight", 1, 11, 8)
 	want := []struct {
@@ -24,6 +25,7 @@ func TestNames(t *testing.T) {
 	}{
 		{"blocks.0.mlp.0.weight", tensor.Shape{5, 3}}, {"blocks.0.mlp.0.bias", tensor.Shape{5}},
 		{"blocks.0.c1.weight", tensor.Shape{6, 4, 3, 3}}, {"blocks.0.c1.bias", tensor.Shape{6}},
+		{"blocks.0.up.weight", tensor.Shape{7, 6, 3, 3}}, {"blocks.0.up.bias", tensor.Shape{7}},
 		{"blocks.0.n1.weight", tensor.Shape{6}}, {"blocks.0.n1.bias", tensor.Shape{6}},
 		{"cond.weight", tensor.Shape{11, 8}},
 	}

@@ -219,6 +219,8 @@ func TestMisuse(t *testing.T) {
 		{"ops: conv2d: x has 4 channels, w wants 3", func() *gorgonia.Node { return ops.Conv2d(image, leaf("w4", 5, 3, 3, 3), nil, 1) }},
 		{"ops: conv2d: w is (5, 4, 2, 2), want a kernel of 1x1 or 3x3", func() *gorgonia.Node { return ops.Conv2d(image, leaf("w5", 5, 4, 2, 2), nil, 1) }},
 		{"ops: conv2d: stride is 0, want at least 1", func() *gorgonia.Node { return ops.Conv2d(image, leaf("w6", 5, 4, 3, 3), nil, 0) }},
+		{"ops: upsample-conv: x has 4 channels, w wants 3", func() *gorgonia.Node { return ops.UpsampleConv(image, leaf("w7", 5, 3, 3, 3), nil) }},
+		{"ops: upsample-conv: w is (5, 4, 1, 1), want a kernel of 3x3", func() *gorgonia.Node { return ops.UpsampleConv(image, leaf("w8", 5, 4, 1, 1), nil) }},
 		{"ops: group-norm: 4 channels do not make 3 groups", func() *gorgonia.Node { return ops.GroupNorm(image, leaf("ga", 4), leaf("be", 4), 3) }},
 		{"ops: scale-shift: scale is (2, 3), want (2, 4)", func() *gorgonia.Node { return ops.ScaleShift(tokens, m, m) }},
 		{"ops: attention: kv is (2, 5, 4), want (2, 5, 8)", func() *gorgonia.Node { return ops.Attention(tokens, tokens, 2) }},

@@ -88,11 +88,6 @@ func (b resBlock) Apply(x *gorgonia.Node) *gorgonia.Node {
 	return ops.Add(x, h)
 }
 
-// upsample doubles the size of an image. It has no parameters, but a number in the sequence.
-type upsample struct{}
-
-func (upsample) Apply(x *gorgonia.Node) *gorgonia.Node { return ops.Upsample2(x) }
-
 // trunk is what encoder and decoder have in common: a convolution, blocks, and a normalised
 // convolution.
 type trunk struct {
@@ -151,15 +146,15 @@ func NewDecoder(s nn.Scope, a Arch) *Decoder {
 	levels := a.levels()
 	c := levels[len(levels)-1]
 	d := &Decoder{trunk{stem: nn.NewConv2d(s.In("stem"), a.LatentChannels, c, 3, 1)}}
-	blocks := s.In("blocks")
-	next := func() nn.Scope { return blocks.At(len(d.blocks)) }
+	blocks, number := s.In("blocks"), 0
+	next := func() nn.Scope { number++; return blocks.At(number - 1) }
 	d.blocks = append(d.blocks, newResBlock(next(), c, c))
 	for i := len(levels) - 1; i >= 0; i-- {
 		d.blocks = append(d.blocks, newResBlock(next(), c, levels[i]))
 		c = levels[i]
 		if i > 0 {
-			d.blocks = append(d.blocks, upsample{})
-			d.blocks = append(d.blocks, nn.NewConv2d(next(), c, c, 3, 1))
+			number++ // the upsampling's, which has no parameters
+			d.blocks = append(d.blocks, nn.NewUpsampleConv(next(), c, c))
 		}
 	}
 	d.norm = nn.NewGroupNorm(s.In("norm"), c, groups(c))

@@ -7,20 +7,6 @@ import (
 	"lfm/internal/ops"
 )
 
-func upsample2(c *call) {
-	y, x, shape := c.out[0].data, c.in[0].data, c.in[0].shape
-	s := kernels.UpsampleShape{N: shape[0], H: shape[1], W: shape[2], C: shape[3]}
-	c.loop(kernels.Upsample2Items(s), 0, func(_ []float32, i0, i1 int) { kernels.Upsample2(y, x, s, i0, i1) })
-}
-
-func upsample2Grad(c *call) {
-	dx, dy, shape := c.out[0].data, c.in[0].data, c.out[0].shape
-	s := kernels.UpsampleShape{N: shape[0], H: shape[1], W: shape[2], C: shape[3]}
-	c.loop(kernels.Upsample2GradItems(s), kernels.Upsample2GradScratch(s), func(scratch []float32, i0, i1 int) {
-		kernels.Upsample2Grad(dx, dy, s, scratch, i0, i1)
-	})
-}
-
 func slice(c *call) {
 	op, y, x := c.op.(*ops.SliceOp), c.out[0].data, c.in[0]
 	s := kernels.SliceShape{Rows: rows(x.shape), Width: width(x.shape), From: op.From, To: op.To}

@@ -22,8 +22,9 @@ var kernelTable = map[ops.Kind]func(c *call){
 	engine.KindConv2dAdd:          conv2d,
 	engine.KindConv2dGradInputAdd: conv2dGradInput,
 
-	"upsample2":      upsample2,
-	"upsample2-grad": upsample2Grad,
+	"upsample-conv":             upsampleConv,
+	"upsample-conv-grad-input":  upsampleConvGradInput,
+	"upsample-conv-grad-weight": upsampleConvGradWeight,
 
 	"group-norm":                 groupNorm,
 	"group-norm-grad":            groupNormGrad,

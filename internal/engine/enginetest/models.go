@@ -139,7 +139,7 @@ func Autoencoder(n int, seed uint64) *Model {
 	code := m.conv("code", m.norm("last", h, 6), 4, 3, 1)
 	mean, logvar := ops.Slice(code, 0, 2), ops.Clamp(ops.Slice(code, 2, 4), -30, 20)
 	h = m.conv("from", ops.Reparameterize(mean, logvar, noise), 12, 3, 1)
-	h = m.conv("up", ops.Upsample2(h), 8, 3, 1)
+	h = ops.UpsampleConv(h, m.Param("up.weight", 8, 12, 3, 3), m.Param("up.bias", 8))
 	m.Output = m.conv("out", m.norm("end", h, 4), 3, 3, 1)
 	kl := ops.Scale(ops.KL(mean, logvar), 1e-2)
 	return m.finish(ops.Mean(ops.Add(ops.AbsoluteError(m.Output, x), kl)))

@@ -70,11 +70,12 @@ var convCases = []Case{
 	{Name: "conv2d/no-bias", Output: func(in *Inputs) *gorgonia.Node {
 		return ops.Conv2d(in.Learned("x", 2, 3, 4, 2), in.Learned("w", 3, 2, 3, 3), nil, 1)
 	}},
-	{Name: "upsample2", Output: func(in *Inputs) *gorgonia.Node {
-		return ops.Upsample2(in.Learned("x", 2, 3, 2, 5))
-	}},
-	{Name: "upsample2/conv2d", Output: func(in *Inputs) *gorgonia.Node {
-		return ops.Conv2d(ops.Upsample2(in.Learned("x", 2, 3, 2, 3)), in.Learned("w", 4, 3, 3, 3), in.Learned("b", 4), 1)
+	upsampleConv(1, 1, 1, 1, 1),
+	upsampleConv(2, 3, 2, 3, 4),
+	upsampleConv(17, 1, 3, 2, 3),
+	upsampleConv(2, 2, 3, 17, 18),
+	{Name: "upsample-conv/no-bias", Output: func(in *Inputs) *gorgonia.Node {
+		return ops.UpsampleConv(in.Learned("x", 2, 3, 4, 2), in.Learned("w", 3, 2, 3, 3), nil)
 	}},
 	large(conv(4, 32, 32, 3, 32, 3, 1)),
 	large(conv(4, 32, 32, 32, 32, 3, 1)),
@@ -84,6 +85,8 @@ var convCases = []Case{
 	large(conv(4, 16, 16, 128, 64, 1, 1)),
 	large(conv(4, 8, 8, 4, 128, 3, 1)),
 	large(conv(4, 32, 32, 32, 3, 3, 1)),
+	large(upsampleConv(1, 8, 8, 128, 128)),
+	large(upsampleConv(1, 16, 16, 64, 64)),
 }
 
 func conv(n, h, w, cin, cout, k, stride int) Case {
@@ -93,6 +96,16 @@ func conv(n, h, w, cin, cout, k, stride int) Case {
 			return ops.Conv2d(in.Learned("x", n, h, w, cin), in.Learned("w", cout, cin, k, k), in.Learned("b", cout), stride)
 		},
 		FLOP: 2 * float64(n*((h+stride-1)/stride)*((w+stride-1)/stride)*cin*cout*k*k),
+	}
+}
+
+func upsampleConv(n, h, w, cin, cout int) Case {
+	return Case{
+		Name: fmt.Sprintf("upsample-conv/N=%d,H=%d,W=%d,Cin=%d,Cout=%d", n, h, w, cin, cout),
+		Output: func(in *Inputs) *gorgonia.Node {
+			return ops.UpsampleConv(in.Learned("x", n, h, w, cin), in.Learned("w", cout, cin, 3, 3), in.Learned("b", cout))
+		},
+		FLOP: 2 * float64(n*4*h*w*cin*cout*9),
 	}
 }
 

@@ -192,3 +192,40 @@ func (w *writer) columnFunctions() {
 		},
 	})
 }
+
+// squares sums squares of four: a column of sums of two rows is kept for the square after.
+func (w *writer) squares() {
+	w.begin("squares", "squares"+w.name+" is y[j] = ((a[j] + b[j]) + (a[j+1] + b[j+1])) + bias for pixels j of len(bias) numbers, step apart in y and ld in a and b.",
+		"func(y, a, b, bias []float32, pixels, ld, step int)", "y", "a", "b", "bias")
+	ld, step := bytes(integer("ld")), bytes(integer("step"))
+	w.over(length("bias"), func(i reg.GPVirtual) {
+		bias := w.load(w.at("bias", i))
+		to, a, b, left := GP64(), GP64(), GP64(), integer("pixels")
+		LEAQ(w.at("y", i), to)
+		LEAQ(w.at("a", i), a)
+		LEAQ(w.at("b", i), b)
+		// column moves on to the next pixel and adds its two rows.
+		column := func() reg.VecVirtual {
+			v := w.load(Mem{Base: a})
+			VADDPS(w.operand(Mem{Base: b}), v, v)
+			ADDQ(ld, a)
+			ADDQ(ld, b)
+			return v
+		}
+		sum := column()
+		loop, done := w.newLabel("pixel"), w.newLabel("pixels")
+		Label(loop)
+		TESTQ(left, left)
+		JZ(LabelRef(done))
+		next := column()
+		VADDPS(next, sum, sum)
+		VADDPS(bias, sum, sum)
+		w.store(sum, Mem{Base: to})
+		VMOVAPS(next, sum)
+		ADDQ(step, to)
+		DECQ(left)
+		JMP(LabelRef(loop))
+		Label(done)
+	})
+	w.end()
+}

@@ -22,6 +22,7 @@ func main() {
 		w.dotRows()
 		w.channelFunctions()
 		w.columnFunctions()
+		w.squares()
 	}
 	Generate()
 }
