@@ -1,7 +1,15 @@
-// Package metrics measures how good pictures are.
+// Package metrics measures how good pictures are. Slices in, numbers out.
 //
 // [PSNR] and [SSIM] compare one picture with another, on the bytes that a viewer sees: what rounding hides does not
-// count. [Nearest] and [Copying] ask whether samples are new or merely remembered from the training pictures.
+// count. The rest compare a set of vectors, pictures or their features, with another:
 //
-// A picture is (H, W, C) bytes, row-major; a set of vectors is one flat slice.
+//	Frechet             means and covariances               how far apart the two are, as Gaussians
+//	Kernel              all pairs, with a standard error    the same without bias in small sets
+//	Cover               neighbours                          precision, recall, density, coverage
+//	SlicedWasserstein   one-dimensional views               needs no features
+//	Wasserstein         the best pairing, exactly           small sets
+//	Nearest, Copying    nearest training picture            whether samples are new or merely remembered
+//
+// A picture is (H, W, C) bytes, row-major; a set of vectors is one flat slice. Sets take memory with their numbers of
+// vectors, never with the product of two. Work is spread over all cores, and the result does not depend on how many.
 package metrics

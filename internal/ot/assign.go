@@ -1,0 +1,247 @@
+package ot
+
+import (
+	"errors"
+	"fmt"
+	"math"
+)
+
+// Pairs is a pairing of n rows with n columns, with the prices that prove it: no cost of a row i and a column j is
+// below Rows[i] + Columns[j], and that of a pair equals it, so no other pairing can cost less than the sum of all
+// prices (linear programming duality).
+type Pairs struct {
+	Of            []int   // the column of each row
+	Cost          float64 // the sum of the costs of all pairs
+	Rows, Columns []float64
+}
+
+// ErrInfeasible is returned where infinite costs leave no pairing.
+var ErrInfeasible = errors.New("ot: no pairing has a finite cost")
+
+// Assign returns a pairing of n rows with n columns of the least cost. costs fills its slice with row i of the matrix
+// of costs; +Inf forbids a pair, NaN and -Inf are errors. Rows are asked for again and again, so a matrix in memory is
+// quick and one that is worked out on the fly small: the rest takes memory with n.
+//
+// The method is that of shortest augmenting paths with prices (Jonker and Volgenant 1987), in time with n³ at worst:
+// rows are first paired greedily at the prices of the cheapest columns, and each one left over takes the cheapest
+// alternating path to a free column.
+func Assign(n int, costs func(i int, row []float64)) (Pairs, error) {
+	a := newAssignment(n, costs)
+	if err := a.reduceColumns(); err != nil {
+		return Pairs{}, err
+	}
+	for range 2 { // twice is what Jonker and Volgenant found worth its time
+		a.reduceRows()
+	}
+	for i, j := range a.columnOf {
+		if j < 0 {
+			if err := a.augment(i); err != nil {
+				return Pairs{}, err
+			}
+		}
+	}
+	return a.pairs(), nil
+}
+
+// assignment is a pairing in the making. At any time the price of every column is such that each row which has one
+// has the cheapest after prices.
+type assignment struct {
+	n        int
+	fill     func(i int, row []float64)
+	row      []float64 // the row asked for last
+	price    []float64 // of columns
+	columnOf []int     // of a row, or -1
+	rowOf    []int     // of a column, or -1
+
+	// of augment
+	distance []float64
+	from     []int // row before a column on the shortest path to it
+	columns  []int // [0, done) settled, [done, near) at the least distance, the rest farther
+}
+
+func newAssignment(n int, fill func(int, []float64)) *assignment {
+	a := &assignment{n: n, fill: fill, row: make([]float64, n), price: make([]float64, n), columnOf: make([]int, n), rowOf: make([]int, n),
+		distance: make([]float64, n), from: make([]int, n), columns: make([]int, n)}
+	for i := range n {
+		a.columnOf[i], a.rowOf[i] = -1, -1
+	}
+	return a
+}
+
+func (a *assignment) costs(i int) []float64 {
+	a.fill(i, a.row)
+	return a.row
+}
+
+// reduceColumns prices each column at its cheapest row, and pairs the two if both are free.
+func (a *assignment) reduceColumns() error {
+	cheapest := make([]int, a.n)
+	for j := range a.price {
+		a.price[j] = math.Inf(1)
+	}
+	for i := range a.n {
+		feasible := false
+		for j, c := range a.costs(i) {
+			if math.IsNaN(c) || math.IsInf(c, -1) {
+				return fmt.Errorf("ot: the cost of row %d and column %d is %v", i, j, c)
+			}
+			if c < a.price[j] {
+				a.price[j], cheapest[j] = c, i
+			}
+			feasible = feasible || !math.IsInf(c, 1)
+		}
+		if !feasible {
+			return ErrInfeasible
+		}
+	}
+	for j := a.n - 1; j >= 0; j-- {
+		if math.IsInf(a.price[j], 1) {
+			return ErrInfeasible
+		}
+		if i := cheapest[j]; a.columnOf[i] < 0 {
+			a.columnOf[i], a.rowOf[j] = j, i
+		}
+	}
+	return nil
+}
+
+// reduceRows lets each free row take its cheapest column, and lowers that column's price by as much as the row gains
+// over its second choice; a row that loses its column by that looks for another at once if it pays, else it waits.
+func (a *assignment) reduceRows() {
+	var free []int
+	for i, j := range a.columnOf {
+		if j < 0 {
+			free = append(free, i)
+		}
+	}
+	for budget := 4 * a.n; len(free) > 0 && budget > 0; budget-- {
+		i := free[0]
+		free = free[1:]
+		first, second, least, next := -1, -1, math.Inf(1), math.Inf(1)
+		for j, c := range a.costs(i) {
+			switch c -= a.price[j]; {
+			case c < least:
+				second, next = first, least
+				first, least = j, c
+			case c < next:
+				second, next = j, c
+			}
+		}
+		if second < 0 || math.IsInf(next, 1) {
+			continue // one choice only: augment looks after it
+		}
+		gains := least < next
+		if gains {
+			a.price[first] -= next - least
+		} else if a.rowOf[first] >= 0 {
+			first = second // equal, and perhaps free
+		}
+		loser := a.rowOf[first]
+		if loser >= 0 && !gains {
+			continue
+		}
+		a.columnOf[i], a.rowOf[first] = first, i
+		if loser >= 0 {
+			a.columnOf[loser] = -1
+			free = append(free, loser)
+		}
+	}
+}
+
+// augment pairs a free row: Dijkstra's search over columns, by costs after prices, to the nearest free one; then each
+// row on the way moves on by one, and prices are set so that all stays cheapest.
+func (a *assignment) augment(i int) error {
+	for j := range a.columns {
+		a.columns[j], a.from[j] = j, i
+	}
+	for j, c := range a.costs(i) {
+		a.distance[j] = c - a.price[j]
+	}
+	done, near, free := 0, 0, -1
+	var least float64
+	for free < 0 {
+		if near == done { // the next ring
+			if near, least = a.nearest(done); math.IsInf(least, 1) {
+				return ErrInfeasible
+			}
+			if free = a.freeIn(done, near); free >= 0 {
+				break
+			}
+		}
+		j := a.columns[done]
+		done++
+		near, free = a.relax(j, done, near, least)
+	}
+	for _, j := range a.columns[:done] {
+		a.price[j] += a.distance[j] - least
+	}
+	for j := free; ; {
+		r := a.from[j]
+		a.rowOf[j] = r
+		a.columnOf[r], j = j, a.columnOf[r]
+		if r == i {
+			return nil
+		}
+	}
+}
+
+// nearest moves the columns at the least distance to the front of those not settled.
+func (a *assignment) nearest(done int) (near int, least float64) {
+	near, least = done, math.Inf(1)
+	for k := done; k < a.n; k++ {
+		j := a.columns[k]
+		switch d := a.distance[j]; {
+		case d < least:
+			near, least = done, d
+			fallthrough
+		case d == least:
+			a.columns[k], a.columns[near] = a.columns[near], j
+			near++
+		}
+	}
+	return near, least
+}
+
+func (a *assignment) freeIn(from, to int) int {
+	for _, j := range a.columns[from:to] {
+		if a.rowOf[j] < 0 {
+			return j
+		}
+	}
+	return -1
+}
+
+// relax goes on from a settled column, through its row, to all that are not settled. It returns a free column if one
+// is now at the least distance.
+func (a *assignment) relax(j, done, near int, least float64) (int, int) {
+	i := a.rowOf[j]
+	costs := a.costs(i)
+	slack := costs[j] - a.price[j] - least
+	for k := near; k < a.n; k++ {
+		to := a.columns[k]
+		d := costs[to] - a.price[to] - slack
+		if d >= a.distance[to] {
+			continue
+		}
+		a.distance[to], a.from[to] = d, i
+		if d <= least {
+			a.distance[to] = least // rounding cannot make a path shorter than what it goes on from
+			if a.rowOf[to] < 0 {
+				return near, to
+			}
+			a.columns[k], a.columns[near] = a.columns[near], to
+			near++
+		}
+	}
+	return near, -1
+}
+
+func (a *assignment) pairs() Pairs {
+	p := Pairs{Of: a.columnOf, Columns: a.price, Rows: make([]float64, a.n)}
+	for i, j := range p.Of {
+		c := a.costs(i)[j]
+		p.Rows[i] = c - a.price[j]
+		p.Cost += c
+	}
+	return p
+}

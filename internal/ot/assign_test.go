@@ -1,0 +1,212 @@
+package ot
+
+import (
+	"errors"
+	"math"
+	"slices"
+	"testing"
+
+	"lfm/internal/rng"
+)
+
+var inf = math.Inf(1)
+
+func matrix(c [][]float64) func(int, []float64) {
+	return func(i int, row []float64) { copy(row, c[i]) }
+}
+
+func transposed(c [][]float64) [][]float64 {
+	t := make([][]float64, len(c))
+	for i := range t {
+		t[i] = make([]float64, len(c))
+		for j := range t {
+			t[i][j] = c[j][i]
+		}
+	}
+	return t
+}
+
+// prove holds pairs to what makes them optimal: a permutation, prices that no cost is below, and that pairs reach.
+func prove(t *testing.T, c [][]float64, p Pairs) {
+	t.Helper()
+	n := len(c)
+	sorted := slices.Sorted(slices.Values(p.Of))
+	var largest, cost, prices float64
+	for i := range n {
+		if sorted[i] != i {
+			t.Fatalf("not a permutation: %v", p.Of)
+		}
+		for _, v := range c[i] {
+			if !math.IsInf(v, 1) {
+				largest = max(largest, math.Abs(v))
+			}
+		}
+	}
+	tol := 1e-12 * largest * float64(n+1) // each price is a sum of at most n differences of costs
+	for i := range n {
+		for j := range n {
+			if c[i][j]-p.Rows[i]-p.Columns[j] < -tol {
+				t.Fatalf("the cost %v of (%d, %d) is below its prices %v + %v", c[i][j], i, j, p.Rows[i], p.Columns[j])
+			}
+		}
+		cost += c[i][p.Of[i]]
+		prices += p.Rows[i] + p.Columns[i]
+	}
+	if math.Abs(cost-p.Cost) > tol || math.Abs(cost-prices) > tol*float64(n) {
+		t.Errorf("pairs cost %v, said is %v, proven %v", cost, p.Cost, prices)
+	}
+}
+
+// TestScipy: the square cases of scipy's own tests of linear_sum_assignment, and their transposes.
+func TestScipy(t *testing.T) {
+	for _, c := range []struct {
+		costs [][]float64
+		want  []float64
+	}{
+		{[][]float64{{400, 150, 400}, {400, 450, 600}, {300, 225, 300}}, []float64{150, 400, 300}},
+		{[][]float64{{10, 10, 8}, {9, 8, 1}, {9, 7, 4}}, []float64{10, 1, 7}},
+		{[][]float64{{10, inf, inf}, {inf, inf, 1}, {inf, 7, inf}}, []float64{10, 1, 7}},
+		{nil, nil},
+	} {
+		p, err := Assign(len(c.costs), matrix(c.costs))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, want := range c.want {
+			if got := c.costs[i][p.Of[i]]; got != want {
+				t.Errorf("%v: row %d costs %v, want %v", c.costs, i, got, want)
+			}
+		}
+		back, err := Assign(len(c.costs), matrix(transposed(c.costs)))
+		if err != nil || back.Cost != p.Cost {
+			t.Errorf("%v transposed: %v, %v, want %v", c.costs, back.Cost, err, p.Cost)
+		}
+	}
+}
+
+func TestErrors(t *testing.T) {
+	for _, c := range [][][]float64{
+		{{inf, inf}, {1, 2}},
+		{{inf, 1}, {inf, 2}},
+		{{1, inf, inf}, {1, inf, inf}, {1, 1, 1}}, // two rows want the one column
+	} {
+		if _, err := Assign(len(c), matrix(c)); !errors.Is(err, ErrInfeasible) {
+			t.Errorf("%v: %v, want ErrInfeasible", c, err)
+		}
+	}
+	for _, bad := range []float64{math.NaN(), -inf} {
+		if _, err := Assign(2, matrix([][]float64{{1, 2}, {3, bad}})); err == nil || errors.Is(err, ErrInfeasible) {
+			t.Errorf("a cost of %v: %v", bad, err)
+		}
+	}
+}
+
+// TestOptimal proves pairings of random, tied, constant, huge-range, degenerate and infinite costs by their prices.
+func TestOptimal(t *testing.T) {
+	s := rng.New(1, "test")
+	kinds := map[string]func(i, j, n int, u float64) float64{
+		"uniform":     func(i, j, n int, u float64) float64 { return u },
+		"negative":    func(i, j, n int, u float64) float64 { return u - 5 },
+		"tied":        func(i, j, n int, u float64) float64 { return math.Floor(u * 4) },
+		"constant":    func(i, j, n int, u float64) float64 { return 3 },
+		"huge range":  func(i, j, n int, u float64) float64 { return math.Exp(40 * (u - 0.5)) },
+		"degenerate":  func(i, j, n int, u float64) float64 { return float64(i%3 + j%3) },
+		"Machol-Wien": func(i, j, n int, u float64) float64 { return float64((i + 1) * (j + 1)) },
+		"forbidden": func(i, j, n int, u float64) float64 {
+			if u < 0.7 && i != j {
+				return inf
+			}
+			return u
+		},
+	}
+	for name, cost := range kinds {
+		t.Run(name, func(t *testing.T) {
+			for step, n := range []int{1, 2, 3, 7, 8, 40, 131} {
+				c := make([][]float64, n)
+				for i := range c {
+					c[i] = make([]float64, n)
+					for j := range c[i] {
+						c[i][j] = cost(i, j, n, s.Float64(uint64(step), uint64(i*n+j)))
+					}
+				}
+				p, err := Assign(n, matrix(c))
+				if err != nil {
+					t.Fatalf("n = %d: %v", n, err)
+				}
+				prove(t, c, p)
+				if want := float64(n * (n + 1) * (n + 2) / 6); name == "Machol-Wien" && p.Cost != want {
+					t.Errorf("n = %d: cost %v, want %v", n, p.Cost, want)
+				}
+			}
+		})
+	}
+}
+
+// TestLine: on a line, and squared distances, the sorted pair up.
+func TestLine(t *testing.T) {
+	const n = 60
+	x, y := make([]float32, n), make([]float32, n)
+	s := rng.New(2, "test")
+	s.Normal(x, 0, 0)
+	s.Normal(y, 0, 1)
+	p, err := Assign(n, func(i int, row []float64) {
+		for j := range row {
+			e := float64(x[i]) - float64(y[j])
+			row[j] = e * e
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(x)
+	slices.Sort(y)
+	var want float64
+	for i := range x {
+		e := float64(x[i]) - float64(y[i])
+		want += e * e
+	}
+	if math.Abs(p.Cost-want) > 1e-12*n {
+		t.Errorf("cost %v, want %v", p.Cost, want)
+	}
+}
+
+// TestExponential: independent exponential costs have the mean Σ 1/k² (Aldous 2001; Nair, Prabhakar, Sharma 2005).
+func TestExponential(t *testing.T) {
+	const n, runs = 10, 4000
+	s := rng.New(3, "test")
+	var sum, squares float64
+	for r := range runs {
+		p, err := Assign(n, func(i int, row []float64) {
+			for j := range row {
+				row[j] = -math.Log1p(-s.Float64(uint64(r), uint64(i*n+j)))
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum += p.Cost
+		squares += p.Cost * p.Cost
+	}
+	const want = 1.549768
+	mean := sum / runs
+	if e := math.Sqrt((squares/runs - mean*mean) / runs); math.Abs(mean-want) > 4*e {
+		t.Errorf("mean %v ± %v, want %v", mean, e, want)
+	}
+}
+
+func BenchmarkAssign(b *testing.B) {
+	for _, n := range []int{256, 1024} {
+		s := rng.New(4, "test")
+		c := make([]float64, n*n)
+		for i := range c {
+			c[i] = s.Float64(0, uint64(i))
+		}
+		b.Run(map[int]string{256: "256", 1024: "1024"}[n], func(b *testing.B) {
+			for b.Loop() {
+				if _, err := Assign(n, func(i int, row []float64) { copy(row, c[i*n:]) }); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
