@@ -67,27 +67,32 @@ func openKept(dir, source string, c Config) *kept {
 	}
 	// Another version of Go may decode a JPEG to other pixels.
 	settings := fmt.Sprintf("lfm pictures 1, %s, size %d, fit %s, background %s\n", runtime.Version(), c.Size, c.Fit, colorText(c.Background))
-	if err := makeCache(dir); err != nil {
-		return nil
-	}
 	path := filepath.Join(dir, "pictures-"+artifacts.HashText(source+"\n"+settings).Short()+".kept")
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o644)
-	if err != nil {
-		return nil
+	k := &kept{size: 3 * c.Size * c.Size, bound: keptBytes}
+	var err error
+	if makeCache(dir) == nil {
+		k.file, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o644)
+	}
+	if k.file == nil { // another's, or read-only: what it has may be read
+		if k.file, err = os.Open(path); err != nil {
+			return nil
+		}
+		k.full = true
 	}
 	now := time.Now()
 	os.Chtimes(path, now, now) // it is in use: see tidy
-	k := &kept{file: f, size: 3 * c.Size * c.Size, bound: keptBytes}
 	head := make([]byte, len(settings))
-	if n, err := f.ReadAt(head, 0); string(head[:n]) != settings {
-		// New, or another's, or cut in its first line. Whoever has it open finds no record any more and makes its own.
-		if err != nil && !errors.Is(err, io.EOF) || f.Truncate(0) != nil {
-			f.Close()
-			return nil
-		}
-		if _, err := f.WriteString(settings); err != nil {
-			k.stop()
-		}
+	n, err := k.file.ReadAt(head, 0)
+	if string(head[:n]) == settings {
+		return k
+	}
+	// New, or cut in its first line. Who has it open finds no record any more, and makes its own.
+	if err != nil && !errors.Is(err, io.EOF) || k.full || k.file.Truncate(0) != nil {
+		k.file.Close()
+		return nil
+	}
+	if _, err := k.file.WriteString(settings); err != nil {
+		k.stop()
 	}
 	return k
 }

@@ -269,6 +269,12 @@ func TestKeptBounds(t *testing.T) {
 	if len(other.scan()) != 0 {
 		t.Error("pictures of another size are found")
 	}
+	must(t, os.Chmod(cache, 0o555))
+	defer os.Chmod(cache, 0o755)
+	must(t, os.Chmod(k.file.Name(), 0o444))
+	if k := openKept(cache, "there", *config4("there", 2)); k == nil || k.check(t, 100) == 0 {
+		t.Error("a file that may only be read is not read")
+	}
 	k.stop()
 	if info, err = k.file.Stat(); err != nil || info.Size() != 0 {
 		t.Errorf("%d bytes are left on a full disk", info.Size())
