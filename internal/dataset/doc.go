@@ -57,7 +57,8 @@
 //
 // # Memory
 //
-// No pixels stay in memory, except IDX and CIFAR-10 files, which are held unpacked while they are indexed. An image costs
-// some 200 bytes while it is looked for and some 50 afterwards. All decoders of a process together hold images of at most
-// 8192 x 8192 pixels (20 bytes each in the worst case, 1.3 GiB) and 512 MiB of files, whatever the files claim.
+// No pixels stay in memory, except IDX and CIFAR-10 files, which are held unpacked while they are indexed. An image more
+// costs a process some 500 bytes while it indexes and some 130 while it trains or encodes, what the garbage collector has
+// not yet come to included (make big). All decoders of a process together hold images of at most 8192 x 8192 pixels (20
+// bytes each in the worst case, 1.3 GiB) and 512 MiB of files, whatever the files claim.
 package dataset
