@@ -144,6 +144,11 @@ func TestPreviews(t *testing.T) {
 			t.Errorf("output %s, without previews %s", got.ID.Short(), want.ID.Short())
 		}
 	}
+	// An end just behind a preview leaves the measuring that follows to the next run.
+	b.Env.OutDir = filepath.Join(dir, "again")
+	if got, resumed := b.Interrupted(Kind(pipelinetest.CPU), c, in, pipeline.StagePicture, 0); got.ID != want.ID || resumed != 2 {
+		t.Errorf("interrupted behind a preview, resumed at step %d: output %s, want %s", resumed, got.ID.Short(), want.ID.Short())
+	}
 }
 
 // TestPayload: files are those that the package says, and without an average there is none.

@@ -128,9 +128,11 @@ func (w *watch) close() {
 // draws the preview; that there cannot be one, on a full disk say, ends no training.
 func (w *watch) during(ctx context.Context, done int) (train.Figures, error) {
 	if w.sampler != nil {
-		if err := w.preview(ctx, done); ctx.Err() != nil {
-			return nil, err
-		} else if err != nil {
+		err := w.preview(ctx, done)
+		if ctx.Err() != nil { // also where the preview is whole: what follows it is not
+			return nil, ctx.Err()
+		}
+		if err != nil {
 			w.listen.Warn("there is no preview after %d steps: %v", done, err)
 		}
 	}
