@@ -3,7 +3,7 @@ export CGO_ENABLED := 0
 GO ?= go
 
 .DEFAULT_GOAL := help
-.PHONY: help build test long big faults race check lint noasm cross fuzz generate readers bench bench-peer
+.PHONY: help build test long big faults race check lint noasm cross fuzz kill generate readers bench bench-peer
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,11 @@ race: ## the fast tests under the race detector (needs gcc)
 FUZZTIME ?= 60s
 fuzz: ## every fuzz test for FUZZTIME each; what they find is to be committed
 	GO=$(GO) .ci/fuzz $(FUZZTIME)
+
+N ?= 200
+SEED ?= 1
+kill: ## end lfm run N=200 times at any moment, SEED=1, and compare with a straight run
+	$(GO) test ./cmd/lfm -run '^TestKills$$' -count=1 -v -timeout 2h -kills $(N) -kills-seed $(SEED)
 
 lint: ## gofmt, vet, staticcheck
 	@test -z "$$(gofmt -l cmd pipeline artifacts stages crossattn internal)" || { gofmt -l cmd pipeline artifacts stages crossattn internal; echo 'run gofmt -w on these'; exit 1; }

@@ -239,8 +239,12 @@ func artifactsGCRun(ctx context.Context, a *app, o gcOptions) error {
 	} else {
 		printGarbage(a, garbage)
 	}
-	if o.dryRun || len(garbage.Items) == 0 {
+	if o.dryRun {
 		return nil
+	}
+	if len(garbage.Items) == 0 {
+		store.Collect(ctx, garbage) // lock files of dead processes go; it does not matter if they cannot
+		return ctx.Err()
 	}
 	if !o.yes && !a.confirm(fmt.Sprintf("delete these %d, %s?", len(garbage.Items), size(garbage.Size()))) {
 		return errors.New("nothing deleted; say --yes to delete without being asked")

@@ -1,7 +1,13 @@
 package main
 
 import (
+	"archive/zip"
+	"bytes"
+	"errors"
 	"fmt"
+	"image"
+	"image/png"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -13,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"lfm/artifacts"
 	"lfm/internal/kernels"
 	"lfm/pipeline"
 )
@@ -219,71 +226,249 @@ func checkResumed(t *testing.T, a attempt, executed, started map[string]int) {
 	}
 }
 
-// TestSignals: SIGINT and SIGTERM end any stage within seconds, with the exit code of the
-// signal, after saying how to go on; and going on works.
+// soon is how long lfm may take to end after a signal.
+const soon = 10 * time.Second
+
+// signalCase is a loop of some stage or data set, and a moment at which a run is in it.
+type signalCase struct {
+	loop   string
+	stage  string // or data set
+	signal syscall.Signal
+	at     func(pipeline.Event) bool
+	after  time.Duration // behind that
+	sets   []string
+	exact  bool // the next run goes on from the last checkpoint told, which there is
+}
+
+// signalCases are the loops of a run that may take longer than soon. All but those that read
+// files begin in a store that has what the stage is made from.
+func signalCases() []signalCase {
+	const sigint, sigterm = syscall.SIGINT, syscall.SIGTERM
+	const hashing = 500 * time.Millisecond // until it has begun; it takes minutes
+	on := func(event, stage string) func(pipeline.Event) bool {
+		return func(e pipeline.Event) bool { return e.Event == event && e.Stage == stage }
+	}
+	return []signalCase{
+		{"hashing an archive", "critters", sigint, on(pipeline.RunStarted, ""), hashing, []string{"datasets.critters={source: huge.tar, size: 16}"}, false},
+		{"hashing a file of a folder", "critters", sigterm, on(pipeline.RunStarted, ""), hashing, []string{"datasets.critters={source: huge, size: 16}"}, false},
+		{"decoding a folder", "critters", sigint, on(pipeline.SourceStarted, "critters"), 0, []string{"datasets.critters={source: many, size: 16}"}, false},
+		{"decoding a zip", "critters", sigterm, on(pipeline.SourceStarted, "critters"), 0, []string{"datasets.critters={source: many.zip, size: 16}"}, false},
+		{"drawing critters", "critters", sigint, on(pipeline.SourceStarted, "critters"), 0, []string{"datasets.critters.count=1000000", "datasets.critters.size=64"}, false},
+		{"training", "autoencoder", sigint, on(pipeline.StageProgress, "autoencoder"), 0, []string{"stages.autoencoder.with.steps=1000000"}, true},
+		{"training", "autoencoder", sigterm, on(pipeline.StageProgress, "autoencoder"), 0, []string{"stages.autoencoder.with.steps=1000000"}, true},
+		{"writing checkpoints", "autoencoder", sigint, on(pipeline.StageCheckpoint, "autoencoder"), 0,
+			[]string{"stages.autoencoder.with.steps=1000000", "stages.autoencoder.with.checkpoint_every=1", "stages.autoencoder.with.channels=32"}, true},
+		{"measuring", "autoencoder", sigterm, on(pipeline.StageCheckpoint, "autoencoder"), 0,
+			[]string{"stages.autoencoder.with.steps=1", "stages.autoencoder.with.channels=32", "datasets.critters.size=32", "datasets.critters.count=600"}, true},
+		{"encoding", "encode", sigint, on(pipeline.StageProgress, "encode"), 0, []string{"datasets.critters.count=20000", "datasets.critters.test_fraction=0"}, false},
+		{"encoding, behind a shard", "encode", sigterm, on(pipeline.StageCheckpoint, "encode"), 0, []string{"datasets.critters.count=20000", "datasets.critters.test_fraction=0"}, true},
+		{"training", "flow", sigterm, on(pipeline.StageProgress, "flow"), 0, []string{"stages.flow.with.steps=1000000"}, true},
+		{"previews", "flow", sigint, on(pipeline.StagePicture, "flow"), 0,
+			[]string{"stages.flow.with.steps=20", "stages.flow.with.previews=true", "stages.flow.with.width=64"}, true},
+		{"measuring", "flow", sigterm, on(pipeline.StageCheckpoint, "flow"), 0,
+			[]string{"stages.flow.with.steps=1", "stages.flow.with.width=64", "stages.flow.with.depth=4", "stages.flow.with.previews=true"}, true},
+		{"sampling", "decode", sigint, on(pipeline.StageStarted, "decode"), 0, []string{"stages.decode.with.steps=10000"}, false},
+		{"writing pictures", "decode", sigterm, on(pipeline.StageProgress, "decode"), 0, []string{"stages.decode.with.per_class=1000", "stages.decode.with.batch=4"}, true},
+	}
+}
+
+// TestSignals: SIGINT and SIGTERM end any loop of any stage within seconds, with the exit code
+// of the signal, after saying how to go on; and going on does, where there was something to
+// save from just there.
 func TestSignals(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows has no such signals to send")
 	}
 	t.Parallel()
-	const soon = 10 * time.Second
 	p := newProgram(t)
 	p.tiny()
 	p.run("run")
-	a := p.try(func(e pipeline.Event) os.Signal {
-		if e.Event == pipeline.StageProgress {
-			return os.Interrupt
-		}
-		return nil
-	}, "generate", "--prompt-class", "all", "-n", "100", "--batch", "1", "--steps", "100")
-	if a.code != exitInterrupted || a.took > soon || !strings.Contains(a.messages(), "the same command makes the rest") {
-		t.Errorf("generate: exit code %d after %v\n%s", a.code, a.took, a.messages())
-	}
-	for _, c := range []struct {
-		stage, set string
-		signal     os.Signal
-		code       int
-	}{
-		{"autoencoder", "stages.autoencoder.with.steps=1000000", os.Interrupt, exitInterrupted},
-		{"autoencoder", "stages.autoencoder.with.steps=1000000", syscall.SIGTERM, exitTerminated},
-		{"encode", "datasets.critters.count=100000", os.Interrupt, exitInterrupted},
-		{"flow", "stages.flow.with.steps=1000000", syscall.SIGTERM, exitTerminated},
-		{"decode", "stages.decode.with.steps=10000", os.Interrupt, exitInterrupted},
-	} {
-		sets := []string{"--set", c.set}
-		if c.stage == "encode" {
-			// Many images, of which the autoencoder sees few.
-			sets = append(sets, "--set", "datasets.critters.test_fraction=0")
-		}
-		a := p.try(func(e pipeline.Event) os.Signal {
-			if e.Stage == c.stage && (e.Event == pipeline.StageProgress || c.stage == "decode" && e.Event == pipeline.StageStarted) {
-				return c.signal
+	p.longReads()
+	for _, c := range signalCases() {
+		t.Run(c.stage+"/"+c.loop, func(t *testing.T) {
+			p := &program{t: t, dir: p.dir, env: p.env}
+			args := []string{"run"}
+			for _, set := range c.sets {
+				args = append(args, "--set", set)
 			}
-			return nil
-		}, append([]string{"run"}, sets...)...)
-		name := fmt.Sprintf("%s, %v", c.stage, c.signal)
-		if a.code != c.code {
-			t.Errorf("%s: exit code %d, want %d\n%s", name, a.code, c.code, a.messages())
-		}
-		if a.took > soon {
-			t.Errorf("%s: took %v to end", name, a.took)
-		}
-		if text := a.messages(); !strings.Contains(text, "interrupted in "+c.stage) || !strings.Contains(text, "go on with: lfm resume") {
-			t.Errorf("%s: does not say how to go on:\n%s", name, text)
-		}
-		if c.stage == "autoencoder" || c.stage == "flow" {
-			if s := p.states()[c.stage]; s.State != pipeline.Interrupted {
-				t.Errorf("%s: is %s", name, s.State)
+			struck := false
+			a := p.strike(func(e pipeline.Event, send func(os.Signal, time.Duration)) {
+				if c.at(e) && !struck {
+					send(c.signal, c.after)
+					struck = true
+				}
+			}, args...)
+			checkStopped(t, a, c.signal, "interrupted in "+c.stage, "go on with: lfm resume")
+			if !c.exact {
+				return
 			}
-			resumed := p.try(func(e pipeline.Event) os.Signal {
-				if e.Event == pipeline.StageResumed && e.Step > 0 {
+			saved, ok := a.last(pipeline.StageCheckpoint, c.stage)
+			if s := p.states()[c.stage]; s.State != pipeline.Interrupted || !ok {
+				t.Fatalf("is %s, saved at step %d", s.State, saved.Step)
+			}
+			again := p.try(func(e pipeline.Event) os.Signal {
+				if e.Stage == c.stage && (e.Event == pipeline.StageResumed || e.Event == pipeline.StageProgress) {
 					return os.Kill
 				}
 				return nil
 			}, "resume")
-			if resumed.code != -1 {
-				t.Errorf("%s: does not go on:\n%s", name, resumed.messages())
+			if e, ok := again.last(pipeline.StageResumed, c.stage); !ok || e.Step != saved.Step {
+				t.Errorf("goes on from step %d, and was saved at %d\n%s", e.Step, saved.Step, again.messages())
 			}
+		})
+	}
+	t.Run("generate", func(t *testing.T) {
+		a := (&program{t: t, dir: p.dir, env: p.env}).try(func(e pipeline.Event) os.Signal {
+			if e.Event == pipeline.StageProgress {
+				return os.Interrupt
+			}
+			return nil
+		}, "generate", "-f", defaultFile, "--prompt-class", "all", "-n", "100", "--batch", "1", "--steps", "100")
+		checkStopped(t, a, syscall.SIGINT, "interrupted", "the same command makes the rest")
+	})
+	t.Run("waiting", func(t *testing.T) {
+		p := &program{t: t, dir: p.dir, env: p.env}
+		var waiting attempt
+		p.try(func(e pipeline.Event) os.Signal {
+			if e.Event != pipeline.StageProgress {
+				return nil
+			}
+			waiting = p.try(func(e pipeline.Event) os.Signal {
+				if e.Event == pipeline.StageWaiting {
+					return syscall.SIGTERM
+				}
+				return nil
+			}, "run", "--set", "stages.autoencoder.with.steps=2000000")
+			return os.Kill
+		}, "run", "--set", "stages.autoencoder.with.steps=2000000")
+		checkStopped(t, waiting, syscall.SIGTERM, "is computing the same; waiting for it", "interrupted in autoencoder", "go on with: lfm resume")
+	})
+	t.Run("bench", func(t *testing.T) {
+		p.stopped(t, syscall.SIGTERM, "bench", "--only", "encode", "--repeats", "1000000")
+	})
+	t.Run("verify", func(t *testing.T) {
+		store, err := artifacts.Open(filepath.Join(p.dir, "large"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := store.Build("large")
+		if err != nil {
+			t.Fatal(err)
+		}
+		large := filepath.Join(p.dir, "large.bin")
+		small, err := store.Build("small")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := small.Publish(artifacts.HashText("small"), "small", nil); err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(os.WriteFile(large, nil, 0o666), os.Truncate(large, 512<<20), out.AddFile("large.bin", large)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := out.Publish(artifacts.HashText("large"), "large", nil); err != nil {
+			t.Fatal(err)
+		}
+		p.stopped(t, syscall.SIGINT, "artifacts", "verify", "--store", "large")
+	})
+}
+
+// longReads lays out sources that take long to read: a file that is hashed for minutes (it has no
+// blocks on the disk), and many images that are slow to decode.
+func (p *program) longReads() {
+	p.t.Helper()
+	const huge = 256 << 30
+	folder, many := filepath.Join(p.dir, "huge", "cat"), filepath.Join(p.dir, "many", "cat")
+	var data bytes.Buffer
+	err := errors.Join(os.MkdirAll(folder, 0o777), os.MkdirAll(many, 0o777),
+		png.Encode(&data, image.NewGray(image.Rect(0, 0, 3000, 3000))))
+	for _, name := range []string{filepath.Join(p.dir, "huge.tar"), filepath.Join(folder, "1.png")} {
+		err = errors.Join(err, os.WriteFile(name, nil, 0o666), os.Truncate(name, huge))
+	}
+	var archive bytes.Buffer
+	z := zip.NewWriter(&archive)
+	for i := range 500 {
+		name := fmt.Sprintf("%03d.png", i)
+		w, zerr := z.Create("cat/" + name)
+		if zerr == nil {
+			_, zerr = w.Write(data.Bytes())
+		}
+		err = errors.Join(err, zerr, os.WriteFile(filepath.Join(many, name), data.Bytes(), 0o666))
+	}
+	err = errors.Join(err, z.Close(), os.WriteFile(filepath.Join(p.dir, "many.zip"), archive.Bytes(), 0o666))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// checkStopped holds an attempt to having ended by a signal's manners, with these words.
+func checkStopped(t *testing.T, a attempt, signal syscall.Signal, words ...string) {
+	t.Helper()
+	if want := 128 + int(signal); a.code != want || a.took > soon {
+		t.Errorf("%v: exit code %d after %v, want %d\n%s", signal, a.code, a.took, want, a.messages())
+	}
+	for _, w := range words {
+		if !strings.Contains(a.messages(), w) {
+			t.Errorf("%v: does not say %q:\n%s", signal, w, a.messages())
+		}
+	}
+}
+
+// stopped runs lfm without --log until it prints something, and holds it to ending by a signal's
+// manners.
+func (p *program) stopped(t *testing.T, signal syscall.Signal, args ...string) {
+	t.Helper()
+	cmd := p.command(args...)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	stdout, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdout.Read(make([]byte, 1))
+	sent := time.Now()
+	cmd.Process.Signal(signal)
+	io.Copy(io.Discard, stdout)
+	cmd.Wait()
+	if code, took := cmd.ProcessState.ExitCode(), time.Since(sent); code != 128+int(signal) || took > soon || !strings.Contains(stderr.String(), "interrupted") {
+		t.Errorf("%v: exit code %d after %v\n%s", signal, code, took, stderr.Bytes())
+	}
+}
+
+// TestSecondSignal: a run that was asked to end and takes its time, because a step is long, ends
+// at once when it is asked again: with the exit code of the second signal, and saving nothing
+// more. The next run goes on from the checkpoint before.
+func TestSecondSignal(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has no such signals to send")
+	}
+	t.Parallel()
+	p := newProgram(t)
+	p.tiny()
+	args := []string{"run", "--threads", "1"}
+	for _, set := range []string{"datasets.critters.size=64", "stages.autoencoder.with.channels=32", "stages.autoencoder.with.batch=16", "stages.autoencoder.with.checkpoint_every=1"} {
+		args = append(args, "--set", set)
+	}
+	for done, second := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM} {
+		a := p.strike(func(e pipeline.Event, send func(os.Signal, time.Duration)) {
+			switch {
+			case e.Event == pipeline.StageCheckpoint:
+				send(syscall.SIGTERM, 0)
+			case strings.Contains(e.Message, "once more to stop at once"):
+				send(second, 0)
+			}
+		}, args...)
+		if a.code != 128+int(second) || strings.Contains(a.messages(), "interrupted") {
+			t.Errorf("%v: exit code %d\n%s", second, a.code, a.messages())
+		}
+		if e, _ := a.last(pipeline.StageResumed, "autoencoder"); e.Step != done {
+			t.Errorf("%v: goes on from step %d, want %d", second, e.Step, done)
+		}
+		if e, _ := a.last(pipeline.StageCheckpoint, "autoencoder"); e.Step != done+1 {
+			t.Errorf("%v: saved at step %d, want %d", second, e.Step, done+1)
 		}
 	}
 }

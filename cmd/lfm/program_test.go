@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -112,13 +113,29 @@ func (p *program) outputs(args ...string) map[string]string {
 // attempt is what one call of lfm with --log json told.
 type attempt struct {
 	events []pipeline.Event
-	code   int // exit code; -1 after a kill
-	took   time.Duration
+	code   int           // exit code; -1 if a signal ended it before it could say anything, as a kill does
+	took   time.Duration // from the signal that it was sent to its end
 }
 
 // try runs lfm with --log json, shows each event to stop, and sends the process the signal
-// that stop returns first. took is the time from there to the end.
+// that stop returns first.
 func (p *program) try(stop func(pipeline.Event) os.Signal, args ...string) attempt {
+	p.t.Helper()
+	stopped := false
+	return p.strike(func(e pipeline.Event, send func(os.Signal, time.Duration)) {
+		if stopped {
+			return
+		}
+		if s := stop(e); s != nil {
+			send(s, 0)
+			stopped = true
+		}
+	}, args...)
+}
+
+// strike runs lfm with --log json and shows each event to see, at first an empty one when the
+// process has been started. see may send the process signals, now or after a while.
+func (p *program) strike(see func(e pipeline.Event, send func(s os.Signal, after time.Duration)), args ...string) attempt {
 	p.t.Helper()
 	cmd := p.command(append(args, "--log", "json")...)
 	stderr, err := cmd.StderrPipe()
@@ -129,7 +146,21 @@ func (p *program) try(stop func(pipeline.Event) os.Signal, args ...string) attem
 		p.t.Fatal(err)
 	}
 	var a attempt
-	var sent time.Time
+	var sent atomic.Pointer[time.Time] // the first one
+	strike := func(s os.Signal) {
+		now := time.Now()
+		sent.CompareAndSwap(nil, &now)
+		cmd.Process.Signal(s) // it may have ended
+	}
+	send := func(s os.Signal, after time.Duration) {
+		if after == 0 {
+			strike(s)
+			return
+		}
+		timer := time.AfterFunc(after, func() { strike(s) })
+		p.t.Cleanup(func() { timer.Stop() })
+	}
+	see(pipeline.Event{}, send)
 	lines := bufio.NewReader(stderr)
 	for {
 		line, err := lines.ReadBytes('\n')
@@ -144,18 +175,13 @@ func (p *program) try(stop func(pipeline.Event) os.Signal, args ...string) attem
 			p.t.Fatalf("lfm %s: %v in %s", strings.Join(args, " "), err, line)
 		}
 		a.events = append(a.events, e)
-		if !sent.IsZero() {
-			continue
-		}
-		if s := stop(e); s != nil {
-			sent = time.Now()
-			if err := cmd.Process.Signal(s); err != nil {
-				p.t.Fatal(err)
-			}
-		}
+		see(e, send)
 	}
 	cmd.Wait()
-	a.code, a.took = cmd.ProcessState.ExitCode(), time.Since(sent)
+	a.code = cmd.ProcessState.ExitCode()
+	if at := sent.Load(); at != nil {
+		a.took = time.Since(*at)
+	}
 	return a
 }
 

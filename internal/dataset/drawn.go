@@ -41,7 +41,7 @@ func (d *drawn) number(i int) int {
 	return i/len(d.labels)*len(critters.Classes) + d.labels[i%len(d.labels)]
 }
 
-func (d *drawn) survey(context.Context, *kept, Progress) (*Index, error) {
+func (d *drawn) survey(ctx context.Context, _ *kept, _ Progress) (*Index, error) {
 	x := &Index{
 		Origin: fmt.Sprintf("critters version %d seed %d", critters.Version, d.cfg.Seed),
 		Size:   d.cfg.Size, Fit: "crop", Background: "#ffffff",
@@ -51,6 +51,9 @@ func (d *drawn) survey(context.Context, *kept, Progress) (*Index, error) {
 		x.Classes = append(x.Classes, critters.Classes[label])
 	}
 	for i := range x.Items {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 		label := i % len(d.labels)
 		id := fmt.Sprintf("%s/%06d", x.Classes[label], d.number(i))
 		made := fmt.Sprintf("%s size %d picture %d", x.Origin, d.cfg.Size, d.number(i))
