@@ -6,45 +6,49 @@ import "math"
 // width D/Heads.
 type AttentionShape struct{ N, L, M, D, Heads int }
 
-// blockScores bounds the scores that are worked on at a time, 64 KiB: they stay in L2, and
-// a head of up to 64 by 64, 16 KiB, in L1.
-const blockScores = 1 << 14
+// Queries and keys are worked on in blocks, after Dao et al. (2022), "FlashAttention": no more
+// scores than those of a block by a block are ever there, 64 KiB, which stay in the second-level
+// cache (and a head of up to 64 by 64, 16 KiB, in the first). The keys of a row of scores are
+// summed over in order, so that where blocks end is a matter of M alone.
+const (
+	blockQueries = 64
+	blockKeys    = 256
+)
 
-// block is the number of queries that are worked on at a time.
-func (s AttentionShape) block() int {
-	return min(s.L, 64, max(8, blockScores/max(1, s.M)))
-}
+// queries and keys are the sizes of a block.
+func (s AttentionShape) queries() int { return min(s.L, blockQueries) }
+func (s AttentionShape) keys() int    { return min(s.M, blockKeys) }
 
 func (s AttentionShape) width() int { return s.D / s.Heads }
 
 func (s AttentionShape) scale() float32 { return float32(1 / math.Sqrt(float64(s.width()))) }
 
-// Scores lie with the keys as rows and the r queries of a block as columns, (M, r): so each
+// Scores lie with the keys as rows and the queries of a block as columns, (m, r): so each
 // query has a lane of its own in the softmax, and few keys still fill the products' registers.
 
-// scores is (M, r) = k (M, dh) · qᵀ; k is a strided view of kv, q of q. The gradient's v·doᵀ
+// scores is (m, r) = k (m, dh) · qᵀ; k is a strided view of kv, q of q. The gradient's v·doᵀ
 // has the same shape.
-func (s AttentionShape) scores(r int) GemmShape {
-	return GemmShape{M: s.M, N: r, K: s.width(), LDA: 2 * s.D, LDB: s.D, LDC: r, TransB: true}
+func (s AttentionShape) scores(r, m int) GemmShape {
+	return GemmShape{M: m, N: r, K: s.width(), LDA: 2 * s.D, LDB: s.D, LDC: r, TransB: true}
 }
 
-// mix is (r, dh) = pᵀ (r, M) · v; and dq = dsᵀ·k.
-func (s AttentionShape) mix(r int) GemmShape {
-	return GemmShape{M: r, N: s.width(), K: s.M, LDA: r, LDB: 2 * s.D, LDC: s.D, TransA: true}
+// mix is (r, dh) (+)= pᵀ (r, m) · v; and dq (+)= dsᵀ·k.
+func (s AttentionShape) mix(r, m int, more bool) GemmShape {
+	return GemmShape{M: r, N: s.width(), K: m, LDA: r, LDB: 2 * s.D, LDC: s.D, TransA: true, Accumulate: more}
 }
 
-// collect is (M, dh) (+)= p (M, r) · do; and dk (+)= ds·q.
-func (s AttentionShape) collect(r int, more bool) GemmShape {
-	return GemmShape{M: s.M, N: s.width(), K: r, LDA: r, LDB: s.D, LDC: 2 * s.D, Accumulate: more}
+// collect is (m, dh) (+)= p (m, r) · do; and dk (+)= ds·q.
+func (s AttentionShape) collect(r, m int, more bool) GemmShape {
+	return GemmShape{M: m, N: s.width(), K: r, LDA: r, LDB: s.D, LDC: 2 * s.D, Accumulate: more}
 }
 
 // AttentionItems counts blocks of queries of each head of each sample.
-func AttentionItems(s AttentionShape) int { return s.N * s.Heads * divideUp(s.L, s.block()) }
+func AttentionItems(s AttentionShape) int { return s.N * s.Heads * divideUp(s.L, s.queries()) }
 
-// AttentionScratch is for the scores of a block and for the products.
+// AttentionScratch is for the scores of a block, for three numbers a query, and for the products.
 func AttentionScratch(s AttentionShape) int {
-	r := s.block()
-	return r*(s.M+1) + max(GemmScratch(s.scores(r)), GemmScratch(s.mix(r)))
+	r, m := s.queries(), s.keys()
+	return r*(m+3) + max(GemmScratch(s.scores(r, m)), GemmScratch(s.mix(r, m, true)))
 }
 
 // Attention is o = softmax(q·kᵀ/√(D/Heads))·v for each head, and lse, the logarithm of each
@@ -59,20 +63,66 @@ func Attention(o, lse, q, kv []float32, s AttentionShape, scratch []float32, i0,
 	if lse != nil {
 		need("attention", "lse", len(lse), s.N*s.Heads*s.L)
 	}
-	softmax := now().softmaxColumns
-	block, blocks := s.block(), divideUp(s.L, s.block())
-	spare, p, rest := scratch[:block], scratch[block:][:block*s.M], scratch[block*(s.M+1):]
+	block := s.queries()
+	blocks := divideUp(s.L, block)
+	spare, rest := scratch[:block], scratch[block:]
 	for i := i0; i < i1; i++ {
 		head, l := i/blocks, i%blocks*block
 		r := min(block, s.L-l)
 		query, key := s.at(head, l)
-		p, denominator := p[:r*s.M], spare[:r]
+		denominator := spare[:r]
 		if lse != nil {
 			denominator = lse[head*s.L+l:][:r]
 		}
-		Gemm(p, kv[key:], q[query:], s.scores(r), rest)
-		softmax(p, denominator, s.M, s.scale())
-		Gemm(o[query:], p, kv[key+s.D:], s.mix(r), rest)
+		if s.M <= blockKeys {
+			s.attendOnce(o[query:], denominator, q[query:], kv[key:], rest)
+		} else {
+			s.attend(o[query:], denominator, q[query:], kv[key:], rest)
+		}
+	}
+}
+
+// attendOnce lets a block of len(lse) queries read all keys at once.
+func (s AttentionShape) attendOnce(o, lse, q, kv, scratch []float32) {
+	r := len(lse)
+	p, rest := scratch[:r*s.M], scratch[r*s.M:]
+	Gemm(p, kv, q, s.scores(r, s.M), rest)
+	now().softmaxColumns(p, lse, s.M, s.scale())
+	Gemm(o, p, kv[s.D:], s.mix(r, s.M, false), rest)
+}
+
+// attend lets a block of len(lse) queries read block after block of keys. What it has read so far
+// is relative to the greatest score of each query so far, and loses weight where a greater one
+// comes (Milakov and Gimelshein 2018, "Online normalizer calculation for softmax").
+func (s AttentionShape) attend(o, lse, q, kv, scratch []float32) {
+	f, r := now(), len(lse)
+	top, factor, total := scratch[:r], scratch[r:2*r], lse
+	p, rest := scratch[2*r:][:r*blockKeys], scratch[r*(2+blockKeys):]
+	for l := range r {
+		top[l], total[l] = float32(math.Inf(-1)), 0
+	}
+	for from := 0; from < s.M; from += blockKeys {
+		m, kv := min(blockKeys, s.M-from), kv[from*2*s.D:]
+		Gemm(p, kv, q, s.scores(r, m), rest)
+		f.softmaxBlock(p[:r*m], top, total, factor, m, s.scale())
+		if from > 0 {
+			s.scaleRows(o, factor)
+		}
+		Gemm(o, p, kv[s.D:], s.mix(r, m, from > 0), rest)
+	}
+	for l := range r {
+		factor[l] = 1 / total[l]
+		lse[l] = float32(s.scale()*top[l]) + float32(math.Log(float64(total[l])))
+	}
+	s.scaleRows(o, factor)
+}
+
+// scaleRows multiplies the rows of a head's o with a factor each.
+func (s AttentionShape) scaleRows(o, factor []float32) {
+	scale := now().scale
+	for l, by := range factor {
+		row := o[l*s.D:][:s.width()]
+		scale(row, row, by)
 	}
 }
 
@@ -91,11 +141,11 @@ func (s AttentionShape) need(kernel string, o, q, kv []float32) {
 // AttentionGradItems counts heads of samples.
 func AttentionGradItems(s AttentionShape) int { return s.N * s.Heads }
 
-// AttentionGradScratch is for the probabilities of a block and their gradients, and for the
-// products.
+// AttentionGradScratch is for the probabilities of a block and their gradients, for a number a
+// query, and for the products.
 func AttentionGradScratch(s AttentionShape) int {
-	r := s.block()
-	return r*(2*s.M+1) + max(GemmScratch(s.scores(r)), GemmScratch(s.mix(r)), GemmScratch(s.collect(r, true)))
+	r, m := s.queries(), s.keys()
+	return r*(2*m+1) + max(GemmScratch(s.scores(r, m)), GemmScratch(s.mix(r, m, true)), GemmScratch(s.collect(r, m, true)))
 }
 
 // AttentionGrad is the gradient of Attention by q and kv: see ref.AttentionGrad. It makes the
@@ -106,26 +156,30 @@ func AttentionGrad(dq, dkv, do, q, kv, o, lse []float32, s AttentionShape, scrat
 	need("attention-grad", "lse", len(lse), s.N*s.Heads*s.L)
 	need("attention-grad", "scratch", len(scratch), AttentionGradScratch(s))
 	f := now()
-	block := s.block()
-	delta := scratch[:block]
-	p, ds, rest := scratch[block:][:block*s.M], scratch[block*(1+s.M):][:block*s.M], scratch[block*(1+2*s.M):]
+	block, keys := s.queries(), s.keys()
+	delta, scores, rest := scratch[:block], scratch[block:], scratch[block*(1+2*keys):]
 	for head := i0; head < i1; head++ {
 		for l := 0; l < s.L; l += block {
 			r := min(block, s.L-l)
-			query, key := s.at(head, l)
-			p, ds, delta := p[:r*s.M], ds[:r*s.M], delta[:r]
-			// p = exp(s - lse)
-			Gemm(p, kv[key:], q[query:], s.scores(r), rest)
-			f.probabilities(p, lse[head*s.L+l:][:r], s.scale(), s.M)
-			// dv += p·do
-			Gemm(dkv[key+s.D:], p, do[query:], s.collect(r, l > 0), rest)
-			// ds = p·(v·doᵀ - Σ do·o)/√dh
-			Gemm(ds, kv[key+s.D:], do[query:], s.scores(r), rest)
-			f.dotRows(delta, do[query:], o[query:], s.width(), s.D)
-			f.scoreGrad(ds, p, delta, s.scale(), s.M)
-			// dq = dsᵀ·k, dk += ds·q
-			Gemm(dq[query:], ds, kv[key:], s.mix(r), rest)
-			Gemm(dkv[key:], ds, q[query:], s.collect(r, l > 0), rest)
+			query, first := s.at(head, l)
+			lse, delta := lse[head*s.L+l:][:r], delta[:r]
+			dq, do, q := dq[query:], do[query:], q[query:]
+			f.dotRows(delta, do, o[query:], s.width(), s.D)
+			for from := 0; from < s.M; from += keys {
+				m, key := min(keys, s.M-from), first+from*2*s.D
+				p, ds := scores[:r*m], scores[block*keys:][:r*m]
+				// p = exp(s - lse)
+				Gemm(p, kv[key:], q, s.scores(r, m), rest)
+				f.probabilities(p, lse, s.scale(), m)
+				// dv += p·do
+				Gemm(dkv[key+s.D:], p, do, s.collect(r, m, l > 0), rest)
+				// ds = p·(v·doᵀ - Σ do·o)/√dh
+				Gemm(ds, kv[key+s.D:], do, s.scores(r, m), rest)
+				f.scoreGrad(ds, p, delta, s.scale(), m)
+				// dq += dsᵀ·k, dk += ds·q
+				Gemm(dq, ds, kv[key:], s.mix(r, m, from > 0), rest)
+				Gemm(dkv[key:], ds, q, s.collect(r, m, l > 0), rest)
+			}
 		}
 	}
 }

@@ -367,7 +367,7 @@ func testCases() (all []kernelCase) {
 		all = append(all, tokenCases(s)...)
 	}
 	for _, s := range []AttentionShape{
-		{1, 1, 1, 4, 1}, {2, 5, 3, 8, 2}, {2, 64, 64, 64, 2}, {2, 64, 8, 128, 4}, {1, 70, 33, 60, 3}, {1, 130, 300, 32, 2},
+		{1, 1, 1, 4, 1}, {2, 5, 3, 8, 2}, {2, 64, 64, 64, 2}, {2, 64, 8, 128, 4}, {1, 70, 33, 60, 3}, {1, 130, 300, 32, 2}, {2, 65, 600, 24, 2},
 	} {
 		all = append(all, attentionCases(s)...)
 	}
@@ -516,6 +516,7 @@ func BenchmarkKernel(b *testing.B) {
 	all = append(all, tokenCases(TokenShape{1, 64, 256})...)
 	all = append(all, attentionCases(AttentionShape{1, 64, 64, 256, 4})...)
 	all = append(all, attentionCases(AttentionShape{1, 64, 8, 256, 4})...)
+	all = append(all, attentionCases(AttentionShape{1, 1024, 1024, 256, 4})...)
 	all = append(all, sampleCases(SampleShape{1, 3072})...)
 	for _, c := range all {
 		b.Run(c.name, func(b *testing.B) {

@@ -1,6 +1,7 @@
 package kernels
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"strings"
@@ -49,9 +50,15 @@ func TestVarianceDoesNotCancel(t *testing.T) {
 }
 
 // TestSharpAttention makes scores of some thousands: the softmax is that of the greatest,
-// and nothing overflows.
+// in whichever block of keys it is, and nothing overflows.
 func TestSharpAttention(t *testing.T) {
-	s := AttentionShape{N: 1, L: 20, M: 33, D: 32, Heads: 2}
+	for _, m := range []int{33, 2*blockKeys + 5} {
+		t.Run(fmt.Sprint(m, " keys"), func(t *testing.T) { testSharpAttention(t, m) })
+	}
+}
+
+func testSharpAttention(t *testing.T, m int) {
+	s := AttentionShape{N: 1, L: 20, M: m, D: 32, Heads: 2}
 	rng := rand.New(rand.NewPCG(7, 8))
 	q, kv := make([]float32, s.L*s.D), make([]float32, s.M*2*s.D)
 	for i := range q {
@@ -67,6 +74,19 @@ func TestSharpAttention(t *testing.T) {
 		Attention(o, nil, q, kv, s, make([]float32, AttentionScratch(s)), 0, AttentionItems(s))
 		compare(t, "o", o, want, 1e-3) // scores of 5000 are rounded to 5e-4
 	})
+}
+
+// TestAttentionScratch: work memory is that of a block, however many queries and keys there are.
+func TestAttentionScratch(t *testing.T) {
+	shape := func(l, m int) AttentionShape { return AttentionShape{N: 2, L: l, M: m, D: 64, Heads: 2} }
+	for name, scratch := range map[string]func(AttentionShape) int{"forward": AttentionScratch, "gradient": AttentionGradScratch} {
+		block := scratch(shape(blockQueries, blockKeys))
+		for _, n := range []int{300, 1024, 4096, 1 << 20} {
+			if got := scratch(shape(n, n)); got != block {
+				t.Errorf("%s: %d floats for %d tokens, %d for a block", name, got, n, block)
+			}
+		}
+	}
 }
 
 // TestNaNSpreads puts one NaN into each input in turn: some output shows it, so that a step

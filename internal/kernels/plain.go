@@ -64,6 +64,7 @@ var plain = primitives{
 		ref.LayerNormGrad(dx, dy, x, mean, rstd, len(mean), d)
 	},
 	softmaxColumns: plainSoftmaxColumns,
+	softmaxBlock:   plainSoftmaxBlock,
 	probabilities: func(s, lse []float32, c float32, count int) {
 		for i := range count * len(lse) {
 			s[i] = flush(exp(float32(c*s[i]) - lse[i%len(lse)]))
@@ -163,6 +164,24 @@ func plainSoftmaxColumns(s, lse []float32, m int, c float32) {
 			s[i] *= 1 / total
 		}
 		lse[l] = float32(c*top) + float32(math.Log(float64(total)))
+	}
+}
+
+// plainSoftmaxBlock goes on with a softmax whose columns come in blocks of m rows: top is each
+// column's greatest number so far, total the sum of exp(c·(s - top)). It leaves these in s, and
+// in factor what earlier ones are to be multiplied with.
+func plainSoftmaxBlock(s, top, total, factor []float32, m int, c float32) {
+	n := len(top)
+	for l := range n {
+		old := top[l]
+		for i := l; i < m*n; i += n {
+			top[l] = max(top[l], s[i])
+		}
+		for i := l; i < m*n; i += n {
+			s[i] = flush(exp(c * (s[i] - top[l])))
+		}
+		factor[l] = flush(exp(c * (old - top[l])))
+		total[l] = float32(total[l]*factor[l]) + sum(m, func(i int) float64 { return float64(s[i*n+l]) })
 	}
 }
 

@@ -2543,6 +2543,195 @@ DATA pointbf000000<>+24(SB)/4, $0xbf000000
 DATA pointbf000000<>+28(SB)/4, $0xbf000000
 GLOBL pointbf000000<>(SB), RODATA|NOPTR, $32
 
+// func softmaxBlockAVX2(s []float32, top []float32, total []float32, factor []float32, m int, c float32)
+// Requires: AVX, AVX2, FMA3, SSE
+TEXT ·softmaxBlockAVX2(SB), NOSPLIT, $0-108
+	MOVQ         s_base+0(FP), AX
+	MOVQ         top_base+24(FP), CX
+	MOVQ         total_base+48(FP), DX
+	MOVQ         factor_base+72(FP), BX
+	MOVQ         top_len+32(FP), SI
+	MOVQ         m+96(FP), DI
+	MOVQ         SI, R8
+	SHLQ         $0x02, R8
+	MOVSS        c+104(FP), X0
+	VBROADCASTSS X0, Y0
+	XORQ         R9, R9
+	MOVQ         SI, R10
+	SUBQ         $0x08, R10
+
+loop110:
+	CMPQ    R9, R10
+	JG      rest111
+	LEAQ    (AX)(R9*4), R11
+	VMOVUPS (CX)(R9*4), Y1
+	MOVQ    R11, R12
+	MOVQ    DI, R13
+	TESTQ   R13, R13
+	JZ      bottom114
+
+down113:
+	VMOVUPS (R12), Y2
+	VMAXPS  Y2, Y1, Y1
+	ADDQ    R8, R12
+	DECQ    R13
+	JNZ     down113
+
+bottom114:
+	VXORPS Y2, Y2, Y2
+	MOVQ   DI, R12
+	TESTQ  R12, R12
+	JZ     bottom116
+
+down115:
+	VMOVUPS      (R11), Y3
+	VSUBPS       Y1, Y3, Y3
+	VMULPS       Y0, Y3, Y3
+	VMOVUPS      pointc2aea8f6<>+0(SB), Y4
+	VMAXPS       Y3, Y4, Y4
+	VMULPS       point3fb8aa3b<>+0(SB), Y4, Y5
+	VROUNDPS     $0x08, Y5, Y5
+	VFNMADD231PS point3f317200<>+0(SB), Y5, Y4
+	VFNMADD231PS point35bfbe8e<>+0(SB), Y5, Y4
+	VMOVUPS      point39506967<>+0(SB), Y6
+	VFMADD213PS  point3ab743ce<>+0(SB), Y4, Y6
+	VFMADD213PS  point3c088908<>+0(SB), Y4, Y6
+	VFMADD213PS  point3d2aa9c1<>+0(SB), Y4, Y6
+	VFMADD213PS  point3e2aaaaa<>+0(SB), Y4, Y6
+	VFMADD213PS  point3f000000<>+0(SB), Y4, Y6
+	VFMADD213PS  point3f800000<>+0(SB), Y4, Y6
+	VFMADD213PS  point3f800000<>+0(SB), Y4, Y6
+	VCVTPS2DQ    Y5, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       Y5, Y6, Y6
+	VCMPPS       $0x05, pointc2aea8f6<>+0(SB), Y3, Y3
+	VANDPS       Y3, Y6, Y6
+	VADDPS       Y6, Y2, Y2
+	VMOVUPS      Y6, (R11)
+	ADDQ         R8, R11
+	DECQ         R12
+	JNZ          down115
+
+bottom116:
+	VMOVUPS      (CX)(R9*4), Y3
+	VSUBPS       Y1, Y3, Y3
+	VMULPS       Y0, Y3, Y3
+	VMOVUPS      pointc2aea8f6<>+0(SB), Y4
+	VMAXPS       Y3, Y4, Y4
+	VMULPS       point3fb8aa3b<>+0(SB), Y4, Y5
+	VROUNDPS     $0x08, Y5, Y5
+	VFNMADD231PS point3f317200<>+0(SB), Y5, Y4
+	VFNMADD231PS point35bfbe8e<>+0(SB), Y5, Y4
+	VMOVUPS      point39506967<>+0(SB), Y6
+	VFMADD213PS  point3ab743ce<>+0(SB), Y4, Y6
+	VFMADD213PS  point3c088908<>+0(SB), Y4, Y6
+	VFMADD213PS  point3d2aa9c1<>+0(SB), Y4, Y6
+	VFMADD213PS  point3e2aaaaa<>+0(SB), Y4, Y6
+	VFMADD213PS  point3f000000<>+0(SB), Y4, Y6
+	VFMADD213PS  point3f800000<>+0(SB), Y4, Y6
+	VFMADD213PS  point3f800000<>+0(SB), Y4, Y6
+	VCVTPS2DQ    Y5, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       Y5, Y6, Y6
+	VCMPPS       $0x05, pointc2aea8f6<>+0(SB), Y3, Y3
+	VANDPS       Y3, Y6, Y6
+	VMOVUPS      Y6, (BX)(R9*4)
+	VMOVUPS      (DX)(R9*4), Y3
+	VFMADD231PS  Y3, Y6, Y2
+	VMOVUPS      Y2, (DX)(R9*4)
+	VMOVUPS      Y1, (CX)(R9*4)
+	ADDQ         $0x08, R9
+	JMP          loop110
+
+rest111:
+	SUBQ       R9, SI
+	JZ         done112
+	MOVQ       $0x00000008, R10
+	SUBQ       SI, R10
+	LEAQ       pointTail<>+0(SB), SI
+	VMOVUPS    (SI)(R10*4), Y1
+	LEAQ       (AX)(R9*4), AX
+	VMASKMOVPS (CX)(R9*4), Y1, Y2
+	MOVQ       AX, SI
+	MOVQ       DI, R10
+	TESTQ      R10, R10
+	JZ         bottom118
+
+down117:
+	VMASKMOVPS (SI), Y1, Y3
+	VMAXPS     Y3, Y2, Y2
+	ADDQ       R8, SI
+	DECQ       R10
+	JNZ        down117
+
+bottom118:
+	VXORPS Y3, Y3, Y3
+	MOVQ   DI, SI
+	TESTQ  SI, SI
+	JZ     bottom120
+
+down119:
+	VMASKMOVPS   (AX), Y1, Y4
+	VSUBPS       Y2, Y4, Y4
+	VMULPS       Y0, Y4, Y4
+	VMOVUPS      pointc2aea8f6<>+0(SB), Y5
+	VMAXPS       Y4, Y5, Y5
+	VMULPS       point3fb8aa3b<>+0(SB), Y5, Y6
+	VROUNDPS     $0x08, Y6, Y6
+	VFNMADD231PS point3f317200<>+0(SB), Y6, Y5
+	VFNMADD231PS point35bfbe8e<>+0(SB), Y6, Y5
+	VMOVUPS      point39506967<>+0(SB), Y7
+	VFMADD213PS  point3ab743ce<>+0(SB), Y5, Y7
+	VFMADD213PS  point3c088908<>+0(SB), Y5, Y7
+	VFMADD213PS  point3d2aa9c1<>+0(SB), Y5, Y7
+	VFMADD213PS  point3e2aaaaa<>+0(SB), Y5, Y7
+	VFMADD213PS  point3f000000<>+0(SB), Y5, Y7
+	VFMADD213PS  point3f800000<>+0(SB), Y5, Y7
+	VFMADD213PS  point3f800000<>+0(SB), Y5, Y7
+	VCVTPS2DQ    Y6, Y6
+	VPSLLD       $0x17, Y6, Y6
+	VPADDD       Y6, Y7, Y7
+	VCMPPS       $0x05, pointc2aea8f6<>+0(SB), Y4, Y4
+	VANDPS       Y4, Y7, Y7
+	VADDPS       Y7, Y3, Y3
+	VMASKMOVPS   Y7, Y1, (AX)
+	ADDQ         R8, AX
+	DECQ         SI
+	JNZ          down119
+
+bottom120:
+	VMASKMOVPS   (CX)(R9*4), Y1, Y4
+	VSUBPS       Y2, Y4, Y4
+	VMULPS       Y0, Y4, Y4
+	VMOVUPS      pointc2aea8f6<>+0(SB), Y0
+	VMAXPS       Y4, Y0, Y0
+	VMULPS       point3fb8aa3b<>+0(SB), Y0, Y5
+	VROUNDPS     $0x08, Y5, Y5
+	VFNMADD231PS point3f317200<>+0(SB), Y5, Y0
+	VFNMADD231PS point35bfbe8e<>+0(SB), Y5, Y0
+	VMOVUPS      point39506967<>+0(SB), Y6
+	VFMADD213PS  point3ab743ce<>+0(SB), Y0, Y6
+	VFMADD213PS  point3c088908<>+0(SB), Y0, Y6
+	VFMADD213PS  point3d2aa9c1<>+0(SB), Y0, Y6
+	VFMADD213PS  point3e2aaaaa<>+0(SB), Y0, Y6
+	VFMADD213PS  point3f000000<>+0(SB), Y0, Y6
+	VFMADD213PS  point3f800000<>+0(SB), Y0, Y6
+	VFMADD213PS  point3f800000<>+0(SB), Y0, Y6
+	VCVTPS2DQ    Y5, Y5
+	VPSLLD       $0x17, Y5, Y5
+	VPADDD       Y5, Y6, Y6
+	VCMPPS       $0x05, pointc2aea8f6<>+0(SB), Y4, Y0
+	VANDPS       Y0, Y6, Y6
+	VMASKMOVPS   Y6, Y1, (BX)(R9*4)
+	VMASKMOVPS   (DX)(R9*4), Y1, Y0
+	VFMADD231PS  Y0, Y6, Y3
+	VMASKMOVPS   Y3, Y1, (DX)(R9*4)
+	VMASKMOVPS   Y2, Y1, (CX)(R9*4)
+
+done112:
+	VZEROUPPER
+	RET
+
 // func dotRowsAVX2(dst []float32, a []float32, b []float32, d int, ld int)
 // Requires: AVX, FMA3
 TEXT ·dotRowsAVX2(SB), NOSPLIT, $0-88
@@ -2554,26 +2743,26 @@ TEXT ·dotRowsAVX2(SB), NOSPLIT, $0-88
 	MOVQ ld+80(FP), DI
 	SHLQ $0x02, DI
 
-row110:
+row121:
 	TESTQ  BX, BX
-	JZ     rows111
+	JZ     rows122
 	VXORPS Y0, Y0, Y0
 	XORQ   R8, R8
 	MOVQ   SI, R9
 	SUBQ   $0x08, R9
 
-loop112:
+loop123:
 	CMPQ        R8, R9
-	JG          rest113
+	JG          rest124
 	VMOVUPS     (CX)(R8*4), Y1
 	VFMADD231PS (DX)(R8*4), Y1, Y0
 	ADDQ        $0x08, R8
-	JMP         loop112
+	JMP         loop123
 
-rest113:
+rest124:
 	MOVQ        SI, R9
 	SUBQ        R8, R9
-	JZ          done114
+	JZ          done125
 	MOVQ        $0x00000008, R10
 	SUBQ        R9, R10
 	LEAQ        pointTail<>+0(SB), R9
@@ -2582,7 +2771,7 @@ rest113:
 	VMASKMOVPS  (DX)(R8*4), Y1, Y1
 	VFMADD231PS Y1, Y2, Y0
 
-done114:
+done125:
 	VMOVAPS      Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X0
@@ -2595,9 +2784,9 @@ done114:
 	ADDQ         DI, DX
 	ADDQ         $0x04, AX
 	DECQ         BX
-	JMP          row110
+	JMP          row121
 
-rows111:
+rows122:
 	VZEROUPPER
 	RET
 
@@ -2614,28 +2803,28 @@ TEXT ·normaliseAVX2(SB), NOSPLIT, $0-128
 	MOVQ R8, R9
 	SHLQ $0x02, R9
 
-row115:
+row126:
 	TESTQ DI, DI
-	JZ    rows116
+	JZ    rows127
 	XORQ  R10, R10
 	MOVQ  R8, R11
 	SUBQ  $0x08, R11
 
-loop117:
+loop128:
 	CMPQ        R10, R11
-	JG          rest118
+	JG          rest129
 	VMOVUPS     (CX)(R10*4), Y0
 	VSUBPS      (DX)(R10*4), Y0, Y0
 	VMOVUPS     (BX)(R10*4), Y1
 	VFMADD213PS (SI)(R10*4), Y1, Y0
 	VMOVUPS     Y0, (AX)(R10*4)
 	ADDQ        $0x08, R10
-	JMP         loop117
+	JMP         loop128
 
-rest118:
+rest129:
 	MOVQ        R8, R11
 	SUBQ        R10, R11
-	JZ          done119
+	JZ          done130
 	MOVQ        $0x00000008, R12
 	SUBQ        R11, R12
 	LEAQ        pointTail<>+0(SB), R11
@@ -2648,13 +2837,13 @@ rest118:
 	VFMADD213PS Y3, Y2, Y1
 	VMASKMOVPS  Y1, Y0, (AX)(R10*4)
 
-done119:
+done130:
 	ADDQ R9, AX
 	ADDQ R9, CX
 	DECQ DI
-	JMP  row115
+	JMP  row126
 
-rows116:
+rows127:
 	VZEROUPPER
 	RET
 
@@ -2671,16 +2860,16 @@ TEXT ·normaliseSiLUAVX2(SB), NOSPLIT, $0-128
 	MOVQ R8, R9
 	SHLQ $0x02, R9
 
-row120:
+row131:
 	TESTQ DI, DI
-	JZ    rows121
+	JZ    rows132
 	XORQ  R10, R10
 	MOVQ  R8, R11
 	SUBQ  $0x08, R11
 
-loop122:
+loop133:
 	CMPQ         R10, R11
-	JG           rest123
+	JG           rest134
 	VMOVUPS      (CX)(R10*4), Y0
 	VSUBPS       (DX)(R10*4), Y0, Y0
 	VMOVUPS      (BX)(R10*4), Y1
@@ -2711,12 +2900,12 @@ loop122:
 	VANDPS       Y0, Y1, Y1
 	VMOVUPS      Y1, (AX)(R10*4)
 	ADDQ         $0x08, R10
-	JMP          loop122
+	JMP          loop133
 
-rest123:
+rest134:
 	MOVQ         R8, R11
 	SUBQ         R10, R11
-	JZ           done124
+	JZ           done135
 	MOVQ         $0x00000008, R12
 	SUBQ         R11, R12
 	LEAQ         pointTail<>+0(SB), R11
@@ -2753,13 +2942,13 @@ rest123:
 	VANDPS       Y1, Y2, Y2
 	VMASKMOVPS   Y2, Y0, (AX)(R10*4)
 
-done124:
+done135:
 	ADDQ R9, AX
 	ADDQ R9, CX
 	DECQ DI
-	JMP  row120
+	JMP  row131
 
-rows121:
+rows132:
 	VZEROUPPER
 	RET
 
@@ -2778,16 +2967,16 @@ TEXT ·normaliseGradAVX2(SB), NOSPLIT, $0-176
 	MOVQ R10, R11
 	SHLQ $0x02, R11
 
-row125:
+row136:
 	TESTQ R9, R9
-	JZ    rows126
+	JZ    rows137
 	XORQ  R12, R12
 	MOVQ  R10, R13
 	SUBQ  $0x08, R13
 
-loop127:
+loop138:
 	CMPQ        R12, R13
-	JG          rest128
+	JG          rest139
 	VMOVUPS     (DX)(R12*4), Y0
 	VSUBPS      (BX)(R12*4), Y0, Y0
 	VMOVUPS     (DI)(R12*4), Y1
@@ -2796,12 +2985,12 @@ loop127:
 	VFMADD231PS (CX)(R12*4), Y1, Y0
 	VMOVUPS     Y0, (AX)(R12*4)
 	ADDQ        $0x08, R12
-	JMP         loop127
+	JMP         loop138
 
-rest128:
+rest139:
 	MOVQ        R10, R13
 	SUBQ        R12, R13
-	JZ          done129
+	JZ          done140
 	MOVQ        $0x00000008, R14
 	SUBQ        R13, R14
 	LEAQ        pointTail<>+0(SB), R13
@@ -2817,14 +3006,14 @@ rest128:
 	VFMADD231PS Y3, Y2, Y1
 	VMASKMOVPS  Y1, Y0, (AX)(R12*4)
 
-done129:
+done140:
 	ADDQ R11, AX
 	ADDQ R11, CX
 	ADDQ R11, DX
 	DECQ R9
-	JMP  row125
+	JMP  row136
 
-rows126:
+rows137:
 	VZEROUPPER
 	RET
 
@@ -2840,28 +3029,28 @@ TEXT ·scaleShiftAVX2(SB), NOSPLIT, $0-104
 	MOVQ DI, R8
 	SHLQ $0x02, R8
 
-row130:
+row141:
 	TESTQ SI, SI
-	JZ    rows131
+	JZ    rows142
 	XORQ  R9, R9
 	MOVQ  DI, R10
 	SUBQ  $0x08, R10
 
-loop132:
+loop143:
 	CMPQ        R9, R10
-	JG          rest133
+	JG          rest144
 	VMOVUPS     (DX)(R9*4), Y0
 	VADDPS      point3f800000<>+0(SB), Y0, Y0
 	VMOVUPS     (CX)(R9*4), Y1
 	VFMADD213PS (BX)(R9*4), Y1, Y0
 	VMOVUPS     Y0, (AX)(R9*4)
 	ADDQ        $0x08, R9
-	JMP         loop132
+	JMP         loop143
 
-rest133:
+rest144:
 	MOVQ        DI, R10
 	SUBQ        R9, R10
-	JZ          done134
+	JZ          done145
 	MOVQ        $0x00000008, R11
 	SUBQ        R10, R11
 	LEAQ        pointTail<>+0(SB), R10
@@ -2873,13 +3062,13 @@ rest133:
 	VFMADD213PS Y3, Y2, Y1
 	VMASKMOVPS  Y1, Y0, (AX)(R9*4)
 
-done134:
+done145:
 	ADDQ R8, AX
 	ADDQ R8, CX
 	DECQ SI
-	JMP  row130
+	JMP  row141
 
-rows131:
+rows142:
 	VZEROUPPER
 	RET
 
@@ -2895,16 +3084,16 @@ TEXT ·probabilitiesAVX2(SB), NOSPLIT, $0-64
 	MOVSS        c+48(FP), X0
 	VBROADCASTSS X0, Y0
 
-row135:
+row146:
 	TESTQ DX, DX
-	JZ    rows136
+	JZ    rows147
 	XORQ  DI, DI
 	MOVQ  BX, R8
 	SUBQ  $0x08, R8
 
-loop137:
+loop148:
 	CMPQ         DI, R8
-	JG           rest138
+	JG           rest149
 	VMOVUPS      (AX)(DI*4), Y1
 	VFMSUB213PS  (CX)(DI*4), Y0, Y1
 	VMOVUPS      pointc2aea8f6<>+0(SB), Y2
@@ -2928,12 +3117,12 @@ loop137:
 	VANDPS       Y1, Y4, Y4
 	VMOVUPS      Y4, (AX)(DI*4)
 	ADDQ         $0x08, DI
-	JMP          loop137
+	JMP          loop148
 
-rest138:
+rest149:
 	MOVQ         BX, R8
 	SUBQ         DI, R8
-	JZ           done139
+	JZ           done150
 	MOVQ         $0x00000008, R9
 	SUBQ         R8, R9
 	LEAQ         pointTail<>+0(SB), R8
@@ -2962,12 +3151,12 @@ rest138:
 	VANDPS       Y2, Y5, Y5
 	VMASKMOVPS   Y5, Y1, (AX)(DI*4)
 
-done139:
+done150:
 	ADDQ SI, AX
 	DECQ DX
-	JMP  row135
+	JMP  row146
 
-rows136:
+rows147:
 	VZEROUPPER
 	RET
 
@@ -2984,28 +3173,28 @@ TEXT ·scoreGradAVX2(SB), NOSPLIT, $0-88
 	MOVSS        c+72(FP), X0
 	VBROADCASTSS X0, Y0
 
-row140:
+row151:
 	TESTQ BX, BX
-	JZ    rows141
+	JZ    rows152
 	XORQ  R8, R8
 	MOVQ  SI, R9
 	SUBQ  $0x08, R9
 
-loop142:
+loop153:
 	CMPQ    R8, R9
-	JG      rest143
+	JG      rest154
 	VMOVUPS (AX)(R8*4), Y1
 	VSUBPS  (DX)(R8*4), Y1, Y1
 	VMULPS  (CX)(R8*4), Y1, Y1
 	VMULPS  Y0, Y1, Y1
 	VMOVUPS Y1, (AX)(R8*4)
 	ADDQ    $0x08, R8
-	JMP     loop142
+	JMP     loop153
 
-rest143:
+rest154:
 	MOVQ       SI, R9
 	SUBQ       R8, R9
-	JZ         done144
+	JZ         done155
 	MOVQ       $0x00000008, R10
 	SUBQ       R9, R10
 	LEAQ       pointTail<>+0(SB), R9
@@ -3018,13 +3207,13 @@ rest143:
 	VMULPS     Y0, Y2, Y2
 	VMASKMOVPS Y2, Y1, (AX)(R8*4)
 
-done144:
+done155:
 	ADDQ DI, AX
 	ADDQ DI, CX
 	DECQ BX
-	JMP  row140
+	JMP  row151
 
-rows141:
+rows152:
 	VZEROUPPER
 	RET
 
@@ -3040,27 +3229,27 @@ TEXT ·gateAVX2(SB), NOSPLIT, $0-104
 	MOVQ DI, R8
 	SHLQ $0x02, R8
 
-row145:
+row156:
 	TESTQ SI, SI
-	JZ    rows146
+	JZ    rows157
 	XORQ  R9, R9
 	MOVQ  DI, R10
 	SUBQ  $0x08, R10
 
-loop147:
+loop158:
 	CMPQ        R9, R10
-	JG          rest148
+	JG          rest159
 	VMOVUPS     (BX)(R9*4), Y0
 	VMOVUPS     (DX)(R9*4), Y1
 	VFMADD213PS (CX)(R9*4), Y1, Y0
 	VMOVUPS     Y0, (AX)(R9*4)
 	ADDQ        $0x08, R9
-	JMP         loop147
+	JMP         loop158
 
-rest148:
+rest159:
 	MOVQ        DI, R10
 	SUBQ        R9, R10
-	JZ          done149
+	JZ          done160
 	MOVQ        $0x00000008, R11
 	SUBQ        R10, R11
 	LEAQ        pointTail<>+0(SB), R10
@@ -3071,14 +3260,14 @@ rest148:
 	VFMADD213PS Y2, Y3, Y1
 	VMASKMOVPS  Y1, Y0, (AX)(R9*4)
 
-done149:
+done160:
 	ADDQ R8, AX
 	ADDQ R8, CX
 	ADDQ R8, DX
 	DECQ SI
-	JMP  row145
+	JMP  row156
 
-rows146:
+rows157:
 	VZEROUPPER
 	RET
 
@@ -3095,9 +3284,9 @@ TEXT ·momentSumsAVX2(SB), NOSPLIT, $0-112
 	SHLQ $0x02, R8
 	XORQ DI, DI
 
-columns151:
+columns162:
 	CMPQ   SI, $0x00000020
-	JL     next152
+	JL     next163
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -3109,9 +3298,9 @@ columns151:
 	MOVQ   DI, R9
 	MOVQ   count+96(FP), R10
 
-rows153:
+rows164:
 	CMPQ        R10, $0x01
-	JL          next154
+	JL          next165
 	VMOVUPS     (DX)(R9*1), Y8
 	VSUBPS      (BX)(DI*1), Y8, Y8
 	VADDPS      Y8, Y0, Y0
@@ -3130,9 +3319,9 @@ rows153:
 	VFMADD231PS Y8, Y8, Y7
 	ADDQ        R8, R9
 	SUBQ        $0x01, R10
-	JMP         rows153
+	JMP         rows164
 
-next154:
+next165:
 	VMOVUPS Y0, (AX)(DI*1)
 	VMOVUPS Y2, 32(AX)(DI*1)
 	VMOVUPS Y4, 64(AX)(DI*1)
@@ -3143,12 +3332,12 @@ next154:
 	VMOVUPS Y7, 96(CX)(DI*1)
 	ADDQ    $0x00000080, DI
 	SUBQ    $0x00000020, SI
-	JMP     columns151
+	JMP     columns162
 
-next152:
-columns155:
+next163:
+columns166:
 	CMPQ   SI, $0x00000010
-	JL     next156
+	JL     next167
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -3160,9 +3349,9 @@ columns155:
 	MOVQ   DI, R9
 	MOVQ   count+96(FP), R10
 
-rows157:
+rows168:
 	CMPQ        R10, $0x02
-	JL          next158
+	JL          next169
 	VMOVUPS     (DX)(R9*1), Y8
 	VSUBPS      (BX)(DI*1), Y8, Y8
 	VADDPS      Y8, Y0, Y0
@@ -3182,12 +3371,12 @@ rows157:
 	VFMADD231PS Y8, Y8, Y7
 	ADDQ        R8, R9
 	SUBQ        $0x02, R10
-	JMP         rows157
+	JMP         rows168
 
-next158:
-rows159:
+next169:
+rows170:
 	CMPQ        R10, $0x01
-	JL          next160
+	JL          next171
 	VMOVUPS     (DX)(R9*1), Y8
 	VSUBPS      (BX)(DI*1), Y8, Y8
 	VADDPS      Y8, Y0, Y0
@@ -3198,9 +3387,9 @@ rows159:
 	VFMADD231PS Y8, Y8, Y3
 	ADDQ        R8, R9
 	SUBQ        $0x01, R10
-	JMP         rows159
+	JMP         rows170
 
-next160:
+next171:
 	VADDPS  Y4, Y0, Y0
 	VMOVUPS Y0, (AX)(DI*1)
 	VADDPS  Y6, Y2, Y2
@@ -3211,12 +3400,12 @@ next160:
 	VMOVUPS Y3, 32(CX)(DI*1)
 	ADDQ    $0x00000040, DI
 	SUBQ    $0x00000010, SI
-	JMP     columns155
+	JMP     columns166
 
-next156:
-columns161:
+next167:
+columns172:
 	CMPQ   SI, $0x00000008
-	JL     next162
+	JL     next173
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -3228,9 +3417,9 @@ columns161:
 	MOVQ   DI, R9
 	MOVQ   count+96(FP), R10
 
-rows163:
+rows174:
 	CMPQ        R10, $0x04
-	JL          next164
+	JL          next175
 	VMOVUPS     (DX)(R9*1), Y8
 	VSUBPS      (BX)(DI*1), Y8, Y8
 	VADDPS      Y8, Y0, Y0
@@ -3252,21 +3441,21 @@ rows163:
 	VFMADD231PS Y8, Y8, Y7
 	ADDQ        R8, R9
 	SUBQ        $0x04, R10
-	JMP         rows163
+	JMP         rows174
 
-next164:
-rows165:
+next175:
+rows176:
 	CMPQ        R10, $0x01
-	JL          next166
+	JL          next177
 	VMOVUPS     (DX)(R9*1), Y8
 	VSUBPS      (BX)(DI*1), Y8, Y8
 	VADDPS      Y8, Y0, Y0
 	VFMADD231PS Y8, Y8, Y1
 	ADDQ        R8, R9
 	SUBQ        $0x01, R10
-	JMP         rows165
+	JMP         rows176
 
-next166:
+next177:
 	VADDPS  Y2, Y0, Y0
 	VADDPS  Y6, Y4, Y4
 	VADDPS  Y4, Y0, Y0
@@ -3277,11 +3466,11 @@ next166:
 	VMOVUPS Y1, (CX)(DI*1)
 	ADDQ    $0x00000020, DI
 	SUBQ    $0x00000008, SI
-	JMP     columns161
+	JMP     columns172
 
-next162:
+next173:
 	TESTQ   SI, SI
-	JZ      done150
+	JZ      done161
 	MOVQ    $0x00000008, R9
 	SUBQ    SI, R9
 	LEAQ    pointTail<>+0(SB), SI
@@ -3297,9 +3486,9 @@ next162:
 	MOVQ    DI, SI
 	MOVQ    count+96(FP), R9
 
-rows167:
+rows178:
 	CMPQ        R9, $0x04
-	JL          next168
+	JL          next179
 	VMASKMOVPS  (DX)(SI*1), Y0, Y9
 	VMASKMOVPS  (BX)(DI*1), Y0, Y10
 	VSUBPS      Y10, Y9, Y9
@@ -3325,12 +3514,12 @@ rows167:
 	VFMADD231PS Y9, Y9, Y8
 	ADDQ        R8, SI
 	SUBQ        $0x04, R9
-	JMP         rows167
+	JMP         rows178
 
-next168:
-rows169:
+next179:
+rows180:
 	CMPQ        R9, $0x01
-	JL          next170
+	JL          next181
 	VMASKMOVPS  (DX)(SI*1), Y0, Y9
 	VMASKMOVPS  (BX)(DI*1), Y0, Y10
 	VSUBPS      Y10, Y9, Y9
@@ -3338,9 +3527,9 @@ rows169:
 	VFMADD231PS Y9, Y9, Y2
 	ADDQ        R8, SI
 	SUBQ        $0x01, R9
-	JMP         rows169
+	JMP         rows180
 
-next170:
+next181:
 	VADDPS     Y3, Y1, Y1
 	VADDPS     Y7, Y5, Y5
 	VADDPS     Y5, Y1, Y1
@@ -3350,7 +3539,7 @@ next170:
 	VADDPS     Y6, Y2, Y2
 	VMASKMOVPS Y2, Y0, (CX)(DI*1)
 
-done150:
+done161:
 	VZEROUPPER
 	RET
 
@@ -3368,9 +3557,9 @@ TEXT ·gradientSumsAVX2(SB), NOSPLIT, $0-136
 	SHLQ $0x02, R9
 	XORQ R8, R8
 
-columns172:
+columns183:
 	CMPQ   DI, $0x00000020
-	JL     next173
+	JL     next184
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -3382,9 +3571,9 @@ columns172:
 	MOVQ   R8, R10
 	MOVQ   count+120(FP), R11
 
-rows174:
+rows185:
 	CMPQ        R11, $0x01
-	JL          next175
+	JL          next186
 	VMOVUPS     (BX)(R10*1), Y8
 	VMOVUPS     (DX)(R10*1), Y9
 	VSUBPS      (SI)(R8*1), Y8, Y8
@@ -3407,9 +3596,9 @@ rows174:
 	VFMADD231PS Y9, Y8, Y7
 	ADDQ        R9, R10
 	SUBQ        $0x01, R11
-	JMP         rows174
+	JMP         rows185
 
-next175:
+next186:
 	VMOVUPS Y0, (AX)(R8*1)
 	VMOVUPS Y2, 32(AX)(R8*1)
 	VMOVUPS Y4, 64(AX)(R8*1)
@@ -3420,12 +3609,12 @@ next175:
 	VMOVUPS Y7, 96(CX)(R8*1)
 	ADDQ    $0x00000080, R8
 	SUBQ    $0x00000020, DI
-	JMP     columns172
+	JMP     columns183
 
-next173:
-columns176:
+next184:
+columns187:
 	CMPQ   DI, $0x00000010
-	JL     next177
+	JL     next188
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -3437,9 +3626,9 @@ columns176:
 	MOVQ   R8, R10
 	MOVQ   count+120(FP), R11
 
-rows178:
+rows189:
 	CMPQ        R11, $0x02
-	JL          next179
+	JL          next190
 	VMOVUPS     (BX)(R10*1), Y8
 	VMOVUPS     (DX)(R10*1), Y9
 	VSUBPS      (SI)(R8*1), Y8, Y8
@@ -3463,12 +3652,12 @@ rows178:
 	VFMADD231PS Y9, Y8, Y7
 	ADDQ        R9, R10
 	SUBQ        $0x02, R11
-	JMP         rows178
+	JMP         rows189
 
-next179:
-rows180:
+next190:
+rows191:
 	CMPQ        R11, $0x01
-	JL          next181
+	JL          next192
 	VMOVUPS     (BX)(R10*1), Y8
 	VMOVUPS     (DX)(R10*1), Y9
 	VSUBPS      (SI)(R8*1), Y8, Y8
@@ -3481,9 +3670,9 @@ rows180:
 	VFMADD231PS Y9, Y8, Y3
 	ADDQ        R9, R10
 	SUBQ        $0x01, R11
-	JMP         rows180
+	JMP         rows191
 
-next181:
+next192:
 	VADDPS  Y4, Y0, Y0
 	VMOVUPS Y0, (AX)(R8*1)
 	VADDPS  Y6, Y2, Y2
@@ -3494,12 +3683,12 @@ next181:
 	VMOVUPS Y3, 32(CX)(R8*1)
 	ADDQ    $0x00000040, R8
 	SUBQ    $0x00000010, DI
-	JMP     columns176
+	JMP     columns187
 
-next177:
-columns182:
+next188:
+columns193:
 	CMPQ   DI, $0x00000008
-	JL     next183
+	JL     next194
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -3511,9 +3700,9 @@ columns182:
 	MOVQ   R8, R10
 	MOVQ   count+120(FP), R11
 
-rows184:
+rows195:
 	CMPQ        R11, $0x04
-	JL          next185
+	JL          next196
 	VMOVUPS     (BX)(R10*1), Y8
 	VMOVUPS     (DX)(R10*1), Y9
 	VSUBPS      (SI)(R8*1), Y8, Y8
@@ -3539,12 +3728,12 @@ rows184:
 	VFMADD231PS Y9, Y8, Y7
 	ADDQ        R9, R10
 	SUBQ        $0x04, R11
-	JMP         rows184
+	JMP         rows195
 
-next185:
-rows186:
+next196:
+rows197:
 	CMPQ        R11, $0x01
-	JL          next187
+	JL          next198
 	VMOVUPS     (BX)(R10*1), Y8
 	VMOVUPS     (DX)(R10*1), Y9
 	VSUBPS      (SI)(R8*1), Y8, Y8
@@ -3552,9 +3741,9 @@ rows186:
 	VFMADD231PS Y9, Y8, Y1
 	ADDQ        R9, R10
 	SUBQ        $0x01, R11
-	JMP         rows186
+	JMP         rows197
 
-next187:
+next198:
 	VADDPS  Y2, Y0, Y0
 	VADDPS  Y6, Y4, Y4
 	VADDPS  Y4, Y0, Y0
@@ -3565,11 +3754,11 @@ next187:
 	VMOVUPS Y1, (CX)(R8*1)
 	ADDQ    $0x00000020, R8
 	SUBQ    $0x00000008, DI
-	JMP     columns182
+	JMP     columns193
 
-next183:
+next194:
 	TESTQ   DI, DI
-	JZ      done171
+	JZ      done182
 	MOVQ    $0x00000008, R10
 	SUBQ    DI, R10
 	LEAQ    pointTail<>+0(SB), DI
@@ -3585,9 +3774,9 @@ next183:
 	MOVQ    R8, DI
 	MOVQ    count+120(FP), R10
 
-rows188:
+rows199:
 	CMPQ        R10, $0x04
-	JL          next189
+	JL          next200
 	VMASKMOVPS  (BX)(DI*1), Y0, Y9
 	VMASKMOVPS  (DX)(DI*1), Y0, Y10
 	VMASKMOVPS  (SI)(R8*1), Y0, Y11
@@ -3617,12 +3806,12 @@ rows188:
 	VFMADD231PS Y10, Y9, Y8
 	ADDQ        R9, DI
 	SUBQ        $0x04, R10
-	JMP         rows188
+	JMP         rows199
 
-next189:
-rows190:
+next200:
+rows201:
 	CMPQ        R10, $0x01
-	JL          next191
+	JL          next202
 	VMASKMOVPS  (BX)(DI*1), Y0, Y9
 	VMASKMOVPS  (DX)(DI*1), Y0, Y10
 	VMASKMOVPS  (SI)(R8*1), Y0, Y11
@@ -3631,9 +3820,9 @@ rows190:
 	VFMADD231PS Y10, Y9, Y2
 	ADDQ        R9, DI
 	SUBQ        $0x01, R10
-	JMP         rows190
+	JMP         rows201
 
-next191:
+next202:
 	VADDPS     Y3, Y1, Y1
 	VADDPS     Y7, Y5, Y5
 	VADDPS     Y5, Y1, Y1
@@ -3643,7 +3832,7 @@ next191:
 	VADDPS     Y6, Y2, Y2
 	VMASKMOVPS Y2, Y0, (CX)(R8*1)
 
-done171:
+done182:
 	VZEROUPPER
 	RET
 
@@ -3664,9 +3853,9 @@ TEXT ·gradientSumsSiLUAVX2(SB), NOSPLIT, $0-208
 	SHLQ $0x02, R12
 	XORQ R11, R11
 
-columns193:
+columns204:
 	CMPQ   R10, $0x00000020
-	JL     next194
+	JL     next205
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -3678,9 +3867,9 @@ columns193:
 	MOVQ   R11, R13
 	MOVQ   count+192(FP), R14
 
-rows195:
+rows206:
 	CMPQ         R14, $0x01
-	JL           next196
+	JL           next207
 	VMOVUPS      (SI)(R13*1), Y8
 	VSUBPS       (DI)(R11*1), Y8, Y8
 	VMOVUPS      (R8)(R11*1), Y9
@@ -3835,9 +4024,9 @@ rows195:
 	VFMADD231PS  Y12, Y8, Y7
 	ADDQ         R12, R13
 	SUBQ         $0x01, R14
-	JMP          rows195
+	JMP          rows206
 
-next196:
+next207:
 	VMOVUPS Y0, (AX)(R11*1)
 	VMOVUPS Y2, 32(AX)(R11*1)
 	VMOVUPS Y4, 64(AX)(R11*1)
@@ -3848,12 +4037,12 @@ next196:
 	VMOVUPS Y7, 96(CX)(R11*1)
 	ADDQ    $0x00000080, R11
 	SUBQ    $0x00000020, R10
-	JMP     columns193
+	JMP     columns204
 
-next194:
-columns197:
+next205:
+columns208:
 	CMPQ   R10, $0x00000010
-	JL     next198
+	JL     next209
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -3865,9 +4054,9 @@ columns197:
 	MOVQ   R11, R13
 	MOVQ   count+192(FP), R14
 
-rows199:
+rows210:
 	CMPQ         R14, $0x02
-	JL           next200
+	JL           next211
 	VMOVUPS      (SI)(R13*1), Y8
 	VSUBPS       (DI)(R11*1), Y8, Y8
 	VMOVUPS      (R8)(R11*1), Y9
@@ -4023,12 +4212,12 @@ rows199:
 	VFMADD231PS  Y12, Y8, Y7
 	ADDQ         R12, R13
 	SUBQ         $0x02, R14
-	JMP          rows199
+	JMP          rows210
 
-next200:
-rows201:
+next211:
+rows212:
 	CMPQ         R14, $0x01
-	JL           next202
+	JL           next213
 	VMOVUPS      (SI)(R13*1), Y8
 	VSUBPS       (DI)(R11*1), Y8, Y8
 	VMOVUPS      (R8)(R11*1), Y9
@@ -4107,9 +4296,9 @@ rows201:
 	VFMADD231PS  Y12, Y8, Y3
 	ADDQ         R12, R13
 	SUBQ         $0x01, R14
-	JMP          rows201
+	JMP          rows212
 
-next202:
+next213:
 	VADDPS  Y4, Y0, Y0
 	VMOVUPS Y0, (AX)(R11*1)
 	VADDPS  Y6, Y2, Y2
@@ -4120,12 +4309,12 @@ next202:
 	VMOVUPS Y3, 32(CX)(R11*1)
 	ADDQ    $0x00000040, R11
 	SUBQ    $0x00000010, R10
-	JMP     columns197
+	JMP     columns208
 
-next198:
-columns203:
+next209:
+columns214:
 	CMPQ   R10, $0x00000008
-	JL     next204
+	JL     next215
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -4137,9 +4326,9 @@ columns203:
 	MOVQ   R11, R13
 	MOVQ   count+192(FP), R14
 
-rows205:
+rows216:
 	CMPQ         R14, $0x04
-	JL           next206
+	JL           next217
 	VMOVUPS      (SI)(R13*1), Y8
 	VSUBPS       (DI)(R11*1), Y8, Y8
 	VMOVUPS      (R8)(R11*1), Y9
@@ -4297,12 +4486,12 @@ rows205:
 	VFMADD231PS  Y12, Y8, Y7
 	ADDQ         R12, R13
 	SUBQ         $0x04, R14
-	JMP          rows205
+	JMP          rows216
 
-next206:
-rows207:
+next217:
+rows218:
 	CMPQ         R14, $0x01
-	JL           next208
+	JL           next219
 	VMOVUPS      (SI)(R13*1), Y8
 	VSUBPS       (DI)(R11*1), Y8, Y8
 	VMOVUPS      (R8)(R11*1), Y9
@@ -4343,9 +4532,9 @@ rows207:
 	VFMADD231PS  Y12, Y8, Y1
 	ADDQ         R12, R13
 	SUBQ         $0x01, R14
-	JMP          rows207
+	JMP          rows218
 
-next208:
+next219:
 	VADDPS  Y2, Y0, Y0
 	VADDPS  Y6, Y4, Y4
 	VADDPS  Y4, Y0, Y0
@@ -4356,11 +4545,11 @@ next208:
 	VMOVUPS Y1, (CX)(R11*1)
 	ADDQ    $0x00000020, R11
 	SUBQ    $0x00000008, R10
-	JMP     columns203
+	JMP     columns214
 
-next204:
+next215:
 	TESTQ   R10, R10
-	JZ      done192
+	JZ      done203
 	MOVQ    $0x00000008, R13
 	SUBQ    R10, R13
 	LEAQ    pointTail<>+0(SB), R10
@@ -4376,9 +4565,9 @@ next204:
 	MOVQ    R11, R10
 	MOVQ    count+192(FP), R13
 
-rows209:
+rows220:
 	CMPQ         R13, $0x04
-	JL           next210
+	JL           next221
 	VMASKMOVPS   (SI)(R10*1), Y0, Y9
 	VMASKMOVPS   (DI)(R11*1), Y0, Y10
 	VSUBPS       Y10, Y9, Y9
@@ -4552,12 +4741,12 @@ rows209:
 	VFMADD231PS  Y13, Y9, Y8
 	ADDQ         R12, R10
 	SUBQ         $0x04, R13
-	JMP          rows209
+	JMP          rows220
 
-next210:
-rows211:
+next221:
+rows222:
 	CMPQ         R13, $0x01
-	JL           next212
+	JL           next223
 	VMASKMOVPS   (SI)(R10*1), Y0, Y9
 	VMASKMOVPS   (DI)(R11*1), Y0, Y10
 	VSUBPS       Y10, Y9, Y9
@@ -4602,9 +4791,9 @@ rows211:
 	VFMADD231PS  Y13, Y9, Y2
 	ADDQ         R12, R10
 	SUBQ         $0x01, R13
-	JMP          rows211
+	JMP          rows222
 
-next212:
+next223:
 	VADDPS     Y3, Y1, Y1
 	VADDPS     Y7, Y5, Y5
 	VADDPS     Y5, Y1, Y1
@@ -4614,7 +4803,7 @@ next212:
 	VADDPS     Y6, Y2, Y2
 	VMASKMOVPS Y2, Y0, (CX)(R11*1)
 
-done192:
+done203:
 	VZEROUPPER
 	RET
 
@@ -4633,9 +4822,9 @@ TEXT ·scaleShiftGradAVX2(SB), NOSPLIT, $0-160
 	SHLQ $0x02, R10
 	XORQ R9, R9
 
-columns214:
+columns225:
 	CMPQ   R8, $0x00000020
-	JL     next215
+	JL     next226
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -4647,9 +4836,9 @@ columns214:
 	MOVQ   R9, R11
 	MOVQ   count+144(FP), R12
 
-rows216:
+rows227:
 	CMPQ        R12, $0x01
-	JL          next217
+	JL          next228
 	VMOVUPS     (SI)(R11*1), Y8
 	VMOVUPS     (BX)(R11*1), Y9
 	VFMADD231PS Y9, Y8, Y0
@@ -4684,9 +4873,9 @@ rows216:
 	VMOVUPS     Y8, 96(DX)(R11*1)
 	ADDQ        R10, R11
 	SUBQ        $0x01, R12
-	JMP         rows216
+	JMP         rows227
 
-next217:
+next228:
 	VMOVUPS Y0, (AX)(R9*1)
 	VMOVUPS Y2, 32(AX)(R9*1)
 	VMOVUPS Y4, 64(AX)(R9*1)
@@ -4697,12 +4886,12 @@ next217:
 	VMOVUPS Y7, 96(CX)(R9*1)
 	ADDQ    $0x00000080, R9
 	SUBQ    $0x00000020, R8
-	JMP     columns214
+	JMP     columns225
 
-next215:
-columns218:
+next226:
+columns229:
 	CMPQ   R8, $0x00000010
-	JL     next219
+	JL     next230
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -4714,9 +4903,9 @@ columns218:
 	MOVQ   R9, R11
 	MOVQ   count+144(FP), R12
 
-rows220:
+rows231:
 	CMPQ        R12, $0x02
-	JL          next221
+	JL          next232
 	VMOVUPS     (SI)(R11*1), Y8
 	VMOVUPS     (BX)(R11*1), Y9
 	VFMADD231PS Y9, Y8, Y0
@@ -4752,12 +4941,12 @@ rows220:
 	VMOVUPS     Y8, 32(DX)(R11*1)
 	ADDQ        R10, R11
 	SUBQ        $0x02, R12
-	JMP         rows220
+	JMP         rows231
 
-next221:
-rows222:
+next232:
+rows233:
 	CMPQ        R12, $0x01
-	JL          next223
+	JL          next234
 	VMOVUPS     (SI)(R11*1), Y8
 	VMOVUPS     (BX)(R11*1), Y9
 	VFMADD231PS Y9, Y8, Y0
@@ -4776,9 +4965,9 @@ rows222:
 	VMOVUPS     Y8, 32(DX)(R11*1)
 	ADDQ        R10, R11
 	SUBQ        $0x01, R12
-	JMP         rows222
+	JMP         rows233
 
-next223:
+next234:
 	VADDPS  Y4, Y0, Y0
 	VMOVUPS Y0, (AX)(R9*1)
 	VADDPS  Y6, Y2, Y2
@@ -4789,12 +4978,12 @@ next223:
 	VMOVUPS Y3, 32(CX)(R9*1)
 	ADDQ    $0x00000040, R9
 	SUBQ    $0x00000010, R8
-	JMP     columns218
+	JMP     columns229
 
-next219:
-columns224:
+next230:
+columns235:
 	CMPQ   R8, $0x00000008
-	JL     next225
+	JL     next236
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -4806,9 +4995,9 @@ columns224:
 	MOVQ   R9, R11
 	MOVQ   count+144(FP), R12
 
-rows226:
+rows237:
 	CMPQ        R12, $0x04
-	JL          next227
+	JL          next238
 	VMOVUPS     (SI)(R11*1), Y8
 	VMOVUPS     (BX)(R11*1), Y9
 	VFMADD231PS Y9, Y8, Y0
@@ -4846,12 +5035,12 @@ rows226:
 	VMOVUPS     Y8, (DX)(R11*1)
 	ADDQ        R10, R11
 	SUBQ        $0x04, R12
-	JMP         rows226
+	JMP         rows237
 
-next227:
-rows228:
+next238:
+rows239:
 	CMPQ        R12, $0x01
-	JL          next229
+	JL          next240
 	VMOVUPS     (SI)(R11*1), Y8
 	VMOVUPS     (BX)(R11*1), Y9
 	VFMADD231PS Y9, Y8, Y0
@@ -4862,9 +5051,9 @@ rows228:
 	VMOVUPS     Y8, (DX)(R11*1)
 	ADDQ        R10, R11
 	SUBQ        $0x01, R12
-	JMP         rows228
+	JMP         rows239
 
-next229:
+next240:
 	VADDPS  Y2, Y0, Y0
 	VADDPS  Y6, Y4, Y4
 	VADDPS  Y4, Y0, Y0
@@ -4875,11 +5064,11 @@ next229:
 	VMOVUPS Y1, (CX)(R9*1)
 	ADDQ    $0x00000020, R9
 	SUBQ    $0x00000008, R8
-	JMP     columns224
+	JMP     columns235
 
-next225:
+next236:
 	TESTQ   R8, R8
-	JZ      done213
+	JZ      done224
 	MOVQ    $0x00000008, R11
 	SUBQ    R8, R11
 	LEAQ    pointTail<>+0(SB), R8
@@ -4895,9 +5084,9 @@ next225:
 	MOVQ    R9, R8
 	MOVQ    count+144(FP), R11
 
-rows230:
+rows241:
 	CMPQ        R11, $0x04
-	JL          next231
+	JL          next242
 	VMASKMOVPS  (SI)(R8*1), Y0, Y9
 	VMASKMOVPS  (BX)(R8*1), Y0, Y10
 	VFMADD231PS Y10, Y9, Y1
@@ -4935,12 +5124,12 @@ rows230:
 	VMASKMOVPS  Y9, Y0, (DX)(R8*1)
 	ADDQ        R10, R8
 	SUBQ        $0x04, R11
-	JMP         rows230
+	JMP         rows241
 
-next231:
-rows232:
+next242:
+rows243:
 	CMPQ        R11, $0x01
-	JL          next233
+	JL          next244
 	VMASKMOVPS  (SI)(R8*1), Y0, Y9
 	VMASKMOVPS  (BX)(R8*1), Y0, Y10
 	VFMADD231PS Y10, Y9, Y1
@@ -4951,9 +5140,9 @@ rows232:
 	VMASKMOVPS  Y9, Y0, (DX)(R8*1)
 	ADDQ        R10, R8
 	SUBQ        $0x01, R11
-	JMP         rows232
+	JMP         rows243
 
-next233:
+next244:
 	VADDPS     Y3, Y1, Y1
 	VADDPS     Y7, Y5, Y5
 	VADDPS     Y5, Y1, Y1
@@ -4963,7 +5152,7 @@ next233:
 	VADDPS     Y6, Y2, Y2
 	VMASKMOVPS Y2, Y0, (CX)(R9*1)
 
-done213:
+done224:
 	VZEROUPPER
 	RET
 
@@ -4981,9 +5170,9 @@ TEXT ·gateGradAVX2(SB), NOSPLIT, $0-136
 	SHLQ $0x02, R9
 	XORQ R8, R8
 
-columns235:
+columns246:
 	CMPQ   DI, $0x00000020
-	JL     next236
+	JL     next247
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -4991,9 +5180,9 @@ columns235:
 	MOVQ   R8, R10
 	MOVQ   count+120(FP), R11
 
-rows237:
+rows248:
 	CMPQ        R11, $0x01
-	JL          next238
+	JL          next249
 	VMOVUPS     (BX)(R10*1), Y4
 	VMOVUPS     (DX)(R10*1), Y5
 	VFMADD231PS Y5, Y4, Y0
@@ -5016,21 +5205,21 @@ rows237:
 	VMOVUPS     Y5, 96(CX)(R10*1)
 	ADDQ        R9, R10
 	SUBQ        $0x01, R11
-	JMP         rows237
+	JMP         rows248
 
-next238:
+next249:
 	VMOVUPS Y0, (AX)(R8*1)
 	VMOVUPS Y1, 32(AX)(R8*1)
 	VMOVUPS Y2, 64(AX)(R8*1)
 	VMOVUPS Y3, 96(AX)(R8*1)
 	ADDQ    $0x00000080, R8
 	SUBQ    $0x00000020, DI
-	JMP     columns235
+	JMP     columns246
 
-next236:
-columns239:
+next247:
+columns250:
 	CMPQ   DI, $0x00000010
-	JL     next240
+	JL     next251
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -5038,9 +5227,9 @@ columns239:
 	MOVQ   R8, R10
 	MOVQ   count+120(FP), R11
 
-rows241:
+rows252:
 	CMPQ        R11, $0x02
-	JL          next242
+	JL          next253
 	VMOVUPS     (BX)(R10*1), Y4
 	VMOVUPS     (DX)(R10*1), Y5
 	VFMADD231PS Y5, Y4, Y0
@@ -5064,12 +5253,12 @@ rows241:
 	VMOVUPS     Y5, 32(CX)(R10*1)
 	ADDQ        R9, R10
 	SUBQ        $0x02, R11
-	JMP         rows241
+	JMP         rows252
 
-next242:
-rows243:
+next253:
+rows254:
 	CMPQ        R11, $0x01
-	JL          next244
+	JL          next255
 	VMOVUPS     (BX)(R10*1), Y4
 	VMOVUPS     (DX)(R10*1), Y5
 	VFMADD231PS Y5, Y4, Y0
@@ -5082,21 +5271,21 @@ rows243:
 	VMOVUPS     Y5, 32(CX)(R10*1)
 	ADDQ        R9, R10
 	SUBQ        $0x01, R11
-	JMP         rows243
+	JMP         rows254
 
-next244:
+next255:
 	VADDPS  Y2, Y0, Y0
 	VMOVUPS Y0, (AX)(R8*1)
 	VADDPS  Y3, Y1, Y1
 	VMOVUPS Y1, 32(AX)(R8*1)
 	ADDQ    $0x00000040, R8
 	SUBQ    $0x00000010, DI
-	JMP     columns239
+	JMP     columns250
 
-next240:
-columns245:
+next251:
+columns256:
 	CMPQ   DI, $0x00000008
-	JL     next246
+	JL     next257
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -5104,9 +5293,9 @@ columns245:
 	MOVQ   R8, R10
 	MOVQ   count+120(FP), R11
 
-rows247:
+rows258:
 	CMPQ        R11, $0x04
-	JL          next248
+	JL          next259
 	VMOVUPS     (BX)(R10*1), Y4
 	VMOVUPS     (DX)(R10*1), Y5
 	VFMADD231PS Y5, Y4, Y0
@@ -5132,12 +5321,12 @@ rows247:
 	VMOVUPS     Y5, (CX)(R10*1)
 	ADDQ        R9, R10
 	SUBQ        $0x04, R11
-	JMP         rows247
+	JMP         rows258
 
-next248:
-rows249:
+next259:
+rows260:
 	CMPQ        R11, $0x01
-	JL          next250
+	JL          next261
 	VMOVUPS     (BX)(R10*1), Y4
 	VMOVUPS     (DX)(R10*1), Y5
 	VFMADD231PS Y5, Y4, Y0
@@ -5145,20 +5334,20 @@ rows249:
 	VMOVUPS     Y5, (CX)(R10*1)
 	ADDQ        R9, R10
 	SUBQ        $0x01, R11
-	JMP         rows249
+	JMP         rows260
 
-next250:
+next261:
 	VADDPS  Y1, Y0, Y0
 	VADDPS  Y3, Y2, Y2
 	VADDPS  Y2, Y0, Y0
 	VMOVUPS Y0, (AX)(R8*1)
 	ADDQ    $0x00000020, R8
 	SUBQ    $0x00000008, DI
-	JMP     columns245
+	JMP     columns256
 
-next246:
+next257:
 	TESTQ   DI, DI
-	JZ      done234
+	JZ      done245
 	MOVQ    $0x00000008, R10
 	SUBQ    DI, R10
 	LEAQ    pointTail<>+0(SB), DI
@@ -5170,9 +5359,9 @@ next246:
 	MOVQ    R8, DI
 	MOVQ    count+120(FP), R10
 
-rows251:
+rows262:
 	CMPQ        R10, $0x04
-	JL          next252
+	JL          next263
 	VMASKMOVPS  (BX)(DI*1), Y0, Y5
 	VMASKMOVPS  (DX)(DI*1), Y0, Y6
 	VFMADD231PS Y6, Y5, Y1
@@ -5202,12 +5391,12 @@ rows251:
 	VMASKMOVPS  Y6, Y0, (CX)(DI*1)
 	ADDQ        R9, DI
 	SUBQ        $0x04, R10
-	JMP         rows251
+	JMP         rows262
 
-next252:
-rows253:
+next263:
+rows264:
 	CMPQ        R10, $0x01
-	JL          next254
+	JL          next265
 	VMASKMOVPS  (BX)(DI*1), Y0, Y5
 	VMASKMOVPS  (DX)(DI*1), Y0, Y6
 	VFMADD231PS Y6, Y5, Y1
@@ -5216,15 +5405,15 @@ rows253:
 	VMASKMOVPS  Y6, Y0, (CX)(DI*1)
 	ADDQ        R9, DI
 	SUBQ        $0x01, R10
-	JMP         rows253
+	JMP         rows264
 
-next254:
+next265:
 	VADDPS     Y2, Y1, Y1
 	VADDPS     Y4, Y3, Y3
 	VADDPS     Y3, Y1, Y1
 	VMASKMOVPS Y1, Y0, (AX)(R8*1)
 
-done234:
+done245:
 	VZEROUPPER
 	RET
 
@@ -7459,6 +7648,194 @@ done97:
 	VZEROUPPER
 	RET
 
+// func softmaxBlockAVX512(s []float32, top []float32, total []float32, factor []float32, m int, c float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·softmaxBlockAVX512(SB), NOSPLIT, $0-108
+	MOVQ         s_base+0(FP), AX
+	MOVQ         top_base+24(FP), CX
+	MOVQ         total_base+48(FP), DX
+	MOVQ         factor_base+72(FP), BX
+	MOVQ         top_len+32(FP), SI
+	MOVQ         m+96(FP), DI
+	MOVQ         SI, R8
+	SHLQ         $0x02, R8
+	MOVSS        c+104(FP), X0
+	VBROADCASTSS X0, Z0
+	VBROADCASTSS pointc2aea8f6<>+0(SB), Z1
+	VBROADCASTSS point3fb8aa3b<>+0(SB), Z2
+	VBROADCASTSS point3f317200<>+0(SB), Z3
+	VBROADCASTSS point35bfbe8e<>+0(SB), Z4
+	VBROADCASTSS point39506967<>+0(SB), Z5
+	VBROADCASTSS point3ab743ce<>+0(SB), Z6
+	VBROADCASTSS point3c088908<>+0(SB), Z7
+	VBROADCASTSS point3d2aa9c1<>+0(SB), Z8
+	VBROADCASTSS point3e2aaaaa<>+0(SB), Z9
+	VBROADCASTSS point3f000000<>+0(SB), Z10
+	VBROADCASTSS point3f800000<>+0(SB), Z11
+	XORQ         R9, R9
+	MOVQ         SI, R10
+	SUBQ         $0x10, R10
+
+loop110:
+	CMPQ    R9, R10
+	JG      rest111
+	LEAQ    (AX)(R9*4), R11
+	VMOVUPS (CX)(R9*4), Z12
+	MOVQ    R11, R12
+	MOVQ    DI, R13
+	TESTQ   R13, R13
+	JZ      bottom114
+
+down113:
+	VMOVUPS (R12), Z13
+	VMAXPS  Z13, Z12, Z12
+	ADDQ    R8, R12
+	DECQ    R13
+	JNZ     down113
+
+bottom114:
+	VXORPS Z13, Z13, Z13
+	MOVQ   DI, R12
+	TESTQ  R12, R12
+	JZ     bottom116
+
+down115:
+	VMOVUPS      (R11), Z14
+	VSUBPS       Z12, Z14, Z14
+	VMULPS       Z0, Z14, Z14
+	VMAXPS       Z14, Z1, Z15
+	VMULPS       Z2, Z15, Z16
+	VRNDSCALEPS  $0x08, Z16, Z16
+	VFNMADD231PS Z3, Z16, Z15
+	VFNMADD231PS Z4, Z16, Z15
+	VMOVUPS      Z5, Z17
+	VFMADD213PS  Z6, Z15, Z17
+	VFMADD213PS  Z7, Z15, Z17
+	VFMADD213PS  Z8, Z15, Z17
+	VFMADD213PS  Z9, Z15, Z17
+	VFMADD213PS  Z10, Z15, Z17
+	VFMADD213PS  Z11, Z15, Z17
+	VFMADD213PS  Z11, Z15, Z17
+	VSCALEFPS    Z16, Z17, Z17
+	VCMPPS       $0x05, Z1, Z14, K1
+	VMOVAPS.Z    Z17, K1, Z17
+	VADDPS       Z17, Z13, Z13
+	VMOVUPS      Z17, (R11)
+	ADDQ         R8, R11
+	DECQ         R12
+	JNZ          down115
+
+bottom116:
+	VMOVUPS      (CX)(R9*4), Z14
+	VSUBPS       Z12, Z14, Z14
+	VMULPS       Z0, Z14, Z14
+	VMAXPS       Z14, Z1, Z15
+	VMULPS       Z2, Z15, Z16
+	VRNDSCALEPS  $0x08, Z16, Z16
+	VFNMADD231PS Z3, Z16, Z15
+	VFNMADD231PS Z4, Z16, Z15
+	VMOVUPS      Z5, Z17
+	VFMADD213PS  Z6, Z15, Z17
+	VFMADD213PS  Z7, Z15, Z17
+	VFMADD213PS  Z8, Z15, Z17
+	VFMADD213PS  Z9, Z15, Z17
+	VFMADD213PS  Z10, Z15, Z17
+	VFMADD213PS  Z11, Z15, Z17
+	VFMADD213PS  Z11, Z15, Z17
+	VSCALEFPS    Z16, Z17, Z17
+	VCMPPS       $0x05, Z1, Z14, K1
+	VMOVAPS.Z    Z17, K1, Z17
+	VMOVUPS      Z17, (BX)(R9*4)
+	VMOVUPS      (DX)(R9*4), Z14
+	VFMADD231PS  Z14, Z17, Z13
+	VMOVUPS      Z13, (DX)(R9*4)
+	VMOVUPS      Z12, (CX)(R9*4)
+	ADDQ         $0x10, R9
+	JMP          loop110
+
+rest111:
+	SUBQ      R9, SI
+	JZ        done112
+	MOVL      $0x00000001, R10
+	SHLXL     SI, R10, R10
+	DECL      R10
+	KMOVW     R10, K1
+	LEAQ      (AX)(R9*4), AX
+	VMOVUPS.Z (CX)(R9*4), K1, Z12
+	MOVQ      AX, SI
+	MOVQ      DI, R10
+	TESTQ     R10, R10
+	JZ        bottom118
+
+down117:
+	VMOVUPS.Z (SI), K1, Z13
+	VMAXPS    Z13, Z12, Z12
+	ADDQ      R8, SI
+	DECQ      R10
+	JNZ       down117
+
+bottom118:
+	VXORPS Z13, Z13, Z13
+	MOVQ   DI, SI
+	TESTQ  SI, SI
+	JZ     bottom120
+
+down119:
+	VMOVUPS.Z    (AX), K1, Z14
+	VSUBPS       Z12, Z14, Z14
+	VMULPS       Z0, Z14, Z14
+	VMAXPS       Z14, Z1, Z15
+	VMULPS       Z2, Z15, Z16
+	VRNDSCALEPS  $0x08, Z16, Z16
+	VFNMADD231PS Z3, Z16, Z15
+	VFNMADD231PS Z4, Z16, Z15
+	VMOVUPS      Z5, Z17
+	VFMADD213PS  Z6, Z15, Z17
+	VFMADD213PS  Z7, Z15, Z17
+	VFMADD213PS  Z8, Z15, Z17
+	VFMADD213PS  Z9, Z15, Z17
+	VFMADD213PS  Z10, Z15, Z17
+	VFMADD213PS  Z11, Z15, Z17
+	VFMADD213PS  Z11, Z15, Z17
+	VSCALEFPS    Z16, Z17, Z17
+	VCMPPS       $0x05, Z1, Z14, K2
+	VMOVAPS.Z    Z17, K2, Z17
+	VADDPS       Z17, Z13, Z13
+	VMOVUPS      Z17, K1, (AX)
+	ADDQ         R8, AX
+	DECQ         SI
+	JNZ          down119
+
+bottom120:
+	VMOVUPS.Z    (CX)(R9*4), K1, Z14
+	VSUBPS       Z12, Z14, Z14
+	VMULPS       Z0, Z14, Z14
+	VMAXPS       Z14, Z1, Z0
+	VMULPS       Z2, Z0, Z2
+	VRNDSCALEPS  $0x08, Z2, Z2
+	VFNMADD231PS Z3, Z2, Z0
+	VFNMADD231PS Z4, Z2, Z0
+	VMOVUPS      Z5, Z3
+	VFMADD213PS  Z6, Z0, Z3
+	VFMADD213PS  Z7, Z0, Z3
+	VFMADD213PS  Z8, Z0, Z3
+	VFMADD213PS  Z9, Z0, Z3
+	VFMADD213PS  Z10, Z0, Z3
+	VFMADD213PS  Z11, Z0, Z3
+	VFMADD213PS  Z11, Z0, Z3
+	VSCALEFPS    Z2, Z3, Z3
+	VCMPPS       $0x05, Z1, Z14, K2
+	VMOVAPS.Z    Z3, K2, Z3
+	VMOVUPS      Z3, K1, (BX)(R9*4)
+	VMOVUPS.Z    (DX)(R9*4), K1, Z0
+	VFMADD231PS  Z0, Z3, Z13
+	VMOVUPS      Z13, K1, (DX)(R9*4)
+	VMOVUPS      Z12, K1, (CX)(R9*4)
+
+done112:
+	VZEROUPPER
+	RET
+
 // func dotRowsAVX512(dst []float32, a []float32, b []float32, d int, ld int)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·dotRowsAVX512(SB), NOSPLIT, $0-88
@@ -7470,26 +7847,26 @@ TEXT ·dotRowsAVX512(SB), NOSPLIT, $0-88
 	MOVQ ld+80(FP), DI
 	SHLQ $0x02, DI
 
-row110:
+row121:
 	TESTQ  BX, BX
-	JZ     rows111
+	JZ     rows122
 	VXORPS Z0, Z0, Z0
 	XORQ   R8, R8
 	MOVQ   SI, R9
 	SUBQ   $0x10, R9
 
-loop112:
+loop123:
 	CMPQ        R8, R9
-	JG          rest113
+	JG          rest124
 	VMOVUPS     (CX)(R8*4), Z1
 	VFMADD231PS (DX)(R8*4), Z1, Z0
 	ADDQ        $0x10, R8
-	JMP         loop112
+	JMP         loop123
 
-rest113:
+rest124:
 	MOVQ        SI, R9
 	SUBQ        R8, R9
-	JZ          done114
+	JZ          done125
 	MOVL        $0x00000001, R10
 	SHLXL       R9, R10, R10
 	DECL        R10
@@ -7498,7 +7875,7 @@ rest113:
 	VMOVUPS.Z   (DX)(R8*4), K1, Z2
 	VFMADD231PS Z2, Z1, Z0
 
-done114:
+done125:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPS        Y1, Y0, Y0
 	VEXTRACTF128  $0x01, Y0, X1
@@ -7512,9 +7889,9 @@ done114:
 	ADDQ          DI, DX
 	ADDQ          $0x04, AX
 	DECQ          BX
-	JMP           row110
+	JMP           row121
 
-rows111:
+rows122:
 	VZEROUPPER
 	RET
 
@@ -7531,28 +7908,28 @@ TEXT ·normaliseAVX512(SB), NOSPLIT, $0-128
 	MOVQ R8, R9
 	SHLQ $0x02, R9
 
-row115:
+row126:
 	TESTQ DI, DI
-	JZ    rows116
+	JZ    rows127
 	XORQ  R10, R10
 	MOVQ  R8, R11
 	SUBQ  $0x10, R11
 
-loop117:
+loop128:
 	CMPQ        R10, R11
-	JG          rest118
+	JG          rest129
 	VMOVUPS     (CX)(R10*4), Z0
 	VSUBPS      (DX)(R10*4), Z0, Z0
 	VMOVUPS     (BX)(R10*4), Z1
 	VFMADD213PS (SI)(R10*4), Z1, Z0
 	VMOVUPS     Z0, (AX)(R10*4)
 	ADDQ        $0x10, R10
-	JMP         loop117
+	JMP         loop128
 
-rest118:
+rest129:
 	MOVQ        R8, R11
 	SUBQ        R10, R11
-	JZ          done119
+	JZ          done130
 	MOVL        $0x00000001, R12
 	SHLXL       R11, R12, R12
 	DECL        R12
@@ -7565,13 +7942,13 @@ rest118:
 	VFMADD213PS Z2, Z1, Z0
 	VMOVUPS     Z0, K1, (AX)(R10*4)
 
-done119:
+done130:
 	ADDQ R9, AX
 	ADDQ R9, CX
 	DECQ DI
-	JMP  row115
+	JMP  row126
 
-rows116:
+rows127:
 	VZEROUPPER
 	RET
 
@@ -7601,16 +7978,16 @@ TEXT ·normaliseSiLUAVX512(SB), NOSPLIT, $0-128
 	VBROADCASTSS point3f000000<>+0(SB), Z11
 	VBROADCASTSS point3f800000<>+0(SB), Z12
 
-row120:
+row131:
 	TESTQ DI, DI
-	JZ    rows121
+	JZ    rows132
 	XORQ  R10, R10
 	MOVQ  R8, R11
 	SUBQ  $0x10, R11
 
-loop122:
+loop133:
 	CMPQ         R10, R11
-	JG           rest123
+	JG           rest134
 	VMOVUPS      (CX)(R10*4), Z13
 	VSUBPS       (DX)(R10*4), Z13, Z13
 	VMOVUPS      (BX)(R10*4), Z14
@@ -7637,12 +8014,12 @@ loop122:
 	VMOVAPS.Z    Z14, K1, Z14
 	VMOVUPS      Z14, (AX)(R10*4)
 	ADDQ         $0x10, R10
-	JMP          loop122
+	JMP          loop133
 
-rest123:
+rest134:
 	MOVQ         R8, R11
 	SUBQ         R10, R11
-	JZ           done124
+	JZ           done135
 	MOVL         $0x00000001, R12
 	SHLXL        R11, R12, R12
 	DECL         R12
@@ -7675,13 +8052,13 @@ rest123:
 	VMOVAPS.Z    Z14, K2, Z14
 	VMOVUPS      Z14, K1, (AX)(R10*4)
 
-done124:
+done135:
 	ADDQ R9, AX
 	ADDQ R9, CX
 	DECQ DI
-	JMP  row120
+	JMP  row131
 
-rows121:
+rows132:
 	VZEROUPPER
 	RET
 
@@ -7700,16 +8077,16 @@ TEXT ·normaliseGradAVX512(SB), NOSPLIT, $0-176
 	MOVQ R10, R11
 	SHLQ $0x02, R11
 
-row125:
+row136:
 	TESTQ R9, R9
-	JZ    rows126
+	JZ    rows137
 	XORQ  R12, R12
 	MOVQ  R10, R13
 	SUBQ  $0x10, R13
 
-loop127:
+loop138:
 	CMPQ        R12, R13
-	JG          rest128
+	JG          rest139
 	VMOVUPS     (DX)(R12*4), Z0
 	VSUBPS      (BX)(R12*4), Z0, Z0
 	VMOVUPS     (DI)(R12*4), Z1
@@ -7718,12 +8095,12 @@ loop127:
 	VFMADD231PS (CX)(R12*4), Z1, Z0
 	VMOVUPS     Z0, (AX)(R12*4)
 	ADDQ        $0x10, R12
-	JMP         loop127
+	JMP         loop138
 
-rest128:
+rest139:
 	MOVQ        R10, R13
 	SUBQ        R12, R13
-	JZ          done129
+	JZ          done140
 	MOVL        $0x00000001, R14
 	SHLXL       R13, R14, R14
 	DECL        R14
@@ -7739,14 +8116,14 @@ rest128:
 	VFMADD231PS Z2, Z1, Z0
 	VMOVUPS     Z0, K1, (AX)(R12*4)
 
-done129:
+done140:
 	ADDQ R11, AX
 	ADDQ R11, CX
 	ADDQ R11, DX
 	DECQ R9
-	JMP  row125
+	JMP  row136
 
-rows126:
+rows137:
 	VZEROUPPER
 	RET
 
@@ -7763,28 +8140,28 @@ TEXT ·scaleShiftAVX512(SB), NOSPLIT, $0-104
 	SHLQ         $0x02, R8
 	VBROADCASTSS point3f800000<>+0(SB), Z0
 
-row130:
+row141:
 	TESTQ SI, SI
-	JZ    rows131
+	JZ    rows142
 	XORQ  R9, R9
 	MOVQ  DI, R10
 	SUBQ  $0x10, R10
 
-loop132:
+loop143:
 	CMPQ        R9, R10
-	JG          rest133
+	JG          rest144
 	VMOVUPS     (DX)(R9*4), Z1
 	VADDPS      Z0, Z1, Z1
 	VMOVUPS     (CX)(R9*4), Z2
 	VFMADD213PS (BX)(R9*4), Z2, Z1
 	VMOVUPS     Z1, (AX)(R9*4)
 	ADDQ        $0x10, R9
-	JMP         loop132
+	JMP         loop143
 
-rest133:
+rest144:
 	MOVQ        DI, R10
 	SUBQ        R9, R10
-	JZ          done134
+	JZ          done145
 	MOVL        $0x00000001, R11
 	SHLXL       R10, R11, R11
 	DECL        R11
@@ -7796,13 +8173,13 @@ rest133:
 	VFMADD213PS Z3, Z2, Z1
 	VMOVUPS     Z1, K1, (AX)(R9*4)
 
-done134:
+done145:
 	ADDQ R8, AX
 	ADDQ R8, CX
 	DECQ SI
-	JMP  row130
+	JMP  row141
 
-rows131:
+rows142:
 	VZEROUPPER
 	RET
 
@@ -7829,16 +8206,16 @@ TEXT ·probabilitiesAVX512(SB), NOSPLIT, $0-64
 	VBROADCASTSS point3f000000<>+0(SB), Z10
 	VBROADCASTSS point3f800000<>+0(SB), Z11
 
-row135:
+row146:
 	TESTQ DX, DX
-	JZ    rows136
+	JZ    rows147
 	XORQ  DI, DI
 	MOVQ  BX, R8
 	SUBQ  $0x10, R8
 
-loop137:
+loop148:
 	CMPQ         DI, R8
-	JG           rest138
+	JG           rest149
 	VMOVUPS      (AX)(DI*4), Z12
 	VFMSUB213PS  (CX)(DI*4), Z0, Z12
 	VMAXPS       Z12, Z1, Z13
@@ -7859,12 +8236,12 @@ loop137:
 	VMOVAPS.Z    Z15, K1, Z15
 	VMOVUPS      Z15, (AX)(DI*4)
 	ADDQ         $0x10, DI
-	JMP          loop137
+	JMP          loop148
 
-rest138:
+rest149:
 	MOVQ         BX, R8
 	SUBQ         DI, R8
-	JZ           done139
+	JZ           done150
 	MOVL         $0x00000001, R9
 	SHLXL        R8, R9, R9
 	DECL         R9
@@ -7890,12 +8267,12 @@ rest138:
 	VMOVAPS.Z    Z15, K2, Z15
 	VMOVUPS      Z15, K1, (AX)(DI*4)
 
-done139:
+done150:
 	ADDQ SI, AX
 	DECQ DX
-	JMP  row135
+	JMP  row146
 
-rows136:
+rows147:
 	VZEROUPPER
 	RET
 
@@ -7912,28 +8289,28 @@ TEXT ·scoreGradAVX512(SB), NOSPLIT, $0-88
 	MOVSS        c+72(FP), X0
 	VBROADCASTSS X0, Z0
 
-row140:
+row151:
 	TESTQ BX, BX
-	JZ    rows141
+	JZ    rows152
 	XORQ  R8, R8
 	MOVQ  SI, R9
 	SUBQ  $0x10, R9
 
-loop142:
+loop153:
 	CMPQ    R8, R9
-	JG      rest143
+	JG      rest154
 	VMOVUPS (AX)(R8*4), Z1
 	VSUBPS  (DX)(R8*4), Z1, Z1
 	VMULPS  (CX)(R8*4), Z1, Z1
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS Z1, (AX)(R8*4)
 	ADDQ    $0x10, R8
-	JMP     loop142
+	JMP     loop153
 
-rest143:
+rest154:
 	MOVQ      SI, R9
 	SUBQ      R8, R9
-	JZ        done144
+	JZ        done155
 	MOVL      $0x00000001, R10
 	SHLXL     R9, R10, R10
 	DECL      R10
@@ -7946,13 +8323,13 @@ rest143:
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, (AX)(R8*4)
 
-done144:
+done155:
 	ADDQ DI, AX
 	ADDQ DI, CX
 	DECQ BX
-	JMP  row140
+	JMP  row151
 
-rows141:
+rows152:
 	VZEROUPPER
 	RET
 
@@ -7968,27 +8345,27 @@ TEXT ·gateAVX512(SB), NOSPLIT, $0-104
 	MOVQ DI, R8
 	SHLQ $0x02, R8
 
-row145:
+row156:
 	TESTQ SI, SI
-	JZ    rows146
+	JZ    rows157
 	XORQ  R9, R9
 	MOVQ  DI, R10
 	SUBQ  $0x10, R10
 
-loop147:
+loop158:
 	CMPQ        R9, R10
-	JG          rest148
+	JG          rest159
 	VMOVUPS     (BX)(R9*4), Z0
 	VMOVUPS     (DX)(R9*4), Z1
 	VFMADD213PS (CX)(R9*4), Z1, Z0
 	VMOVUPS     Z0, (AX)(R9*4)
 	ADDQ        $0x10, R9
-	JMP         loop147
+	JMP         loop158
 
-rest148:
+rest159:
 	MOVQ        DI, R10
 	SUBQ        R9, R10
-	JZ          done149
+	JZ          done160
 	MOVL        $0x00000001, R11
 	SHLXL       R10, R11, R11
 	DECL        R11
@@ -7999,14 +8376,14 @@ rest148:
 	VFMADD213PS Z1, Z2, Z0
 	VMOVUPS     Z0, K1, (AX)(R9*4)
 
-done149:
+done160:
 	ADDQ R8, AX
 	ADDQ R8, CX
 	ADDQ R8, DX
 	DECQ SI
-	JMP  row145
+	JMP  row156
 
-rows146:
+rows157:
 	VZEROUPPER
 	RET
 
@@ -8023,9 +8400,9 @@ TEXT ·momentSumsAVX512(SB), NOSPLIT, $0-112
 	SHLQ $0x02, R8
 	XORQ DI, DI
 
-columns151:
+columns162:
 	CMPQ   SI, $0x00000040
-	JL     next152
+	JL     next163
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -8037,9 +8414,9 @@ columns151:
 	MOVQ   DI, R9
 	MOVQ   count+96(FP), R10
 
-rows153:
+rows164:
 	CMPQ        R10, $0x01
-	JL          next154
+	JL          next165
 	VMOVUPS     (DX)(R9*1), Z8
 	VSUBPS      (BX)(DI*1), Z8, Z8
 	VADDPS      Z8, Z0, Z0
@@ -8058,9 +8435,9 @@ rows153:
 	VFMADD231PS Z8, Z8, Z7
 	ADDQ        R8, R9
 	SUBQ        $0x01, R10
-	JMP         rows153
+	JMP         rows164
 
-next154:
+next165:
 	VMOVUPS Z0, (AX)(DI*1)
 	VMOVUPS Z2, 64(AX)(DI*1)
 	VMOVUPS Z4, 128(AX)(DI*1)
@@ -8071,12 +8448,12 @@ next154:
 	VMOVUPS Z7, 192(CX)(DI*1)
 	ADDQ    $0x00000100, DI
 	SUBQ    $0x00000040, SI
-	JMP     columns151
+	JMP     columns162
 
-next152:
-columns155:
+next163:
+columns166:
 	CMPQ   SI, $0x00000020
-	JL     next156
+	JL     next167
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -8088,9 +8465,9 @@ columns155:
 	MOVQ   DI, R9
 	MOVQ   count+96(FP), R10
 
-rows157:
+rows168:
 	CMPQ        R10, $0x02
-	JL          next158
+	JL          next169
 	VMOVUPS     (DX)(R9*1), Z8
 	VSUBPS      (BX)(DI*1), Z8, Z8
 	VADDPS      Z8, Z0, Z0
@@ -8110,12 +8487,12 @@ rows157:
 	VFMADD231PS Z8, Z8, Z7
 	ADDQ        R8, R9
 	SUBQ        $0x02, R10
-	JMP         rows157
+	JMP         rows168
 
-next158:
-rows159:
+next169:
+rows170:
 	CMPQ        R10, $0x01
-	JL          next160
+	JL          next171
 	VMOVUPS     (DX)(R9*1), Z8
 	VSUBPS      (BX)(DI*1), Z8, Z8
 	VADDPS      Z8, Z0, Z0
@@ -8126,9 +8503,9 @@ rows159:
 	VFMADD231PS Z8, Z8, Z3
 	ADDQ        R8, R9
 	SUBQ        $0x01, R10
-	JMP         rows159
+	JMP         rows170
 
-next160:
+next171:
 	VADDPS  Z4, Z0, Z0
 	VMOVUPS Z0, (AX)(DI*1)
 	VADDPS  Z6, Z2, Z2
@@ -8139,12 +8516,12 @@ next160:
 	VMOVUPS Z3, 64(CX)(DI*1)
 	ADDQ    $0x00000080, DI
 	SUBQ    $0x00000020, SI
-	JMP     columns155
+	JMP     columns166
 
-next156:
-columns161:
+next167:
+columns172:
 	CMPQ   SI, $0x00000010
-	JL     next162
+	JL     next173
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -8156,9 +8533,9 @@ columns161:
 	MOVQ   DI, R9
 	MOVQ   count+96(FP), R10
 
-rows163:
+rows174:
 	CMPQ        R10, $0x04
-	JL          next164
+	JL          next175
 	VMOVUPS     (DX)(R9*1), Z8
 	VSUBPS      (BX)(DI*1), Z8, Z8
 	VADDPS      Z8, Z0, Z0
@@ -8180,21 +8557,21 @@ rows163:
 	VFMADD231PS Z8, Z8, Z7
 	ADDQ        R8, R9
 	SUBQ        $0x04, R10
-	JMP         rows163
+	JMP         rows174
 
-next164:
-rows165:
+next175:
+rows176:
 	CMPQ        R10, $0x01
-	JL          next166
+	JL          next177
 	VMOVUPS     (DX)(R9*1), Z8
 	VSUBPS      (BX)(DI*1), Z8, Z8
 	VADDPS      Z8, Z0, Z0
 	VFMADD231PS Z8, Z8, Z1
 	ADDQ        R8, R9
 	SUBQ        $0x01, R10
-	JMP         rows165
+	JMP         rows176
 
-next166:
+next177:
 	VADDPS  Z2, Z0, Z0
 	VADDPS  Z6, Z4, Z4
 	VADDPS  Z4, Z0, Z0
@@ -8205,11 +8582,11 @@ next166:
 	VMOVUPS Z1, (CX)(DI*1)
 	ADDQ    $0x00000040, DI
 	SUBQ    $0x00000010, SI
-	JMP     columns161
+	JMP     columns172
 
-next162:
+next173:
 	TESTQ  SI, SI
-	JZ     done150
+	JZ     done161
 	MOVL   $0x00000001, R9
 	SHLXL  SI, R9, R9
 	DECL   R9
@@ -8225,9 +8602,9 @@ next162:
 	MOVQ   DI, SI
 	MOVQ   count+96(FP), R9
 
-rows167:
+rows178:
 	CMPQ        R9, $0x04
-	JL          next168
+	JL          next179
 	VMOVUPS.Z   (DX)(SI*1), K1, Z8
 	VMOVUPS.Z   (BX)(DI*1), K1, Z9
 	VSUBPS      Z9, Z8, Z8
@@ -8253,12 +8630,12 @@ rows167:
 	VFMADD231PS Z8, Z8, Z7
 	ADDQ        R8, SI
 	SUBQ        $0x04, R9
-	JMP         rows167
+	JMP         rows178
 
-next168:
-rows169:
+next179:
+rows180:
 	CMPQ        R9, $0x01
-	JL          next170
+	JL          next181
 	VMOVUPS.Z   (DX)(SI*1), K1, Z8
 	VMOVUPS.Z   (BX)(DI*1), K1, Z9
 	VSUBPS      Z9, Z8, Z8
@@ -8266,9 +8643,9 @@ rows169:
 	VFMADD231PS Z8, Z8, Z1
 	ADDQ        R8, SI
 	SUBQ        $0x01, R9
-	JMP         rows169
+	JMP         rows180
 
-next170:
+next181:
 	VADDPS  Z2, Z0, Z0
 	VADDPS  Z6, Z4, Z4
 	VADDPS  Z4, Z0, Z0
@@ -8278,7 +8655,7 @@ next170:
 	VADDPS  Z5, Z1, Z1
 	VMOVUPS Z1, K1, (CX)(DI*1)
 
-done150:
+done161:
 	VZEROUPPER
 	RET
 
@@ -8296,9 +8673,9 @@ TEXT ·gradientSumsAVX512(SB), NOSPLIT, $0-136
 	SHLQ $0x02, R9
 	XORQ R8, R8
 
-columns172:
+columns183:
 	CMPQ   DI, $0x00000040
-	JL     next173
+	JL     next184
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -8310,9 +8687,9 @@ columns172:
 	MOVQ   R8, R10
 	MOVQ   count+120(FP), R11
 
-rows174:
+rows185:
 	CMPQ        R11, $0x01
-	JL          next175
+	JL          next186
 	VMOVUPS     (BX)(R10*1), Z8
 	VMOVUPS     (DX)(R10*1), Z9
 	VSUBPS      (SI)(R8*1), Z8, Z8
@@ -8335,9 +8712,9 @@ rows174:
 	VFMADD231PS Z9, Z8, Z7
 	ADDQ        R9, R10
 	SUBQ        $0x01, R11
-	JMP         rows174
+	JMP         rows185
 
-next175:
+next186:
 	VMOVUPS Z0, (AX)(R8*1)
 	VMOVUPS Z2, 64(AX)(R8*1)
 	VMOVUPS Z4, 128(AX)(R8*1)
@@ -8348,12 +8725,12 @@ next175:
 	VMOVUPS Z7, 192(CX)(R8*1)
 	ADDQ    $0x00000100, R8
 	SUBQ    $0x00000040, DI
-	JMP     columns172
+	JMP     columns183
 
-next173:
-columns176:
+next184:
+columns187:
 	CMPQ   DI, $0x00000020
-	JL     next177
+	JL     next188
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -8365,9 +8742,9 @@ columns176:
 	MOVQ   R8, R10
 	MOVQ   count+120(FP), R11
 
-rows178:
+rows189:
 	CMPQ        R11, $0x02
-	JL          next179
+	JL          next190
 	VMOVUPS     (BX)(R10*1), Z8
 	VMOVUPS     (DX)(R10*1), Z9
 	VSUBPS      (SI)(R8*1), Z8, Z8
@@ -8391,12 +8768,12 @@ rows178:
 	VFMADD231PS Z9, Z8, Z7
 	ADDQ        R9, R10
 	SUBQ        $0x02, R11
-	JMP         rows178
+	JMP         rows189
 
-next179:
-rows180:
+next190:
+rows191:
 	CMPQ        R11, $0x01
-	JL          next181
+	JL          next192
 	VMOVUPS     (BX)(R10*1), Z8
 	VMOVUPS     (DX)(R10*1), Z9
 	VSUBPS      (SI)(R8*1), Z8, Z8
@@ -8409,9 +8786,9 @@ rows180:
 	VFMADD231PS Z9, Z8, Z3
 	ADDQ        R9, R10
 	SUBQ        $0x01, R11
-	JMP         rows180
+	JMP         rows191
 
-next181:
+next192:
 	VADDPS  Z4, Z0, Z0
 	VMOVUPS Z0, (AX)(R8*1)
 	VADDPS  Z6, Z2, Z2
@@ -8422,12 +8799,12 @@ next181:
 	VMOVUPS Z3, 64(CX)(R8*1)
 	ADDQ    $0x00000080, R8
 	SUBQ    $0x00000020, DI
-	JMP     columns176
+	JMP     columns187
 
-next177:
-columns182:
+next188:
+columns193:
 	CMPQ   DI, $0x00000010
-	JL     next183
+	JL     next194
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -8439,9 +8816,9 @@ columns182:
 	MOVQ   R8, R10
 	MOVQ   count+120(FP), R11
 
-rows184:
+rows195:
 	CMPQ        R11, $0x04
-	JL          next185
+	JL          next196
 	VMOVUPS     (BX)(R10*1), Z8
 	VMOVUPS     (DX)(R10*1), Z9
 	VSUBPS      (SI)(R8*1), Z8, Z8
@@ -8467,12 +8844,12 @@ rows184:
 	VFMADD231PS Z9, Z8, Z7
 	ADDQ        R9, R10
 	SUBQ        $0x04, R11
-	JMP         rows184
+	JMP         rows195
 
-next185:
-rows186:
+next196:
+rows197:
 	CMPQ        R11, $0x01
-	JL          next187
+	JL          next198
 	VMOVUPS     (BX)(R10*1), Z8
 	VMOVUPS     (DX)(R10*1), Z9
 	VSUBPS      (SI)(R8*1), Z8, Z8
@@ -8480,9 +8857,9 @@ rows186:
 	VFMADD231PS Z9, Z8, Z1
 	ADDQ        R9, R10
 	SUBQ        $0x01, R11
-	JMP         rows186
+	JMP         rows197
 
-next187:
+next198:
 	VADDPS  Z2, Z0, Z0
 	VADDPS  Z6, Z4, Z4
 	VADDPS  Z4, Z0, Z0
@@ -8493,11 +8870,11 @@ next187:
 	VMOVUPS Z1, (CX)(R8*1)
 	ADDQ    $0x00000040, R8
 	SUBQ    $0x00000010, DI
-	JMP     columns182
+	JMP     columns193
 
-next183:
+next194:
 	TESTQ  DI, DI
-	JZ     done171
+	JZ     done182
 	MOVL   $0x00000001, R10
 	SHLXL  DI, R10, R10
 	DECL   R10
@@ -8513,9 +8890,9 @@ next183:
 	MOVQ   R8, DI
 	MOVQ   count+120(FP), R10
 
-rows188:
+rows199:
 	CMPQ        R10, $0x04
-	JL          next189
+	JL          next200
 	VMOVUPS.Z   (BX)(DI*1), K1, Z8
 	VMOVUPS.Z   (DX)(DI*1), K1, Z9
 	VMOVUPS.Z   (SI)(R8*1), K1, Z10
@@ -8545,12 +8922,12 @@ rows188:
 	VFMADD231PS Z9, Z8, Z7
 	ADDQ        R9, DI
 	SUBQ        $0x04, R10
-	JMP         rows188
+	JMP         rows199
 
-next189:
-rows190:
+next200:
+rows201:
 	CMPQ        R10, $0x01
-	JL          next191
+	JL          next202
 	VMOVUPS.Z   (BX)(DI*1), K1, Z8
 	VMOVUPS.Z   (DX)(DI*1), K1, Z9
 	VMOVUPS.Z   (SI)(R8*1), K1, Z10
@@ -8559,9 +8936,9 @@ rows190:
 	VFMADD231PS Z9, Z8, Z1
 	ADDQ        R9, DI
 	SUBQ        $0x01, R10
-	JMP         rows190
+	JMP         rows201
 
-next191:
+next202:
 	VADDPS  Z2, Z0, Z0
 	VADDPS  Z6, Z4, Z4
 	VADDPS  Z4, Z0, Z0
@@ -8571,7 +8948,7 @@ next191:
 	VADDPS  Z5, Z1, Z1
 	VMOVUPS Z1, K1, (CX)(R8*1)
 
-done171:
+done182:
 	VZEROUPPER
 	RET
 
@@ -8605,9 +8982,9 @@ TEXT ·gradientSumsSiLUAVX512(SB), NOSPLIT, $0-208
 	VBROADCASTSS point3f000000<>+0(SB), Z11
 	VBROADCASTSS point3f800000<>+0(SB), Z12
 
-columns193:
+columns204:
 	CMPQ   R10, $0x00000040
-	JL     next194
+	JL     next205
 	VXORPS Z13, Z13, Z13
 	VXORPS Z14, Z14, Z14
 	VXORPS Z15, Z15, Z15
@@ -8619,9 +8996,9 @@ columns193:
 	MOVQ   R11, R13
 	MOVQ   count+192(FP), R14
 
-rows195:
+rows206:
 	CMPQ         R14, $0x01
-	JL           next196
+	JL           next207
 	VMOVUPS      (SI)(R13*1), Z21
 	VSUBPS       (DI)(R11*1), Z21, Z21
 	VMOVUPS      (R8)(R11*1), Z22
@@ -8756,9 +9133,9 @@ rows195:
 	VFMADD231PS  Z25, Z21, Z20
 	ADDQ         R12, R13
 	SUBQ         $0x01, R14
-	JMP          rows195
+	JMP          rows206
 
-next196:
+next207:
 	VMOVUPS Z13, (AX)(R11*1)
 	VMOVUPS Z15, 64(AX)(R11*1)
 	VMOVUPS Z17, 128(AX)(R11*1)
@@ -8769,12 +9146,12 @@ next196:
 	VMOVUPS Z20, 192(CX)(R11*1)
 	ADDQ    $0x00000100, R11
 	SUBQ    $0x00000040, R10
-	JMP     columns193
+	JMP     columns204
 
-next194:
-columns197:
+next205:
+columns208:
 	CMPQ   R10, $0x00000020
-	JL     next198
+	JL     next209
 	VXORPS Z13, Z13, Z13
 	VXORPS Z14, Z14, Z14
 	VXORPS Z15, Z15, Z15
@@ -8786,9 +9163,9 @@ columns197:
 	MOVQ   R11, R13
 	MOVQ   count+192(FP), R14
 
-rows199:
+rows210:
 	CMPQ         R14, $0x02
-	JL           next200
+	JL           next211
 	VMOVUPS      (SI)(R13*1), Z21
 	VSUBPS       (DI)(R11*1), Z21, Z21
 	VMOVUPS      (R8)(R11*1), Z22
@@ -8924,12 +9301,12 @@ rows199:
 	VFMADD231PS  Z25, Z21, Z20
 	ADDQ         R12, R13
 	SUBQ         $0x02, R14
-	JMP          rows199
+	JMP          rows210
 
-next200:
-rows201:
+next211:
+rows212:
 	CMPQ         R14, $0x01
-	JL           next202
+	JL           next213
 	VMOVUPS      (SI)(R13*1), Z21
 	VSUBPS       (DI)(R11*1), Z21, Z21
 	VMOVUPS      (R8)(R11*1), Z22
@@ -8998,9 +9375,9 @@ rows201:
 	VFMADD231PS  Z25, Z21, Z16
 	ADDQ         R12, R13
 	SUBQ         $0x01, R14
-	JMP          rows201
+	JMP          rows212
 
-next202:
+next213:
 	VADDPS  Z17, Z13, Z13
 	VMOVUPS Z13, (AX)(R11*1)
 	VADDPS  Z19, Z15, Z15
@@ -9011,12 +9388,12 @@ next202:
 	VMOVUPS Z16, 64(CX)(R11*1)
 	ADDQ    $0x00000080, R11
 	SUBQ    $0x00000020, R10
-	JMP     columns197
+	JMP     columns208
 
-next198:
-columns203:
+next209:
+columns214:
 	CMPQ   R10, $0x00000010
-	JL     next204
+	JL     next215
 	VXORPS Z13, Z13, Z13
 	VXORPS Z14, Z14, Z14
 	VXORPS Z15, Z15, Z15
@@ -9028,9 +9405,9 @@ columns203:
 	MOVQ   R11, R13
 	MOVQ   count+192(FP), R14
 
-rows205:
+rows216:
 	CMPQ         R14, $0x04
-	JL           next206
+	JL           next217
 	VMOVUPS      (SI)(R13*1), Z21
 	VSUBPS       (DI)(R11*1), Z21, Z21
 	VMOVUPS      (R8)(R11*1), Z22
@@ -9168,12 +9545,12 @@ rows205:
 	VFMADD231PS  Z25, Z21, Z20
 	ADDQ         R12, R13
 	SUBQ         $0x04, R14
-	JMP          rows205
+	JMP          rows216
 
-next206:
-rows207:
+next217:
+rows218:
 	CMPQ         R14, $0x01
-	JL           next208
+	JL           next219
 	VMOVUPS      (SI)(R13*1), Z21
 	VSUBPS       (DI)(R11*1), Z21, Z21
 	VMOVUPS      (R8)(R11*1), Z22
@@ -9209,9 +9586,9 @@ rows207:
 	VFMADD231PS  Z25, Z21, Z14
 	ADDQ         R12, R13
 	SUBQ         $0x01, R14
-	JMP          rows207
+	JMP          rows218
 
-next208:
+next219:
 	VADDPS  Z15, Z13, Z13
 	VADDPS  Z19, Z17, Z17
 	VADDPS  Z17, Z13, Z13
@@ -9222,11 +9599,11 @@ next208:
 	VMOVUPS Z14, (CX)(R11*1)
 	ADDQ    $0x00000040, R11
 	SUBQ    $0x00000010, R10
-	JMP     columns203
+	JMP     columns214
 
-next204:
+next215:
 	TESTQ  R10, R10
-	JZ     done192
+	JZ     done203
 	MOVL   $0x00000001, R13
 	SHLXL  R10, R13, R13
 	DECL   R13
@@ -9242,9 +9619,9 @@ next204:
 	MOVQ   R11, R10
 	MOVQ   count+192(FP), R13
 
-rows209:
+rows220:
 	CMPQ         R13, $0x04
-	JL           next210
+	JL           next221
 	VMOVUPS.Z    (SI)(R10*1), K1, Z21
 	VMOVUPS.Z    (DI)(R11*1), K1, Z22
 	VSUBPS       Z22, Z21, Z21
@@ -9398,12 +9775,12 @@ rows209:
 	VFMADD231PS  Z25, Z21, Z20
 	ADDQ         R12, R10
 	SUBQ         $0x04, R13
-	JMP          rows209
+	JMP          rows220
 
-next210:
-rows211:
+next221:
+rows222:
 	CMPQ         R13, $0x01
-	JL           next212
+	JL           next223
 	VMOVUPS.Z    (SI)(R10*1), K1, Z21
 	VMOVUPS.Z    (DI)(R11*1), K1, Z22
 	VSUBPS       Z22, Z21, Z21
@@ -9443,9 +9820,9 @@ rows211:
 	VFMADD231PS  Z25, Z21, Z14
 	ADDQ         R12, R10
 	SUBQ         $0x01, R13
-	JMP          rows211
+	JMP          rows222
 
-next212:
+next223:
 	VADDPS  Z15, Z13, Z13
 	VADDPS  Z19, Z17, Z17
 	VADDPS  Z17, Z13, Z13
@@ -9455,7 +9832,7 @@ next212:
 	VADDPS  Z18, Z14, Z14
 	VMOVUPS Z14, K1, (CX)(R11*1)
 
-done192:
+done203:
 	VZEROUPPER
 	RET
 
@@ -9475,9 +9852,9 @@ TEXT ·scaleShiftGradAVX512(SB), NOSPLIT, $0-160
 	XORQ         R9, R9
 	VBROADCASTSS point3f800000<>+0(SB), Z0
 
-columns214:
+columns225:
 	CMPQ   R8, $0x00000040
-	JL     next215
+	JL     next226
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
@@ -9489,9 +9866,9 @@ columns214:
 	MOVQ   R9, R11
 	MOVQ   count+144(FP), R12
 
-rows216:
+rows227:
 	CMPQ        R12, $0x01
-	JL          next217
+	JL          next228
 	VMOVUPS     (SI)(R11*1), Z9
 	VMOVUPS     (BX)(R11*1), Z10
 	VFMADD231PS Z10, Z9, Z1
@@ -9526,9 +9903,9 @@ rows216:
 	VMOVUPS     Z9, 192(DX)(R11*1)
 	ADDQ        R10, R11
 	SUBQ        $0x01, R12
-	JMP         rows216
+	JMP         rows227
 
-next217:
+next228:
 	VMOVUPS Z1, (AX)(R9*1)
 	VMOVUPS Z3, 64(AX)(R9*1)
 	VMOVUPS Z5, 128(AX)(R9*1)
@@ -9539,12 +9916,12 @@ next217:
 	VMOVUPS Z8, 192(CX)(R9*1)
 	ADDQ    $0x00000100, R9
 	SUBQ    $0x00000040, R8
-	JMP     columns214
+	JMP     columns225
 
-next215:
-columns218:
+next226:
+columns229:
 	CMPQ   R8, $0x00000020
-	JL     next219
+	JL     next230
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
@@ -9556,9 +9933,9 @@ columns218:
 	MOVQ   R9, R11
 	MOVQ   count+144(FP), R12
 
-rows220:
+rows231:
 	CMPQ        R12, $0x02
-	JL          next221
+	JL          next232
 	VMOVUPS     (SI)(R11*1), Z9
 	VMOVUPS     (BX)(R11*1), Z10
 	VFMADD231PS Z10, Z9, Z1
@@ -9594,12 +9971,12 @@ rows220:
 	VMOVUPS     Z9, 64(DX)(R11*1)
 	ADDQ        R10, R11
 	SUBQ        $0x02, R12
-	JMP         rows220
+	JMP         rows231
 
-next221:
-rows222:
+next232:
+rows233:
 	CMPQ        R12, $0x01
-	JL          next223
+	JL          next234
 	VMOVUPS     (SI)(R11*1), Z9
 	VMOVUPS     (BX)(R11*1), Z10
 	VFMADD231PS Z10, Z9, Z1
@@ -9618,9 +9995,9 @@ rows222:
 	VMOVUPS     Z9, 64(DX)(R11*1)
 	ADDQ        R10, R11
 	SUBQ        $0x01, R12
-	JMP         rows222
+	JMP         rows233
 
-next223:
+next234:
 	VADDPS  Z5, Z1, Z1
 	VMOVUPS Z1, (AX)(R9*1)
 	VADDPS  Z7, Z3, Z3
@@ -9631,12 +10008,12 @@ next223:
 	VMOVUPS Z4, 64(CX)(R9*1)
 	ADDQ    $0x00000080, R9
 	SUBQ    $0x00000020, R8
-	JMP     columns218
+	JMP     columns229
 
-next219:
-columns224:
+next230:
+columns235:
 	CMPQ   R8, $0x00000010
-	JL     next225
+	JL     next236
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
@@ -9648,9 +10025,9 @@ columns224:
 	MOVQ   R9, R11
 	MOVQ   count+144(FP), R12
 
-rows226:
+rows237:
 	CMPQ        R12, $0x04
-	JL          next227
+	JL          next238
 	VMOVUPS     (SI)(R11*1), Z9
 	VMOVUPS     (BX)(R11*1), Z10
 	VFMADD231PS Z10, Z9, Z1
@@ -9688,12 +10065,12 @@ rows226:
 	VMOVUPS     Z9, (DX)(R11*1)
 	ADDQ        R10, R11
 	SUBQ        $0x04, R12
-	JMP         rows226
+	JMP         rows237
 
-next227:
-rows228:
+next238:
+rows239:
 	CMPQ        R12, $0x01
-	JL          next229
+	JL          next240
 	VMOVUPS     (SI)(R11*1), Z9
 	VMOVUPS     (BX)(R11*1), Z10
 	VFMADD231PS Z10, Z9, Z1
@@ -9704,9 +10081,9 @@ rows228:
 	VMOVUPS     Z9, (DX)(R11*1)
 	ADDQ        R10, R11
 	SUBQ        $0x01, R12
-	JMP         rows228
+	JMP         rows239
 
-next229:
+next240:
 	VADDPS  Z3, Z1, Z1
 	VADDPS  Z7, Z5, Z5
 	VADDPS  Z5, Z1, Z1
@@ -9717,11 +10094,11 @@ next229:
 	VMOVUPS Z2, (CX)(R9*1)
 	ADDQ    $0x00000040, R9
 	SUBQ    $0x00000010, R8
-	JMP     columns224
+	JMP     columns235
 
-next225:
+next236:
 	TESTQ  R8, R8
-	JZ     done213
+	JZ     done224
 	MOVL   $0x00000001, R11
 	SHLXL  R8, R11, R11
 	DECL   R11
@@ -9737,9 +10114,9 @@ next225:
 	MOVQ   R9, R8
 	MOVQ   count+144(FP), R11
 
-rows230:
+rows241:
 	CMPQ        R11, $0x04
-	JL          next231
+	JL          next242
 	VMOVUPS.Z   (SI)(R8*1), K1, Z9
 	VMOVUPS.Z   (BX)(R8*1), K1, Z10
 	VFMADD231PS Z10, Z9, Z1
@@ -9777,12 +10154,12 @@ rows230:
 	VMOVUPS     Z9, K1, (DX)(R8*1)
 	ADDQ        R10, R8
 	SUBQ        $0x04, R11
-	JMP         rows230
+	JMP         rows241
 
-next231:
-rows232:
+next242:
+rows243:
 	CMPQ        R11, $0x01
-	JL          next233
+	JL          next244
 	VMOVUPS.Z   (SI)(R8*1), K1, Z9
 	VMOVUPS.Z   (BX)(R8*1), K1, Z10
 	VFMADD231PS Z10, Z9, Z1
@@ -9793,9 +10170,9 @@ rows232:
 	VMOVUPS     Z9, K1, (DX)(R8*1)
 	ADDQ        R10, R8
 	SUBQ        $0x01, R11
-	JMP         rows232
+	JMP         rows243
 
-next233:
+next244:
 	VADDPS  Z3, Z1, Z1
 	VADDPS  Z7, Z5, Z5
 	VADDPS  Z5, Z1, Z1
@@ -9805,7 +10182,7 @@ next233:
 	VADDPS  Z6, Z2, Z2
 	VMOVUPS Z2, K1, (CX)(R9*1)
 
-done213:
+done224:
 	VZEROUPPER
 	RET
 
@@ -9823,9 +10200,9 @@ TEXT ·gateGradAVX512(SB), NOSPLIT, $0-136
 	SHLQ $0x02, R9
 	XORQ R8, R8
 
-columns235:
+columns246:
 	CMPQ   DI, $0x00000040
-	JL     next236
+	JL     next247
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -9833,9 +10210,9 @@ columns235:
 	MOVQ   R8, R10
 	MOVQ   count+120(FP), R11
 
-rows237:
+rows248:
 	CMPQ        R11, $0x01
-	JL          next238
+	JL          next249
 	VMOVUPS     (BX)(R10*1), Z4
 	VMOVUPS     (DX)(R10*1), Z5
 	VFMADD231PS Z5, Z4, Z0
@@ -9858,21 +10235,21 @@ rows237:
 	VMOVUPS     Z5, 192(CX)(R10*1)
 	ADDQ        R9, R10
 	SUBQ        $0x01, R11
-	JMP         rows237
+	JMP         rows248
 
-next238:
+next249:
 	VMOVUPS Z0, (AX)(R8*1)
 	VMOVUPS Z1, 64(AX)(R8*1)
 	VMOVUPS Z2, 128(AX)(R8*1)
 	VMOVUPS Z3, 192(AX)(R8*1)
 	ADDQ    $0x00000100, R8
 	SUBQ    $0x00000040, DI
-	JMP     columns235
+	JMP     columns246
 
-next236:
-columns239:
+next247:
+columns250:
 	CMPQ   DI, $0x00000020
-	JL     next240
+	JL     next251
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -9880,9 +10257,9 @@ columns239:
 	MOVQ   R8, R10
 	MOVQ   count+120(FP), R11
 
-rows241:
+rows252:
 	CMPQ        R11, $0x02
-	JL          next242
+	JL          next253
 	VMOVUPS     (BX)(R10*1), Z4
 	VMOVUPS     (DX)(R10*1), Z5
 	VFMADD231PS Z5, Z4, Z0
@@ -9906,12 +10283,12 @@ rows241:
 	VMOVUPS     Z5, 64(CX)(R10*1)
 	ADDQ        R9, R10
 	SUBQ        $0x02, R11
-	JMP         rows241
+	JMP         rows252
 
-next242:
-rows243:
+next253:
+rows254:
 	CMPQ        R11, $0x01
-	JL          next244
+	JL          next255
 	VMOVUPS     (BX)(R10*1), Z4
 	VMOVUPS     (DX)(R10*1), Z5
 	VFMADD231PS Z5, Z4, Z0
@@ -9924,21 +10301,21 @@ rows243:
 	VMOVUPS     Z5, 64(CX)(R10*1)
 	ADDQ        R9, R10
 	SUBQ        $0x01, R11
-	JMP         rows243
+	JMP         rows254
 
-next244:
+next255:
 	VADDPS  Z2, Z0, Z0
 	VMOVUPS Z0, (AX)(R8*1)
 	VADDPS  Z3, Z1, Z1
 	VMOVUPS Z1, 64(AX)(R8*1)
 	ADDQ    $0x00000080, R8
 	SUBQ    $0x00000020, DI
-	JMP     columns239
+	JMP     columns250
 
-next240:
-columns245:
+next251:
+columns256:
 	CMPQ   DI, $0x00000010
-	JL     next246
+	JL     next257
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -9946,9 +10323,9 @@ columns245:
 	MOVQ   R8, R10
 	MOVQ   count+120(FP), R11
 
-rows247:
+rows258:
 	CMPQ        R11, $0x04
-	JL          next248
+	JL          next259
 	VMOVUPS     (BX)(R10*1), Z4
 	VMOVUPS     (DX)(R10*1), Z5
 	VFMADD231PS Z5, Z4, Z0
@@ -9974,12 +10351,12 @@ rows247:
 	VMOVUPS     Z5, (CX)(R10*1)
 	ADDQ        R9, R10
 	SUBQ        $0x04, R11
-	JMP         rows247
+	JMP         rows258
 
-next248:
-rows249:
+next259:
+rows260:
 	CMPQ        R11, $0x01
-	JL          next250
+	JL          next261
 	VMOVUPS     (BX)(R10*1), Z4
 	VMOVUPS     (DX)(R10*1), Z5
 	VFMADD231PS Z5, Z4, Z0
@@ -9987,20 +10364,20 @@ rows249:
 	VMOVUPS     Z5, (CX)(R10*1)
 	ADDQ        R9, R10
 	SUBQ        $0x01, R11
-	JMP         rows249
+	JMP         rows260
 
-next250:
+next261:
 	VADDPS  Z1, Z0, Z0
 	VADDPS  Z3, Z2, Z2
 	VADDPS  Z2, Z0, Z0
 	VMOVUPS Z0, (AX)(R8*1)
 	ADDQ    $0x00000040, R8
 	SUBQ    $0x00000010, DI
-	JMP     columns245
+	JMP     columns256
 
-next246:
+next257:
 	TESTQ  DI, DI
-	JZ     done234
+	JZ     done245
 	MOVL   $0x00000001, R10
 	SHLXL  DI, R10, R10
 	DECL   R10
@@ -10012,9 +10389,9 @@ next246:
 	MOVQ   R8, DI
 	MOVQ   count+120(FP), R10
 
-rows251:
+rows262:
 	CMPQ        R10, $0x04
-	JL          next252
+	JL          next263
 	VMOVUPS.Z   (BX)(DI*1), K1, Z4
 	VMOVUPS.Z   (DX)(DI*1), K1, Z5
 	VFMADD231PS Z5, Z4, Z0
@@ -10044,12 +10421,12 @@ rows251:
 	VMOVUPS     Z5, K1, (CX)(DI*1)
 	ADDQ        R9, DI
 	SUBQ        $0x04, R10
-	JMP         rows251
+	JMP         rows262
 
-next252:
-rows253:
+next263:
+rows264:
 	CMPQ        R10, $0x01
-	JL          next254
+	JL          next265
 	VMOVUPS.Z   (BX)(DI*1), K1, Z4
 	VMOVUPS.Z   (DX)(DI*1), K1, Z5
 	VFMADD231PS Z5, Z4, Z0
@@ -10058,15 +10435,15 @@ rows253:
 	VMOVUPS     Z5, K1, (CX)(DI*1)
 	ADDQ        R9, DI
 	SUBQ        $0x01, R10
-	JMP         rows253
+	JMP         rows264
 
-next254:
+next265:
 	VADDPS  Z1, Z0, Z0
 	VADDPS  Z3, Z2, Z2
 	VADDPS  Z2, Z0, Z0
 	VMOVUPS Z0, K1, (AX)(R8*1)
 
-done234:
+done245:
 	VZEROUPPER
 	RET
 

@@ -134,6 +134,11 @@ func layerNormGradAVX2(dx []float32, dy []float32, x []float32, mean []float32, 
 //go:noescape
 func softmaxColumnsAVX2(s []float32, lse []float32, m int, c float32)
 
+// softmaxBlockAVX2 is, for each of len(top) columns of m numbers, old = top, top = max(old, s), s = exp(c·(s - top)), factor = exp(c·(old - top)), total = total·factor + Σ s.
+//
+//go:noescape
+func softmaxBlockAVX2(s []float32, top []float32, total []float32, factor []float32, m int, c float32)
+
 // dotRowsAVX2 is dst = Σ a·b for each of len(dst) rows of d numbers, which start ld apart.
 //
 //go:noescape
@@ -333,6 +338,11 @@ func layerNormGradAVX512(dx []float32, dy []float32, x []float32, mean []float32
 //
 //go:noescape
 func softmaxColumnsAVX512(s []float32, lse []float32, m int, c float32)
+
+// softmaxBlockAVX512 is, for each of len(top) columns of m numbers, old = top, top = max(old, s), s = exp(c·(s - top)), factor = exp(c·(old - top)), total = total·factor + Σ s.
+//
+//go:noescape
+func softmaxBlockAVX512(s []float32, top []float32, total []float32, factor []float32, m int, c float32)
 
 // dotRowsAVX512 is dst = Σ a·b for each of len(dst) rows of d numbers, which start ld apart.
 //

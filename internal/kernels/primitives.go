@@ -31,8 +31,9 @@ type primitives struct {
 	layerNorm     func(y, mean, rstd, x []float32, d int, eps float32)
 	layerNormGrad func(dx, dy, x, mean, rstd []float32, d int)
 
-	softmaxColumns func(s, lse []float32, m int, c float32) // m rows of len(lse): lse = log Σ exp(c·s), s = exp(c·s - lse)
-	dotRows        func(dst, a, b []float32, d, ld int)     // len(dst) rows of d numbers that start ld apart
+	softmaxColumns func(s, lse []float32, m int, c float32)                // m rows of len(lse): lse = log Σ exp(c·s), s = exp(c·s - lse)
+	softmaxBlock   func(s, top, total, factor []float32, m int, c float32) // m rows of len(top): see plainSoftmaxBlock
+	dotRows        func(dst, a, b []float32, d, ld int)                    // len(dst) rows of d numbers that start ld apart
 
 	// count rows of as many numbers as the slices of one row (mean, scale, …) have.
 	normalise, normaliseSiLU func(y, x, mean, scale, shift []float32, count int)

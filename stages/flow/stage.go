@@ -22,7 +22,7 @@ import (
 // behind the latents is there for preview pictures only.
 func Kind(open engine.Open) pipeline.Kind {
 	return pipeline.Kind{
-		Name: "flow", Version: 1,
+		Name: "flow", Version: 2,
 		Inputs: []pipeline.Port{
 			{Name: "encode", Artifact: latent.Kind},
 			{Name: "autoencoder", Artifact: autoencoder.Output, Via: "encode"},

@@ -16,6 +16,8 @@ import (
 	"lfm/internal/engine/enginetest"
 	"lfm/internal/ops"
 	"lfm/internal/ops/optest"
+	"lfm/internal/optim"
+	"lfm/stages/flow"
 )
 
 // scalars are those of an AdamW step at a rate, with everything switched on.
@@ -497,6 +499,39 @@ func TestProfile(t *testing.T) {
 	}
 	if total != len(calls) {
 		t.Errorf("the tally has %d calls, want %d", total, len(calls))
+	}
+}
+
+// TestMemoryIsLinear: sixteen times the tokens need at most sixteen times the memory, to train
+// and to evaluate: nobody keeps a score for each pair of them.
+func TestMemoryIsLinear(t *testing.T) {
+	b := backend(t, 2)
+	memory := func(tokens int) (training, evaluation int64) {
+		arch := flow.Arch{Tokens: tokens, Channels: 4, Width: 16, Depth: 1, Heads: 2, Classes: 2, ContextTokens: 2}
+		m, err := flow.NewTraining(arch, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		need := func(wanted gorgonia.Nodes, updates []ops.Update) int64 {
+			plan, err := engine.Compile(m.Graph, wanted, updates)
+			if err != nil {
+				t.Fatal(err)
+			}
+			machine, err := b.Open(plan, engine.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer machine.Close()
+			return machine.Memory()
+		}
+		params := m.Params.Nodes()
+		return need(gorgonia.Nodes{m.Loss}, optim.Updates(params, m.Grads, true)), need(gorgonia.Nodes{m.Velocity}, optim.Frozen(params))
+	}
+	training, evaluation := memory(64)
+	longTraining, longEvaluation := memory(1024)
+	pairs := int64(4 * 1024 * 1024) // bytes of the scores of one head
+	if longTraining > 16*training || longEvaluation > 16*evaluation || longEvaluation > pairs {
+		t.Errorf("64 tokens: %d bytes to train, %d to evaluate; 1024 tokens: %d and %d", training, evaluation, longTraining, longEvaluation)
 	}
 }
 

@@ -19,6 +19,7 @@ func main() {
 		w.layerNorm()
 		w.layerNormGrad()
 		w.softmaxColumns()
+		w.softmaxBlock()
 		w.dotRows()
 		w.channelFunctions()
 		w.columnFunctions()
