@@ -9,6 +9,7 @@ import (
 	"lfm/internal/engine/cpu"
 	"lfm/pipeline"
 	"lfm/stages/autoencoder"
+	"lfm/stages/classifier"
 	"lfm/stages/decode"
 	"lfm/stages/encode"
 	"lfm/stages/flow"
@@ -22,6 +23,7 @@ func kinds() pipeline.Kinds {
 			encode.Kind(openBackend),
 			flow.Kind(openBackend),
 			decode.Kind(openBackend),
+			classifier.Kind(openBackend),
 		},
 		Source: pipeline.SourceKind{
 			Version: 1,

@@ -46,6 +46,7 @@ var mayImport = map[string][]string{
 	"crossattn":            with(gorgoniaModules, "internal/nn", "internal/ops"),
 	"internal/train":       with(gorgoniaModules, "internal/engine", "internal/ops", "internal/optim", "internal/checkpoint", "internal/panics", "internal/rng", "internal/nn"),
 	"stages/autoencoder":   with(gorgoniaModules, with(stageBase, "internal/nn", "internal/train", "internal/optim", "internal/dataset")...),
+	"stages/classifier":    with(gorgoniaModules, with(stageBase, "internal/nn", "internal/train", "internal/optim", "internal/dataset")...),
 	"stages/encode":        with(gorgoniaModules, with(stageBase, "stages/autoencoder", "internal/dataset", "internal/latent")...),
 	"stages/flow": with(gorgoniaModules, with(stageBase, "stages/autoencoder", "crossattn", "internal/nn", "internal/train",
 		"internal/optim", "internal/path", "internal/ode", "internal/latent")...),

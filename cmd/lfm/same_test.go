@@ -139,6 +139,7 @@ func TestKeyReasons(t *testing.T) {
 		"encode":      {"batch"},
 		"flow":        {"previews", "checkpoint_every"},
 		"decode":      {"batch"},
+		"classifier":  {"checkpoint_every"},
 	}
 	got := map[string][]string{}
 	note := func(kind string, config any) {

@@ -25,6 +25,7 @@ var replaces = map[ops.Kind][][]int{ // by result: operands
 	"squared-error-grad":  {{1, 2}},
 	"absolute-error-grad": {{1, 2}},
 	"kl-grad":             {{1}, {2}},
+	"cross-entropy-grad":  {{1}},
 	"reparameterize-grad": {{0}},
 }
 

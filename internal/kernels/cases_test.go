@@ -293,6 +293,28 @@ func layoutCases() (all []kernelCase) {
 				items: EmbeddingGradItems(s), scratch: EmbeddingGradScratch(s),
 				run: func(o, in [][]float32, w []float32, i, j int) { EmbeddingGrad(o[0], in[0], in[1], s, w, i, j) }})
 	}
+	for _, s := range []ClassShape{{1, 1}, {33, 2}, {64, 10}, {5, 1000}} {
+		labels := func(at int) func(int, []float64) {
+			return func(i int, v []float64) {
+				if i == at {
+					for j := range v {
+						v[j] = float64((j*j + 3*j) % s.K)
+					}
+				}
+			}
+		}
+		all = append(all,
+			kernelCase{name: fmt.Sprintf("CrossEntropy%+v", s), in: []int{s.N * s.K, s.N}, out: []int{s.N}, make: labels(1),
+				want:  func(o, in [][]float64) { ref.CrossEntropy(o[0], in[0], in[1], s.N, s.K) },
+				items: CrossEntropyItems(s),
+				run:   func(o, in [][]float32, _ []float32, i, j int) { CrossEntropy(o[0], in[0], in[1], s, i, j) }},
+			kernelCase{name: fmt.Sprintf("CrossEntropyGrad%+v", s), in: []int{s.N, s.N * s.K, s.N}, out: []int{s.N * s.K}, make: labels(2),
+				want:  func(o, in [][]float64) { ref.CrossEntropyGrad(o[0], in[0], in[1], in[2], s.N, s.K) },
+				items: CrossEntropyGradItems(s),
+				run: func(o, in [][]float32, _ []float32, i, j int) {
+					CrossEntropyGrad(o[0], in[0], in[1], in[2], s, i, j)
+				}})
+	}
 	for _, s := range []TimeShape{{1, 2}, {5, 256}} {
 		all = append(all, kernelCase{name: fmt.Sprintf("TimeEmbedding%+v", s), in: []int{s.N}, out: []int{s.N * s.Dim},
 			want:  func(o, in [][]float64) { ref.TimeEmbedding(o[0], in[0], s.N, s.Dim) },

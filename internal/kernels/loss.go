@@ -119,6 +119,35 @@ func KLGrad(dmean, dlogvar, de, mean, logvar []float32, s SampleShape, i0, i1 in
 	})
 }
 
+// ClassShape is that of N samples with a number for each of K classes.
+type ClassShape struct{ N, K int }
+
+// CrossEntropyItems counts samples.
+func CrossEntropyItems(s ClassShape) int { return s.N }
+
+// CrossEntropy is e[n] = log Σ_k exp(x[n,k]) - x[n,labels[n]]: ref.CrossEntropy. x is (N, K),
+// labels (N) are whole numbers below K, e is (N).
+func CrossEntropy(e, x, labels []float32, s ClassShape, i0, i1 int) {
+	needClasses("cross-entropy", e, x, labels, s)
+	ref.CrossEntropy(e[i0:i1], x[i0*s.K:i1*s.K], labels[i0:i1], i1-i0, s.K)
+}
+
+// CrossEntropyGradItems counts samples.
+func CrossEntropyGradItems(s ClassShape) int { return s.N }
+
+// CrossEntropyGrad is dx[n,k] = de[n]·(softmax(x[n])[k] - [k = labels[n]]). dx may be x.
+func CrossEntropyGrad(dx, de, x, labels []float32, s ClassShape, i0, i1 int) {
+	needClasses("cross-entropy-grad", de, x, labels, s)
+	need("cross-entropy-grad", "dx", len(dx), s.N*s.K)
+	ref.CrossEntropyGrad(dx[i0*s.K:i1*s.K], de[i0:i1], x[i0*s.K:i1*s.K], labels[i0:i1], i1-i0, s.K)
+}
+
+func needClasses(kernel string, e, x, labels []float32, s ClassShape) {
+	need(kernel, "e", len(e), s.N)
+	need(kernel, "x", len(x), s.N*s.K)
+	need(kernel, "labels", len(labels), s.N)
+}
+
 func needTwo(kernel string, e, a, b []float32, s SampleShape) {
 	need(kernel, "e", len(e), s.N)
 	need(kernel, "a", len(a), s.N*s.M)

@@ -135,6 +135,59 @@ func klGrad[F ref.Float](_ *KLGradOp, dst, src [][]F, in []tensor.Shape) {
 	ref.KLGrad(dst[0], dst[1], src[0], src[1], src[2], in[1][0], product(in[1][1:]))
 }
 
+// CrossEntropyOp is minus the logarithm of the probability that the softmax of x gives to the
+// label: x (N, K), labels (N), e (N).
+type CrossEntropyOp struct{ base }
+
+// CrossEntropy is log Σ exp(x[n]) - x[n, labels[n]] of each sample (N), for x (N, K) and labels
+// (N), whole numbers in float32 below K. It is not differentiated by the labels.
+func CrossEntropy(x, labels *gorgonia.Node) *gorgonia.Node {
+	return apply(&CrossEntropyOp{}, x, labels)
+}
+
+func (o *CrossEntropyOp) Kind() Kind { return "cross-entropy" }
+
+func (o *CrossEntropyOp) Results(in []tensor.Shape) []tensor.Shape {
+	wants(o, in, 2, 2)
+	wantsRank(o, "x", in[0], 2, 2)
+	wantsShape(o, "labels", in[1], in[0][0])
+	return []tensor.Shape{{in[0][0]}}
+}
+
+// DiffWRT: labels are no numbers to differentiate by.
+func (o *CrossEntropyOp) DiffWRT(int) []bool { return []bool{true, false} }
+
+func (o *CrossEntropyOp) SymDiff(in gorgonia.Nodes, _, de *gorgonia.Node) (gorgonia.Nodes, error) {
+	return gorgonia.Nodes{apply(&CrossEntropyGradOp{}, de, in[0], in[1]), nil}, nil
+}
+
+func (o *CrossEntropyOp) Reference() Reference { return define(o, crossEntropy, crossEntropy) }
+
+func crossEntropy[F ref.Float](_ *CrossEntropyOp, dst, src [][]F, in []tensor.Shape) {
+	ref.CrossEntropy(dst[0], src[0], src[1], in[0][0], in[0][1])
+}
+
+// CrossEntropyGradOp reads de (N), x (N, K) and labels (N), and gives dx.
+type CrossEntropyGradOp struct{ base }
+
+func (o *CrossEntropyGradOp) Kind() Kind { return "cross-entropy-grad" }
+
+func (o *CrossEntropyGradOp) Results(in []tensor.Shape) []tensor.Shape {
+	wants(o, in, 3, 3)
+	wantsRank(o, "x", in[1], 2, 2)
+	wantsShape(o, "de", in[0], in[1][0])
+	wantsShape(o, "labels", in[2], in[1][0])
+	return []tensor.Shape{in[1].Clone()}
+}
+
+func (o *CrossEntropyGradOp) Reference() Reference {
+	return define(o, crossEntropyGrad, crossEntropyGrad)
+}
+
+func crossEntropyGrad[F ref.Float](_ *CrossEntropyGradOp, dst, src [][]F, in []tensor.Shape) {
+	ref.CrossEntropyGrad(dst[0], src[0], src[1], src[2], in[1][0], in[1][1])
+}
+
 // MeanOp is the mean of x (N, ...), a scalar. Samples are summed by the rule of 16.
 type MeanOp struct{ base }
 

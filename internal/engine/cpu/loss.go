@@ -1,6 +1,10 @@
 package cpu
 
-import "lfm/internal/kernels"
+import (
+	"gorgonia.org/tensor"
+
+	"lfm/internal/kernels"
+)
 
 // reparameterizeGrad runs in pieces of a block, as a point-wise step does.
 func reparameterizeGrad(c *call) {
@@ -48,6 +52,20 @@ func klGrad(c *call) {
 		kernels.KLGrad(dmean, dlogvar, de, mean, logvar, s, i0, i1)
 	})
 }
+
+func crossEntropy(c *call) {
+	e, x, labels, s := c.out[0].data, c.in[0].data, c.in[1].data, classShape(c.in[0].shape)
+	c.loop(kernels.CrossEntropyItems(s), 0, func(_ []float32, i0, i1 int) { kernels.CrossEntropy(e, x, labels, s, i0, i1) })
+}
+
+func crossEntropyGrad(c *call) {
+	dx, de, x, labels, s := c.out[0].data, c.in[0].data, c.in[1].data, c.in[2].data, classShape(c.in[1].shape)
+	c.loop(kernels.CrossEntropyGradItems(s), 0, func(_ []float32, i0, i1 int) {
+		kernels.CrossEntropyGrad(dx, de, x, labels, s, i0, i1)
+	})
+}
+
+func classShape(x tensor.Shape) kernels.ClassShape { return kernels.ClassShape{N: x[0], K: x[1]} }
 
 // mean and meanGrad are one item: what they work on has an element a sample, not a pixel.
 func mean(c *call) {

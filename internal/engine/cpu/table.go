@@ -57,6 +57,8 @@ var kernelTable = map[ops.Kind]func(c *call){
 	"absolute-error-grad": absoluteErrorGrad,
 	"kl":                  kl,
 	"kl-grad":             klGrad,
+	"cross-entropy":       crossEntropy,
+	"cross-entropy-grad":  crossEntropyGrad,
 	"mean":                mean,
 	"mean-grad":           meanGrad,
 }

@@ -1,5 +1,7 @@
 package ref
 
+import "math"
+
 // Reparameterize is z = mean + noise·exp(logvar/2): a draw from N(mean, exp(logvar)) for
 // standard normal noise. Kingma and Welling (2014), section 2.4.
 func Reparameterize[F Float](z, mean, logvar, noise []F) {
@@ -67,6 +69,44 @@ func KLGrad[F Float](dmean, dlogvar, de, mean, logvar []F, n, m int) {
 		c := de[i/m] / F(m)
 		dmean[i], dlogvar[i] = c*mean[i], c/2*(exp(logvar[i])-1)
 	}
+}
+
+// CrossEntropy is e[n] = log Σ_k exp(x[n,k]) - x[n,labels[n]], minus the logarithm of the
+// probability that a softmax of x gives to the label. labels are whole numbers below k.
+func CrossEntropy[F Float](e, x, labels []F, n, k int) {
+	for i := range n {
+		row := x[i*k : (i+1)*k]
+		top, sum := softmaxSum(row)
+		e[i] = F(top + math.Log(sum) - float64(row[int(labels[i])]))
+	}
+}
+
+// CrossEntropyGrad is the gradient of CrossEntropy: dx[n,j] = de[n]·(softmax(x[n])[j] - [j = labels[n]]).
+// dx may be x.
+func CrossEntropyGrad[F Float](dx, de, x, labels []F, n, k int) {
+	for i := range n {
+		row := x[i*k : (i+1)*k]
+		top, sum := softmaxSum(row)
+		for j, v := range row {
+			p := math.Exp(float64(v)-top) / sum
+			if j == int(labels[i]) {
+				p--
+			}
+			dx[i*k+j] = F(float64(de[i]) * p)
+		}
+	}
+}
+
+// softmaxSum is the largest number of a row, and Σ exp(x - top), which cannot overflow.
+func softmaxSum[F Float](row []F) (top, sum float64) {
+	top = math.Inf(-1)
+	for _, v := range row {
+		top = max(top, float64(v)) // NaN stays NaN
+	}
+	for _, v := range row {
+		sum += math.Exp(float64(v) - top)
+	}
+	return top, sum
 }
 
 // Mean is y[0] = (x[0] + … + x[n-1])/n (rule of 16).

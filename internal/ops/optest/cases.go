@@ -281,6 +281,10 @@ var lossCases = concat(
 		large(Case{Name: "reparameterize/latents", Output: func(in *Inputs) *gorgonia.Node {
 			return ops.Reparameterize(in.Learned("mean", 64, 8, 8, 4), in.Learned("logvar", 64, 8, 8, 4), in.Given("noise", 64, 8, 8, 4))
 		}}),
+		crossEntropy(1, 1), crossEntropy(19, 3), crossEntropy(2, 5), large(crossEntropy(64, 1000)),
+		{Name: "cross-entropy/sure", Output: func(in *Inputs) *gorgonia.Node { // logits far beyond where exp overflows
+			return ops.CrossEntropy(ops.Scale(in.Learned("x", 5, 4), 200), in.Labels("labels", 5, 4))
+		}},
 		{Name: "mean/1", Output: func(in *Inputs) *gorgonia.Node { return ops.Mean(in.Learned("x", 1)) }},
 		{Name: "mean/37", Output: func(in *Inputs) *gorgonia.Node { return ops.Mean(in.Learned("x", 37)) }},
 		{Name: "mean/image", Output: func(in *Inputs) *gorgonia.Node { return ops.Mean(in.Learned("x", 2, 3, 3, 2)) }},
@@ -295,6 +299,15 @@ func loss(name string, f func(a, b *gorgonia.Node) *gorgonia.Node) []Case {
 		}
 	}
 	return []Case{make(1, 1), make(19, 3), make(2, 3, 5), make(2, 2, 3, 3), large(make(64, 32, 32, 3))}
+}
+
+func crossEntropy(n, classes int) Case {
+	return Case{
+		Name: fmt.Sprintf("cross-entropy/N=%d,K=%d", n, classes),
+		Output: func(in *Inputs) *gorgonia.Node {
+			return ops.CrossEntropy(in.Learned("x", n, classes), in.Labels("labels", n, classes))
+		},
+	}
 }
 
 // fanOutCases use a value several times, so that gradients meet and pass through.
