@@ -252,6 +252,10 @@ func (h *hunt) judge(a attempt, signal os.Signal) {
 // goesOn holds each stage that was interrupted to going on from where it was saved.
 func (h *hunt) goesOn(a attempt) {
 	for stage, d := range h.due {
+		if _, cached := a.last(pipeline.StageCached, stage); cached && d.saved == h.totals[stage] {
+			delete(h.due, stage) // it was published and could not say so any more
+			continue
+		}
 		from, ok := a.wentOnFrom(stage)
 		if !ok {
 			continue // it did not come that far
