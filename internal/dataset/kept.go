@@ -69,11 +69,11 @@ func openKept(dir, source string, c Config) *kept {
 	settings := fmt.Sprintf("lfm pictures 1, %s, size %d, fit %s, background %s\n", runtime.Version(), c.Size, c.Fit, colorText(c.Background))
 	path := filepath.Join(dir, "pictures-"+artifacts.HashText(source+"\n"+settings).Short()+".kept")
 	k := &kept{size: 3 * c.Size * c.Size, bound: keptBytes}
-	var err error
-	if makeCache(dir) == nil {
+	err := makeCache(dir)
+	if err == nil {
 		k.file, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o644)
 	}
-	if k.file == nil { // another's, or read-only: what it has may be read
+	if err != nil { // another's, or read-only: what it has may be read
 		if k.file, err = os.Open(path); err != nil {
 			return nil
 		}
