@@ -431,11 +431,11 @@ func (w *window) clearPhase(dst []float32, rows, width, panel int) {
 }
 
 // Conv2dGradWeightItems is the number of work items of [Conv2dGradWeight]: blocks of dw, then
-// of db.
+// of db unless that is summed beside them.
 func Conv2dGradWeightItems(s ConvShape) int {
 	s.check()
 	g := newGradWeight(nil, nil, nil, s)
-	return g.items() + biasItems(s.Cout)
+	return g.itemsWithBias(s.Cout)
 }
 
 // Conv2dGradWeightScratch is the work memory of [Conv2dGradWeight] in floats.

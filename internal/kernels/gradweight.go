@@ -23,13 +23,15 @@ import (
 const (
 	gradRows   = 72  // rows of a block of d: six tiles of 12, twelve of 6
 	gradPixels = 256 // pixels in a call of the tile kernel, at most; such sums are added in order
-	gradGroup  = 18  // items that are computed together, at most
+	gradGroup  = 24  // items that are computed together, at most: six panels of four blocks
+	tapGroup   = 18  // the same where a is not packed: the taps of two panels
 	gradDepth  = 5   // partial sums that wait to be added: 16 of them make a tree of height 4
 
 	gradPanels = 6 // panels of b that are copied together, at most
 
 	// Sizes in floats. Copies lie off a power of two, lest they share few sets of the cache.
 	gradBlock = gradRows * panelCols
+	gradBias  = 80 // a block's rows or a panel's columns, in whole cache lines
 	gradPanel = gradPixels*panelCols + cacheLine
 	cacheLine = 16
 )
@@ -61,6 +63,7 @@ type gradWeight struct {
 	packB               bool      // panels of b are copied together first
 	packA               bool      // blocks of a are, too
 	d                   []float32 // the gradient
+	db                  []float32 // Σ dy, where that is computed beside it: see once
 	// A call of the tile kernel covers several small samples, or some lines of one, or a part of a
 	// line. The whole shape decides, as it decides the order of additions.
 	samples, lines, pixels int
@@ -98,6 +101,13 @@ func (g *gradWeight) choose(looked, other side) {
 	g.samples, g.lines, g.pixels = max(1, gradPixels/(g.h*g.w)), min(g.h, max(1, gradPixels/g.w)), min(g.w, gradPixels)
 }
 
+// once says that a part of the rule of 16 is a single box of pixels, packed on both sides. Then the
+// second of two parts is added to the first as it is computed, and dy is summed for the bias
+// while it is in the cache: each sum in the order that it has otherwise.
+func (g *gradWeight) once() bool {
+	return g.packA && divideUp(g.n, ref.Parts) <= g.samples && g.h <= g.lines && g.w <= g.pixels
+}
+
 // blocks is the number of blocks of rows of a d.
 func (g *gradWeight) blocks() int { return (g.a.channels + gradRows - 1) / gradRows }
 
@@ -108,7 +118,7 @@ func (g *gradWeight) items() int {
 
 // scratch is the work memory: stacks of sums, panels of b, and blocks of a or sums of squares.
 func (g *gradWeight) scratch() int {
-	n := gradGroup*gradDepth*gradBlock + gradPanels*gradPanel
+	n := gradGroup*gradDepth*(gradBlock+gradBias) + gradBias + gradPanels*gradPanel
 	if g.squares {
 		n += (g.samples*(2*g.lines+1)*(2*g.pixels+1) + 2*g.pixels + 2) * g.looked().channels
 	}
@@ -143,9 +153,13 @@ func (g *gradWeight) item(i int) gradItem {
 
 // run computes items [i0, i1).
 func (g *gradWeight) run(scratch []float32, i0, i1 int) {
-	for ; i0 < i1; i0 += gradGroup {
+	most := tapGroup
+	if g.packA {
+		most = gradGroup // every group packs its blocks of a anew
+	}
+	for ; i0 < i1; i0 += most {
 		var items [gradGroup]gradItem
-		n := min(gradGroup, i1-i0)
+		n := min(most, i1-i0)
 		for i := range n {
 			items[i] = g.item(i0 + i)
 		}
@@ -153,17 +167,28 @@ func (g *gradWeight) run(scratch []float32, i0, i1 int) {
 	}
 }
 
+// itemsWithBias counts the items of a layer whose bias has so many channels.
+func (g *gradWeight) itemsWithBias(channels int) int {
+	if g.once() {
+		return g.items()
+	}
+	return g.items() + biasItems(channels)
+}
+
 // runWithBias computes work items [i0, i1) of a layer: those of the weight, then those of its
-// bias, unless db is nil. dy has n samples of so many pixels and channels.
+// bias if it is not summed beside the weight, unless db is nil. dy has n samples of so many pixels and channels.
 func (g *gradWeight) runWithBias(db, dy, scratch []float32, n, pixels, channels, i0, i1 int) {
 	items := g.items()
+	if g.once() {
+		g.db, db = db, nil
+	}
 	g.run(scratch, min(i0, items), min(i1, items))
 	if db == nil {
 		return
 	}
 	for i := max(i0, items); i < i1; i++ {
 		col := (i - items) * biasCols
-		gradBias(db, dy, scratch, n, pixels, channels, col, min(biasCols, channels-col))
+		biasSums(db, dy, scratch, n, pixels, channels, col, min(biasCols, channels-col))
 	}
 }
 
@@ -174,18 +199,41 @@ func (g *gradWeight) runWithBias(db, dy, scratch []float32, n, pixels, channels,
 func (g *gradWeight) group(items []gradItem, scratch []float32) {
 	for p := range ref.Parts {
 		s0, s1 := ref.Part(p, g.n)
-		depth := bits.OnesCount(uint(p))
-		g.partial(items, scratch, depth, s0, s1)
-		for range bits.TrailingZeros(^uint(p)) {
+		depth, carries := bits.OnesCount(uint(p)), bits.TrailingZeros(^uint(p))
+		more := carries > 0 && s0 < s1 && g.once()
+		if more {
+			depth, carries = depth-1, carries-1
+		}
+		g.partial(items, scratch, depth, s0, s1, more)
+		for range carries {
 			for i, item := range items {
 				addTo(stackSum(scratch, i, depth-1), stackSum(scratch, i, depth), item.rows*panelCols)
+				if _, n := g.biasOf(item); n > 0 {
+					addTo(stackBias(scratch, i, depth-1), stackBias(scratch, i, depth), gradBias)
+				}
 			}
 			depth--
 		}
 	}
 	for i, item := range items {
 		g.store(item, stackSum(scratch, i, 0))
+		if from, n := g.biasOf(item); n > 0 {
+			copy(g.db[from:from+n], stackBias(scratch, i, 0))
+		}
 	}
+}
+
+// biasOf is the channels of dy whose sum is an item's to compute: those of its rows if it is in the
+// first panel, or of its columns if it is in the first block.
+func (g *gradWeight) biasOf(item gradItem) (from, n int) {
+	switch {
+	case g.db == nil:
+	case g.b.looked && item.col == 0:
+		return item.row, item.rows
+	case g.a.looked && item.row == 0:
+		return item.col, item.cols
+	}
+	return 0, 0
 }
 
 // stackSum is a sum on the stack of item i of a group, rows 32 floats apart.
@@ -194,13 +242,22 @@ func stackSum(scratch []float32, i, depth int) []float32 {
 	return scratch[at : at+gradBlock]
 }
 
+// stackBias is a sum of dy on the stack of item i of a group.
+func stackBias(scratch []float32, i, depth int) []float32 {
+	at := gradGroup*gradDepth*gradBlock + (i*gradDepth+depth)*gradBias
+	return scratch[at : at+gradBias]
+}
+
 // A box is a range of samples, lines and pixels.
 type box struct{ s0, s1, line0, line1, pixel0, pixel1 int }
 
-// partial computes the sum over samples [s0, s1) for each item.
-func (g *gradWeight) partial(items []gradItem, scratch []float32, depth, s0, s1 int) {
+// partial computes the sum over samples [s0, s1) for each item, or adds it to what there is.
+func (g *gradWeight) partial(items []gradItem, scratch []float32, depth, s0, s1 int, more bool) {
 	for i := range items {
-		items[i].begun = false
+		items[i].begun = more
+		if !more {
+			clear(stackBias(scratch, i, depth))
+		}
 	}
 	for s := s0; s < s1; s += g.samples {
 		for line := 0; line < g.h; line += g.lines {
@@ -220,7 +277,8 @@ func (g *gradWeight) partial(items []gradItem, scratch []float32, depth, s0, s1 
 
 // addBox adds a box of pixels to the sums of all items.
 func (g *gradWeight) addBox(items []gradItem, scratch []float32, depth int, in box) {
-	panels := scratch[gradGroup*gradDepth*gradBlock:]
+	spare := scratch[gradGroup*gradDepth*(gradBlock+gradBias):]
+	panels := spare[gradBias:]
 	blocks := panels[gradPanels*gradPanel:]
 	if g.packA {
 		g.packBlocks(blocks, items, in)
@@ -243,6 +301,9 @@ func (g *gradWeight) addBox(items []gradItem, scratch []float32, depth int, in b
 		if g.packB {
 			panel = panels[(item.col-col0)/panelCols*gradPanel:]
 		}
+		if from, n := g.biasOf(*item); n > 0 {
+			g.addBias(stackBias(scratch, i, depth)[:n], spare[:n], panel, from, in)
+		}
 		t.c = stackSum(scratch, i, depth)
 		if g.packA {
 			g.addPacked(&t, item, panel, blocks[i%g.blocks()*g.blockDistance(in):], in)
@@ -250,6 +311,17 @@ func (g *gradWeight) addBox(items []gradItem, scratch []float32, depth int, in b
 			g.addItem(&t, item, panel, in)
 		}
 	}
+}
+
+// addBias adds channels of dy, from the one with number from, over a box of pixels to sum. If they
+// are columns, they stand in panel.
+func (g *gradWeight) addBias(sum, spare, panel []float32, from int, in box) {
+	if g.a.looked {
+		sumColumns(spare, panel, in.pixels(), panelCols, len(sum))
+	} else {
+		sumColumns(spare, g.a.v[g.a.at(in.s0, in.line0, in.pixel0)+from:], in.pixels(), g.a.pixel, len(sum))
+	}
+	addGeneric(sum, spare)
 }
 
 // addItem adds a box of pixels to the sum of an item.
@@ -430,9 +502,9 @@ const biasCols = 4 * panelCols
 
 func biasItems(channels int) int { return divideUp(channels, biasCols) }
 
-// gradBias is db = Σ dy, by the rule of 16, for columns [col, col+cols) of images of so many pixels
+// biasSums is db = Σ dy, by the rule of 16, for columns [col, col+cols) of images of so many pixels
 // and channels. scratch holds a stack of sums.
-func gradBias(db, dy, scratch []float32, n, pixels, channels, col, cols int) {
+func biasSums(db, dy, scratch []float32, n, pixels, channels, col, cols int) {
 	sum := func(depth int) []float32 { return scratch[depth*biasCols : (depth+1)*biasCols] }
 	for p := range ref.Parts {
 		s0, s1 := ref.Part(p, n)

@@ -101,6 +101,7 @@ func layers(n int) []layer {
 	return []layer{
 		linearLayer(LinearShape{N: n, Rows: 7, In: 300, Out: 70}),
 		linearLayer(LinearShape{N: n, Rows: 64, In: 64, Out: 160}),
+		linearLayer(LinearShape{N: n, Rows: 9, In: 160, Out: 80}),
 		linearLayer(LinearShape{N: n, Rows: 1, In: 96, Out: 33}),
 		convLayer(ConvShape{N: n, H: 8, W: 8, Cin: 48, Cout: 40, Kernel: 3, Stride: 1}),
 		convLayer(ConvShape{N: n, H: 16, W: 16, Cin: 32, Cout: 3, Kernel: 3, Stride: 1}),
