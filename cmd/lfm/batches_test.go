@@ -91,7 +91,7 @@ func someCritters(t *testing.T, b *pipelinetest.Bench, count, size int) (pipelin
 	t.Helper()
 	c := dataset.Default()
 	c.Source, c.Count, c.Size = "critters", count, size
-	src, err := dataset.Open(c, "", "")
+	src, err := dataset.Open(c, "", t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -231,7 +231,7 @@ func decodeIndex(data []byte) (*Index, error) {
 	}
 	x := &Index{Origin: l.origin, Size: l.size, Fit: l.fit, Background: l.background, Classes: l.classes, Skipped: l.skipped}
 	for i, d := range digests {
-		if again, err := l.digest(i); err != nil || again != d {
+		if again, err := l.digest(i, make([]byte, 64)); err != nil || again != d {
 			return nil, fmt.Errorf("digest %d is %s, then %s (%v)", i, d, again, err)
 		}
 		x.Items = append(x.Items, entry{l.item(i), d})

@@ -167,35 +167,40 @@ func (k *kept) length(head []byte) (n int, sensible bool) {
 	return n, n == k.size
 }
 
-// get reads the record at a place into buf, which is made longer if it must be. ok is false unless it is whole and of
-// the image with that digest.
-func (k *kept) get(at int64, digest artifacts.ID, buf []byte) (v verdict, grown []byte, ok bool) {
-	if need := keptHead + max(k.size, maxReason); cap(buf) < need {
-		buf = make([]byte, need)
+// room is how long a buffer must be for get.
+func (k *kept) room() int {
+	if k == nil {
+		return keptHead + maxReason
 	}
+	return keptHead + max(k.size, maxReason)
+}
+
+// get reads the record at a place into buf, room bytes, where the verdict's pixels stay. ok is false unless it is whole
+// and of the image with that digest.
+func (k *kept) get(at int64, digest artifacts.ID, buf []byte) (v verdict, ok bool) {
 	b := buf[:keptHead+k.size]
 	n, _ := k.file.ReadAt(b, at)
 	if n < keptHead || artifacts.ID(b[:32]) != digest {
-		return v, buf, false
+		return v, false
 	}
 	length, sensible := k.length(b)
 	if !sensible {
-		return v, buf, false
+		return v, false
 	}
 	if need := keptHead + length; n < need {
 		more, _ := k.file.ReadAt(buf[n:need], at+int64(n))
 		if n += more; n < need {
-			return v, buf, false
+			return v, false
 		}
 	}
 	b = buf[:keptHead+length]
 	if recordSum(b) != binary.LittleEndian.Uint32(b[36:]) {
-		return v, buf, false
+		return v, false
 	}
 	if binary.LittleEndian.Uint32(b[32:])&isReason != 0 {
-		return verdict{reason: string(b[keptHead:])}, buf, true
+		return verdict{reason: string(b[keptHead:])}, true
 	}
-	return verdict{pix: b[keptHead:]}, buf, true
+	return verdict{pix: b[keptHead:]}, true
 }
 
 func recordSum(record []byte) uint32 {

@@ -167,14 +167,13 @@ func keeper(t *testing.T, cache string) *kept {
 func (k *kept) check(t *testing.T, n int) (found int) {
 	t.Helper()
 	at := k.scan()
-	var buf []byte
+	buf := make([]byte, k.room())
 	for i := range n {
 		place, ok := at[tableKey(digestOf(i))]
 		if !ok {
 			continue
 		}
-		v, grown, ok := k.get(place, digestOf(i), buf)
-		buf = grown
+		v, ok := k.get(place, digestOf(i), buf)
 		if !ok {
 			continue
 		}
@@ -218,7 +217,7 @@ func TestKeptDamage(t *testing.T) {
 		k := keeper(t, cache)
 		k.check(t, n)
 		at, ok := k.put(digestOf(n), verdictOf(n))
-		if _, _, good := k.get(at, digestOf(n), nil); !ok || !good {
+		if _, good := k.get(at, digestOf(n), make([]byte, k.room())); !ok || !good {
 			t.Fatalf("byte %d changed: nothing is kept any more", i)
 		}
 		k.check(t, n)
@@ -236,7 +235,7 @@ func TestKeptTogether(t *testing.T) {
 		wait.Go(func() {
 			for i := p; i < 400; i += 4 {
 				at, ok := k.put(digestOf(i), verdictOf(i))
-				if v, _, good := k.get(at, digestOf(i), nil); !ok || !good || v.reason != verdictOf(i).reason {
+				if v, good := k.get(at, digestOf(i), make([]byte, k.room())); !ok || !good || v.reason != verdictOf(i).reason {
 					t.Errorf("image %d is not where it was kept", i)
 				}
 			}
@@ -281,6 +280,21 @@ func TestKeptBounds(t *testing.T) {
 	}
 	if _, ok := k.put(digestOf(1), verdictOf(1)); ok {
 		t.Error("it takes more on a full disk")
+	}
+}
+
+// TestReadAllocates: reading an image that is kept takes no memory, so that a training step needs none.
+func TestReadAllocates(t *testing.T) {
+	set, _ := built(t, config4("critters", 8, func(c *Config) { c.Count = 20 }))
+	dst := make([]float32, 8*8*3)
+	all := func() {
+		for i := range set.Len() {
+			must(t, set.Read(dst, i, i%2 == 0))
+		}
+	}
+	all() // they are drawn, and kept
+	if n := testing.AllocsPerRun(10, all); n != 0 {
+		t.Errorf("reading %d images that are kept allocates %v times", set.Len(), n)
 	}
 }
 

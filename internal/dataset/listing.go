@@ -53,13 +53,12 @@ func (l *listing) split(i int) string {
 
 func (l *listing) item(i int) Item { return Item{l.id(i), int(l.labels[i]), l.split(i)} }
 
-// digest reads the digest of image i from the file.
-func (l *listing) digest(i int) (id artifacts.ID, err error) {
-	var digits [64]byte
-	if _, err := l.file.ReadAt(digits[:], l.digests+64*int64(i)); err != nil {
+// digest reads the digest of image i from the file, by way of a buffer of 64 bytes or more.
+func (l *listing) digest(i int, buf []byte) (id artifacts.ID, err error) {
+	if _, err := l.file.ReadAt(buf[:64], l.digests+64*int64(i)); err != nil {
 		return id, fmt.Errorf("%s: %w", indexFile, err)
 	}
-	_, err = hex.Decode(id[:], digits[:])
+	_, err = hex.Decode(id[:], buf[:64])
 	return id, err
 }
 

@@ -3,7 +3,6 @@ package dataset
 import (
 	"fmt"
 	"io"
-	"sync"
 	"sync/atomic"
 
 	"lfm/artifacts"
@@ -15,7 +14,7 @@ type Set struct {
 	origin      origin
 	kept        *kept
 	at          []atomic.Int64 // where images are kept, plus one; 0: nowhere
-	buffers     sync.Pool      // *[]byte for reading what is kept
+	buffers     chan []byte    // for readers; not a sync.Pool, which forgets them at every collection
 	train, test []int
 }
 
@@ -53,7 +52,7 @@ func load(index io.ReaderAt, size int64, src *Source) (*Set, error) {
 		return nil, fmt.Errorf("dataset: the index was made for images of %d pixels (%s, %s), the source is set to %d (%s, %s)",
 			x.size, x.fit, x.background, c.Size, c.Fit, colorText(c.Background))
 	}
-	s := &Set{listed: x, origin: src.origin, kept: kept, at: make([]atomic.Int64, x.len())}
+	s := &Set{listed: x, origin: src.origin, kept: kept, at: make([]atomic.Int64, x.len()), buffers: make(chan []byte, 4)}
 	for i, test := range x.test {
 		s.at[i].Store(at[i] + 1)
 		if test {
@@ -93,11 +92,8 @@ func (s *Set) Read(dst []float32, i int, flip bool) error {
 	if len(dst) != size*size*channels {
 		panic(fmt.Sprintf("dataset: read: dst has %d values, an image %d", len(dst), size*size*channels))
 	}
-	buf, _ := s.buffers.Get().(*[]byte)
-	if buf == nil {
-		buf = new([]byte)
-	}
-	defer s.buffers.Put(buf)
+	buf := s.buffer()
+	defer s.giveBack(buf)
 	pix, err := s.bytes(i, buf)
 	if err != nil {
 		return err
@@ -118,16 +114,31 @@ func (s *Set) Read(dst []float32, i int, flip bool) error {
 	return nil
 }
 
-// bytes returns the pixels of image i, (H, W, 3): those that are kept, in buf, or made anew.
-func (s *Set) bytes(i int, buf *[]byte) ([]byte, error) {
-	digest, err := s.listed.digest(i)
+// buffer is one for bytes.
+func (s *Set) buffer() []byte {
+	select {
+	case buf := <-s.buffers:
+		return buf
+	default:
+		return make([]byte, s.kept.room())
+	}
+}
+
+func (s *Set) giveBack(buf []byte) {
+	select {
+	case s.buffers <- buf:
+	default: // there are enough
+	}
+}
+
+// bytes returns the pixels of image i, (H, W, 3): those that are kept, in buf and without another allocation, or made anew.
+func (s *Set) bytes(i int, buf []byte) ([]byte, error) {
+	digest, err := s.listed.digest(i, buf)
 	if err != nil {
 		return nil, fmt.Errorf("dataset: %w", err)
 	}
 	if at := s.at[i].Load(); at > 0 {
-		v, grown, ok := s.kept.get(at-1, digest, *buf)
-		*buf = grown
-		if ok && v.pix != nil {
+		if v, ok := s.kept.get(at-1, digest, buf); ok && v.pix != nil {
 			return v.pix, nil
 		}
 	}

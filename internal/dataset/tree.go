@@ -158,7 +158,7 @@ func (o *treeOrigin) examine(ctx context.Context, placed []place, digests []arti
 		mu      sync.Mutex
 		reasons = map[int]string{}
 		found   = k.scan()
-		buffers = sync.Pool{New: func() any { return new([]byte) }}
+		buffers = sync.Pool{New: func() any { b := make([]byte, k.room()); return &b }}
 		work    []int
 	)
 	skip := func(i int, why string) {
@@ -173,8 +173,8 @@ func (o *treeOrigin) examine(ctx context.Context, placed []place, digests []arti
 		}
 		buf := buffers.Get().(*[]byte)
 		defer buffers.Put(buf)
-		v, grown, ok := k.get(at, digests[i], *buf)
-		if *buf = grown; ok && v.reason != "" {
+		v, ok := k.get(at, digests[i], *buf)
+		if ok && v.reason != "" {
 			skip(i, v.reason)
 		}
 		return ok
