@@ -45,7 +45,7 @@ func Conv2dPack(packed, w []float32, s ConvShape, i0, i1 int) {
 }
 
 // Conv2dItems is the number of work items of [Conv2d].
-func Conv2dItems(s ConvShape) int { return s.forward().items(s.N) }
+func Conv2dItems(s ConvShape) int { return s.forward().items() }
 
 // Conv2dScratch is the work memory of [Conv2d] in floats.
 func Conv2dScratch(s ConvShape) int { return s.forward().scratch() }
@@ -72,7 +72,7 @@ func Conv2dGradInputPack(packed, w []float32, s ConvShape, i0, i1 int) {
 }
 
 // Conv2dGradInputItems is the number of work items of [Conv2dGradInput].
-func Conv2dGradInputItems(s ConvShape) int { return s.gradInput().items(s.N) }
+func Conv2dGradInputItems(s ConvShape) int { return s.gradInput().items() }
 
 // Conv2dGradInputScratch is the work memory of [Conv2dGradInput] in floats.
 func Conv2dGradInputScratch(s ConvShape) int { return s.gradInput().scratch() }
@@ -99,6 +99,8 @@ type window struct {
 	step          int  // distance in the source between two places of the window
 	squares       bool // the window sees sums of squares of the source instead, see squareLine
 	phases        int  // 1, or 4 for stride 2
+	images        int
+	winograd      bool // see winograd.go
 	phase         [4]phase
 }
 
@@ -123,7 +125,7 @@ func (p phase) tap(i, j int) (kh, kw int) {
 func (s ConvShape) forward() window {
 	s.check()
 	return window{
-		srcH: s.H, srcW: s.W, k: s.Cin, dstH: s.OutH(), dstW: s.OutW(), n: s.Cout,
+		images: s.N, winograd: s.winograd(), srcH: s.H, srcW: s.W, k: s.Cin, dstH: s.OutH(), dstW: s.OutW(), n: s.Cout,
 		before: s.Kernel / 2, after: s.Kernel / 2, reach: s.Kernel, step: s.Stride, phases: 1,
 		phase: [4]phase{{kRows: s.Kernel, kCols: s.Kernel, tapStrideH: 1, tapStrideW: 1}},
 	}
@@ -135,7 +137,10 @@ func (s ConvShape) forward() window {
 // h = 2u+1 sees dy[u] through kh = 2 and dy[u+1] through kh = 0.
 func (s ConvShape) gradInput() window {
 	s.check()
-	win := window{srcH: s.OutH(), srcW: s.OutW(), k: s.Cout, dstH: s.H, dstW: s.W, n: s.Cin, step: 1}
+	win := window{
+		images: s.N, winograd: s.winograd(),
+		srcH: s.OutH(), srcW: s.OutW(), k: s.Cout, dstH: s.H, dstW: s.W, n: s.Cin, step: 1,
+	}
 	if s.Stride == 1 {
 		last := s.Kernel - 1
 		win.before, win.after, win.reach, win.phases = s.Kernel/2, s.Kernel/2, s.Kernel, 1
@@ -174,18 +179,26 @@ func (w *window) spread() int {
 	return 1
 }
 
+// taps is the number of products behind an output, or behind a tile of them.
+func (w *window) taps(p *phase) int {
+	if w.winograd {
+		return winogradPlanes
+	}
+	return p.kRows * p.kCols
+}
+
 // packSize counts one k × 32 block for every tap of every phase and panel.
 func (w window) packSize() int {
 	taps := 0
-	for _, p := range w.phase[:w.phases] {
-		taps += p.kRows * p.kCols
+	for i := range w.phases {
+		taps += w.taps(&w.phase[i])
 	}
 	return taps * w.k * panels(w.n) * panelCols
 }
 
 // panel is where the weights of a phase's panel begin.
 func (w *window) panel(p *phase, i int) int {
-	return (p.weights*panels(w.n) + i*p.kRows*p.kCols) * w.k * panelCols
+	return (p.weights*panels(w.n) + i*w.taps(p)) * w.k * panelCols
 }
 
 // packForward packs panel i of every phase: [(tap·Cin + c)·32 + j] = w[32i+j, c, tap].
@@ -205,6 +218,7 @@ func (w *window) packForward(packed, weight []float32, kernel, i int) {
 			}
 		}
 	}
+	w.finishPanel(packed, i)
 }
 
 // packGradInput packs panel i of every phase: [(tap·Cout + o)·32 + j] = w[o, 32i+j, tap].
@@ -219,6 +233,7 @@ func (w *window) packGradInput(packed, weight []float32, kernel, i int) {
 			w.spreadTaps(packed, turned[:], kernel, i, o*panelCols+j, chans)
 		}
 	}
+	w.finishPanel(packed, i)
 }
 
 // clearPanel zeroes panel i of every phase, if it has fewer than 32 columns.
@@ -230,6 +245,14 @@ func (w *window) clearPanel(packed []float32, i, cols int) {
 		p := &w.phase[ph]
 		at := w.panel(p, i)
 		clear(packed[at : at+p.kRows*p.kCols*w.k*panelCols])
+	}
+}
+
+// finishPanel makes G g Gᵀ of the nine taps of panel i, if the window is computed so.
+func (w *window) finishPanel(packed []float32, i int) {
+	if w.winograd {
+		at, size := w.panel(&w.phase[0], i), w.k*panelCols
+		now().winogradWeights(packed[at:at+winogradPlanes*size], size)
 	}
 }
 
@@ -272,7 +295,12 @@ func (w *window) blockRows() int {
 
 func (w *window) blocks() int { return (w.gridH() + w.blockRows() - 1) / w.blockRows() }
 
-func (w window) items(n int) int { return n * w.blocks() * panels(w.n) }
+func (w window) items() int {
+	if w.winograd {
+		return w.winogradItems()
+	}
+	return w.images * w.blocks() * panels(w.n)
+}
 
 func (w *window) padded() bool { return w.before+w.after > 0 }
 
@@ -283,6 +311,10 @@ func (w *window) haloW() int { return w.before + w.srcW + w.after }
 func (w *window) haloRows(rows int) int { return (rows-1)*w.step + w.reach }
 
 func (w window) scratch() int {
+	if w.winograd {
+		halo, tiles, products := w.winogradScratch()
+		return halo + tiles + products
+	}
 	if !w.padded() {
 		return 0
 	}
@@ -297,6 +329,10 @@ func (w window) scratch() int {
 // run computes work items [i0, i1): a block of rows of places in one image by a panel of
 // channels; the panels of one block follow each other and share its halo.
 func (w *window) run(dst, src, packed, bias []float32, accumulate bool, scratch []float32, i0, i1 int) {
+	if w.winograd {
+		w.runWinograd(dst, src, packed, bias, accumulate, scratch, i0, i1)
+		return
+	}
 	var t tile
 	t.init()
 	t.aK, t.aRow, t.aStep1, t.bK, t.cRow = 1, w.step*w.k, w.haloW()*w.k, panelCols, w.spread()*w.n

@@ -20,7 +20,8 @@ func (s ConvShape) sizeX() int { return s.N * s.H * s.W * s.Cin }
 func (s ConvShape) sizeY() int { return s.N * s.OutH() * s.OutW() * s.Cout }
 func (s ConvShape) sizeW() int { return s.Cout * s.Cin * s.Kernel * s.Kernel }
 
-// convCases are every kernel and stride over sizes that are odd, tiny, and wider than a tile.
+// convCases are every kernel and stride over sizes that are odd, tiny, and wider than a tile, and
+// some that are computed by Winograd's way.
 func convCases() []ConvShape {
 	var all []ConvShape
 	for _, kernel := range []int{1, 3} {
@@ -33,6 +34,9 @@ func convCases() []ConvShape {
 				{N: 17, H: 4, W: 6, Cin: 8, Cout: 3},
 				{N: 1, H: 13, W: 18, Cin: 33, Cout: 9},
 				{N: 1, H: 3, W: 150, Cin: 2, Cout: 33},
+				{N: 2, H: 26, W: 30, Cin: 32, Cout: 36}, // a part of an image in a work item
+				{N: 26, H: 4, W: 6, Cin: 40, Cout: 32},  // several images
+				{N: 1, H: 2, W: 400, Cin: 33, Cout: 65},
 			} {
 				s.Kernel, s.Stride = kernel, stride
 				all = append(all, s)

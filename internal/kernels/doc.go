@@ -1,9 +1,10 @@
 // Package kernels computes on float32 slices, fast and on one core.
 //
 // Package ref beside it says what each function computes; this one says how: blocked
-// products, direct convolutions, upsampling folded into the one behind it, fused norms and
-// attention, in AVX-512 or AVX2+FMA assembly, with a plain Go version of everything for other
-// processors and for builds with -tags noasm. [Level] tells which of the three is in use.
+// products, convolutions (direct, by Winograd's way, or with an upsampling folded in),
+// fused norms and attention, in AVX-512 or AVX2+FMA assembly, with a plain Go version of
+// everything for other processors and for builds with -tags noasm. [Level] tells which of
+// the three is in use.
 //
 // # Work items
 //

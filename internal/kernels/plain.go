@@ -105,6 +105,56 @@ var plain = primitives{
 	gate: func(y, x, h, gate []float32, count int) {
 		ref.Gate(y, x, h, gate, 1, count, len(gate))
 	},
+	winogradInput: func(v, d []float32, tiles, channels, line, plane int) {
+		for i := range tiles * channels {
+			d, v := d[i/channels*2*channels+i%channels:], v[i:]
+			at := func(r, c int) float32 { return d[r*line+c*channels] }
+			var t [4][4]float32
+			for c := range 4 {
+				t[0][c], t[1][c] = at(0, c)-at(2, c), at(1, c)+at(2, c)
+				t[2][c], t[3][c] = at(2, c)-at(1, c), at(1, c)-at(3, c)
+			}
+			for r, t := range t {
+				v := v[4*r*plane:]
+				v[0], v[plane], v[2*plane], v[3*plane] = t[0]-t[2], t[1]+t[2], t[2]-t[1], t[1]-t[3]
+			}
+		}
+	},
+	winogradWeights: func(u []float32, n int) {
+		for i := range n {
+			var g [4][3]float32
+			for c := range 3 {
+				g[0][c], g[3][c] = u[c*n+i], u[(6+c)*n+i]
+				g[1][c], g[2][c] = winogradMiddle(g[0][c], u[(3+c)*n+i], g[3][c])
+			}
+			for r, g := range g {
+				first, second := winogradMiddle(g[0], g[1], g[2])
+				for c, v := range [4]float32{g[0], first, second, g[2]} {
+					u[(4*r+c)*n+i] = v
+				}
+			}
+		}
+	},
+	winogradOutput: func(y, m, bias []float32, tiles, plane, step, line int, add bool) {
+		for j := range tiles {
+			for c, b := range bias {
+				m := m[j*panelCols+c:]
+				var upper, lower [4]float32
+				for k := range upper {
+					upper[k] = (m[k*plane] + m[(4+k)*plane]) + m[(8+k)*plane]
+					lower[k] = (m[(4+k)*plane] - m[(8+k)*plane]) - m[(12+k)*plane]
+				}
+				for i, s := range [2][4]float32{upper, lower} {
+					y := y[2*j*step+i*line+c:]
+					left, right := ((s[0]+s[1])+s[2])+b, ((s[1]-s[2])-s[3])+b
+					if add {
+						left, right = left+y[0], right+y[step]
+					}
+					y[0], y[step] = left, right
+				}
+			}
+		}
+	},
 	squares: func(y, a, b, bias []float32, pixels, ld, step int) {
 		for j := range pixels {
 			for c, v := range bias {
@@ -147,6 +197,12 @@ var plain = primitives{
 			}
 		}
 	},
+}
+
+// winogradMiddle is the second and third number of G times (a, b, c).
+func winogradMiddle(a, b, c float32) (first, second float32) {
+	sum := a + c
+	return (sum + b) * 0.5, (sum - b) * 0.5
 }
 
 func plainSoftmaxColumns(s, lse []float32, m int, c float32) {

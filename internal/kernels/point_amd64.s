@@ -5433,9 +5433,9 @@ TEXT ·squaresAVX2(SB), NOSPLIT, $0-120
 	MOVQ R8, R10
 	SUBQ $0x08, R10
 
-loop255:
+loop266:
 	CMPQ    R9, R10
-	JG      rest256
+	JG      rest267
 	VMOVUPS (BX)(R9*4), Y0
 	MOVQ    pixels+96(FP), R14
 	LEAQ    (AX)(R9*4), R11
@@ -5446,9 +5446,9 @@ loop255:
 	ADDQ    SI, R12
 	ADDQ    SI, R13
 
-pixel258:
+pixel269:
 	TESTQ   R14, R14
-	JZ      pixels259
+	JZ      pixels270
 	VMOVUPS (R12), Y2
 	VADDPS  (R13), Y2, Y2
 	ADDQ    SI, R12
@@ -5459,15 +5459,15 @@ pixel258:
 	VMOVAPS Y2, Y1
 	ADDQ    DI, R11
 	DECQ    R14
-	JMP     pixel258
+	JMP     pixel269
 
-pixels259:
+pixels270:
 	ADDQ $0x08, R9
-	JMP  loop255
+	JMP  loop266
 
-rest256:
+rest267:
 	SUBQ       R9, R8
-	JZ         done257
+	JZ         done268
 	MOVQ       $0x00000008, R10
 	SUBQ       R8, R10
 	LEAQ       pointTail<>+0(SB), R8
@@ -5483,9 +5483,9 @@ rest256:
 	ADDQ       SI, CX
 	ADDQ       SI, DX
 
-pixel260:
+pixel271:
 	TESTQ      BX, BX
-	JZ         pixels261
+	JZ         pixels272
 	VMASKMOVPS (CX), Y0, Y3
 	VMASKMOVPS (DX), Y0, Y4
 	VADDPS     Y4, Y3, Y3
@@ -5497,10 +5497,709 @@ pixel260:
 	VMOVAPS    Y3, Y2
 	ADDQ       DI, AX
 	DECQ       BX
-	JMP        pixel260
+	JMP        pixel271
 
-pixels261:
-done257:
+pixels272:
+done268:
+	VZEROUPPER
+	RET
+
+// func winogradInputAVX2(v []float32, d []float32, tiles int, channels int, line int, plane int)
+// Requires: AVX
+TEXT ·winogradInputAVX2(SB), NOSPLIT, $0-80
+	MOVQ channels+56(FP), AX
+	SHLQ $0x02, AX
+	MOVQ line+64(FP), CX
+	SHLQ $0x02, CX
+	MOVQ plane+72(FP), DX
+	SHLQ $0x02, DX
+	LEAQ (AX)(AX*2), BX
+	MOVQ channels+56(FP), SI
+	XORQ DI, DI
+	MOVQ SI, R8
+	SUBQ $0x08, R8
+
+loop273:
+	CMPQ DI, R8
+	JG   rest274
+	MOVQ tiles+48(FP), R11
+	MOVQ v_base+0(FP), R9
+	LEAQ (R9)(DI*4), R9
+	MOVQ d_base+24(FP), R10
+	LEAQ (R10)(DI*4), R10
+
+tile276:
+	TESTQ   R11, R11
+	JZ      tiles277
+	MOVQ    R9, R12
+	LEAQ    (R10)(CX*1), R13
+	LEAQ    (R10)(CX*2), R14
+	VMOVUPS (R10), Y0
+	VSUBPS  (R14), Y0, Y0
+	VMOVUPS (R10)(AX*1), Y1
+	VSUBPS  (R14)(AX*1), Y1, Y1
+	VMOVUPS (R10)(AX*2), Y2
+	VSUBPS  (R14)(AX*2), Y2, Y2
+	VMOVUPS (R10)(BX*1), Y3
+	VSUBPS  (R14)(BX*1), Y3, Y3
+	VSUBPS  Y2, Y0, Y0
+	VMOVUPS Y0, (R12)
+	ADDQ    DX, R12
+	VADDPS  Y2, Y1, Y0
+	VMOVUPS Y0, (R12)
+	ADDQ    DX, R12
+	VSUBPS  Y1, Y2, Y2
+	VMOVUPS Y2, (R12)
+	ADDQ    DX, R12
+	VSUBPS  Y3, Y1, Y1
+	VMOVUPS Y1, (R12)
+	ADDQ    DX, R12
+	VMOVUPS (R13), Y0
+	VADDPS  (R14), Y0, Y0
+	VMOVUPS (R13)(AX*1), Y1
+	VADDPS  (R14)(AX*1), Y1, Y1
+	VMOVUPS (R13)(AX*2), Y2
+	VADDPS  (R14)(AX*2), Y2, Y2
+	VMOVUPS (R13)(BX*1), Y3
+	VADDPS  (R14)(BX*1), Y3, Y3
+	VSUBPS  Y2, Y0, Y0
+	VMOVUPS Y0, (R12)
+	ADDQ    DX, R12
+	VADDPS  Y2, Y1, Y0
+	VMOVUPS Y0, (R12)
+	ADDQ    DX, R12
+	VSUBPS  Y1, Y2, Y2
+	VMOVUPS Y2, (R12)
+	ADDQ    DX, R12
+	VSUBPS  Y3, Y1, Y1
+	VMOVUPS Y1, (R12)
+	ADDQ    DX, R12
+	VMOVUPS (R14), Y0
+	VSUBPS  (R13), Y0, Y0
+	VMOVUPS (R14)(AX*1), Y1
+	VSUBPS  (R13)(AX*1), Y1, Y1
+	VMOVUPS (R14)(AX*2), Y2
+	VSUBPS  (R13)(AX*2), Y2, Y2
+	VMOVUPS (R14)(BX*1), Y3
+	VSUBPS  (R13)(BX*1), Y3, Y3
+	VSUBPS  Y2, Y0, Y0
+	VMOVUPS Y0, (R12)
+	ADDQ    DX, R12
+	VADDPS  Y2, Y1, Y0
+	VMOVUPS Y0, (R12)
+	ADDQ    DX, R12
+	VSUBPS  Y1, Y2, Y2
+	VMOVUPS Y2, (R12)
+	ADDQ    DX, R12
+	VSUBPS  Y3, Y1, Y1
+	VMOVUPS Y1, (R12)
+	ADDQ    DX, R12
+	LEAQ    (R13)(CX*2), R14
+	VMOVUPS (R13), Y0
+	VSUBPS  (R14), Y0, Y0
+	VMOVUPS (R13)(AX*1), Y1
+	VSUBPS  (R14)(AX*1), Y1, Y1
+	VMOVUPS (R13)(AX*2), Y2
+	VSUBPS  (R14)(AX*2), Y2, Y2
+	VMOVUPS (R13)(BX*1), Y3
+	VSUBPS  (R14)(BX*1), Y3, Y3
+	VSUBPS  Y2, Y0, Y0
+	VMOVUPS Y0, (R12)
+	ADDQ    DX, R12
+	VADDPS  Y2, Y1, Y0
+	VMOVUPS Y0, (R12)
+	ADDQ    DX, R12
+	VSUBPS  Y1, Y2, Y2
+	VMOVUPS Y2, (R12)
+	ADDQ    DX, R12
+	VSUBPS  Y3, Y1, Y1
+	VMOVUPS Y1, (R12)
+	ADDQ    DX, R12
+	ADDQ    AX, R9
+	LEAQ    (R10)(AX*2), R10
+	DECQ    R11
+	JMP     tile276
+
+tiles277:
+	ADDQ $0x08, DI
+	JMP  loop273
+
+rest274:
+	SUBQ    DI, SI
+	JZ      done275
+	MOVQ    $0x00000008, R8
+	SUBQ    SI, R8
+	LEAQ    pointTail<>+0(SB), SI
+	VMOVUPS (SI)(R8*4), Y0
+	MOVQ    tiles+48(FP), R9
+	MOVQ    v_base+0(FP), SI
+	LEAQ    (SI)(DI*4), SI
+	MOVQ    d_base+24(FP), R8
+	LEAQ    (R8)(DI*4), R8
+
+tile278:
+	TESTQ      R9, R9
+	JZ         tiles279
+	MOVQ       SI, DI
+	LEAQ       (R8)(CX*1), R10
+	LEAQ       (R8)(CX*2), R11
+	VMASKMOVPS (R8), Y0, Y1
+	VMASKMOVPS (R11), Y0, Y2
+	VSUBPS     Y2, Y1, Y1
+	VMASKMOVPS (R8)(AX*1), Y0, Y2
+	VMASKMOVPS (R11)(AX*1), Y0, Y3
+	VSUBPS     Y3, Y2, Y2
+	VMASKMOVPS (R8)(AX*2), Y0, Y3
+	VMASKMOVPS (R11)(AX*2), Y0, Y4
+	VSUBPS     Y4, Y3, Y3
+	VMASKMOVPS (R8)(BX*1), Y0, Y4
+	VMASKMOVPS (R11)(BX*1), Y0, Y5
+	VSUBPS     Y5, Y4, Y4
+	VSUBPS     Y3, Y1, Y1
+	VMASKMOVPS Y1, Y0, (DI)
+	ADDQ       DX, DI
+	VADDPS     Y3, Y2, Y1
+	VMASKMOVPS Y1, Y0, (DI)
+	ADDQ       DX, DI
+	VSUBPS     Y2, Y3, Y3
+	VMASKMOVPS Y3, Y0, (DI)
+	ADDQ       DX, DI
+	VSUBPS     Y4, Y2, Y2
+	VMASKMOVPS Y2, Y0, (DI)
+	ADDQ       DX, DI
+	VMASKMOVPS (R10), Y0, Y1
+	VMASKMOVPS (R11), Y0, Y2
+	VADDPS     Y2, Y1, Y1
+	VMASKMOVPS (R10)(AX*1), Y0, Y2
+	VMASKMOVPS (R11)(AX*1), Y0, Y3
+	VADDPS     Y3, Y2, Y2
+	VMASKMOVPS (R10)(AX*2), Y0, Y3
+	VMASKMOVPS (R11)(AX*2), Y0, Y4
+	VADDPS     Y4, Y3, Y3
+	VMASKMOVPS (R10)(BX*1), Y0, Y4
+	VMASKMOVPS (R11)(BX*1), Y0, Y5
+	VADDPS     Y5, Y4, Y4
+	VSUBPS     Y3, Y1, Y1
+	VMASKMOVPS Y1, Y0, (DI)
+	ADDQ       DX, DI
+	VADDPS     Y3, Y2, Y1
+	VMASKMOVPS Y1, Y0, (DI)
+	ADDQ       DX, DI
+	VSUBPS     Y2, Y3, Y3
+	VMASKMOVPS Y3, Y0, (DI)
+	ADDQ       DX, DI
+	VSUBPS     Y4, Y2, Y2
+	VMASKMOVPS Y2, Y0, (DI)
+	ADDQ       DX, DI
+	VMASKMOVPS (R11), Y0, Y1
+	VMASKMOVPS (R10), Y0, Y2
+	VSUBPS     Y2, Y1, Y1
+	VMASKMOVPS (R11)(AX*1), Y0, Y2
+	VMASKMOVPS (R10)(AX*1), Y0, Y3
+	VSUBPS     Y3, Y2, Y2
+	VMASKMOVPS (R11)(AX*2), Y0, Y3
+	VMASKMOVPS (R10)(AX*2), Y0, Y4
+	VSUBPS     Y4, Y3, Y3
+	VMASKMOVPS (R11)(BX*1), Y0, Y4
+	VMASKMOVPS (R10)(BX*1), Y0, Y5
+	VSUBPS     Y5, Y4, Y4
+	VSUBPS     Y3, Y1, Y1
+	VMASKMOVPS Y1, Y0, (DI)
+	ADDQ       DX, DI
+	VADDPS     Y3, Y2, Y1
+	VMASKMOVPS Y1, Y0, (DI)
+	ADDQ       DX, DI
+	VSUBPS     Y2, Y3, Y3
+	VMASKMOVPS Y3, Y0, (DI)
+	ADDQ       DX, DI
+	VSUBPS     Y4, Y2, Y2
+	VMASKMOVPS Y2, Y0, (DI)
+	ADDQ       DX, DI
+	LEAQ       (R10)(CX*2), R11
+	VMASKMOVPS (R10), Y0, Y1
+	VMASKMOVPS (R11), Y0, Y2
+	VSUBPS     Y2, Y1, Y1
+	VMASKMOVPS (R10)(AX*1), Y0, Y2
+	VMASKMOVPS (R11)(AX*1), Y0, Y3
+	VSUBPS     Y3, Y2, Y2
+	VMASKMOVPS (R10)(AX*2), Y0, Y3
+	VMASKMOVPS (R11)(AX*2), Y0, Y4
+	VSUBPS     Y4, Y3, Y3
+	VMASKMOVPS (R10)(BX*1), Y0, Y4
+	VMASKMOVPS (R11)(BX*1), Y0, Y5
+	VSUBPS     Y5, Y4, Y4
+	VSUBPS     Y3, Y1, Y1
+	VMASKMOVPS Y1, Y0, (DI)
+	ADDQ       DX, DI
+	VADDPS     Y3, Y2, Y1
+	VMASKMOVPS Y1, Y0, (DI)
+	ADDQ       DX, DI
+	VSUBPS     Y2, Y3, Y3
+	VMASKMOVPS Y3, Y0, (DI)
+	ADDQ       DX, DI
+	VSUBPS     Y4, Y2, Y2
+	VMASKMOVPS Y2, Y0, (DI)
+	ADDQ       DX, DI
+	ADDQ       AX, SI
+	LEAQ       (R8)(AX*2), R8
+	DECQ       R9
+	JMP        tile278
+
+tiles279:
+done275:
+	VZEROUPPER
+	RET
+
+// func winogradOutputAVX2(y []float32, m []float32, bias []float32, tiles int, plane int, step int, line int, add bool)
+// Requires: AVX
+TEXT ·winogradOutputAVX2(SB), NOSPLIT, $0-105
+	MOVQ step+88(FP), AX
+	SHLQ $0x02, AX
+	MOVQ line+96(FP), CX
+	SHLQ $0x02, CX
+	MOVQ plane+80(FP), DX
+	SHLQ $0x02, DX
+	MOVQ bias_len+56(FP), BX
+	XORQ SI, SI
+	MOVQ BX, DI
+	SUBQ $0x08, DI
+
+loop280:
+	CMPQ    SI, DI
+	JG      rest281
+	MOVQ    tiles+72(FP), R10
+	MOVQ    bias_base+48(FP), R8
+	LEAQ    (R8)(SI*4), R8
+	VMOVUPS (R8), Y0
+	MOVQ    y_base+0(FP), R8
+	LEAQ    (R8)(SI*4), R8
+	MOVQ    m_base+24(FP), R9
+	LEAQ    (R9)(SI*4), R9
+
+tile283:
+	TESTQ   R10, R10
+	JZ      tiles284
+	MOVQ    R9, R11
+	VMOVUPS (R11), Y1
+	ADDQ    DX, R11
+	VMOVUPS (R11), Y2
+	ADDQ    DX, R11
+	VMOVUPS (R11), Y3
+	ADDQ    DX, R11
+	VMOVUPS (R11), Y4
+	ADDQ    DX, R11
+	VMOVUPS (R11), Y5
+	VADDPS  Y5, Y1, Y1
+	ADDQ    DX, R11
+	VMOVUPS (R11), Y6
+	VADDPS  Y6, Y2, Y2
+	ADDQ    DX, R11
+	VMOVUPS (R11), Y7
+	VADDPS  Y7, Y3, Y3
+	ADDQ    DX, R11
+	VMOVUPS (R11), Y8
+	VADDPS  Y8, Y4, Y4
+	ADDQ    DX, R11
+	VMOVUPS (R11), Y9
+	VADDPS  Y9, Y1, Y1
+	VSUBPS  Y9, Y5, Y5
+	ADDQ    DX, R11
+	VMOVUPS (R11), Y9
+	VADDPS  Y9, Y2, Y2
+	VSUBPS  Y9, Y6, Y6
+	ADDQ    DX, R11
+	VMOVUPS (R11), Y9
+	VADDPS  Y9, Y3, Y3
+	VSUBPS  Y9, Y7, Y7
+	ADDQ    DX, R11
+	VMOVUPS (R11), Y9
+	VADDPS  Y9, Y4, Y4
+	VSUBPS  Y9, Y8, Y8
+	ADDQ    DX, R11
+	VSUBPS  (R11), Y5, Y5
+	ADDQ    DX, R11
+	VSUBPS  (R11), Y6, Y6
+	ADDQ    DX, R11
+	VSUBPS  (R11), Y7, Y7
+	ADDQ    DX, R11
+	VSUBPS  (R11), Y8, Y8
+	ADDQ    DX, R11
+	LEAQ    (R8)(CX*1), R11
+	VADDPS  Y2, Y1, Y1
+	VADDPS  Y3, Y1, Y1
+	VSUBPS  Y3, Y2, Y2
+	VSUBPS  Y4, Y2, Y2
+	VADDPS  Y0, Y1, Y1
+	MOVB    add+104(FP), R12
+	TESTB   R12, R12
+	JZ      plain285
+	VADDPS  (R8), Y1, Y1
+
+plain285:
+	VMOVUPS Y1, (R8)
+	VADDPS  Y0, Y2, Y2
+	MOVB    add+104(FP), R12
+	TESTB   R12, R12
+	JZ      plain286
+	VADDPS  (R8)(AX*1), Y2, Y2
+
+plain286:
+	VMOVUPS Y2, (R8)(AX*1)
+	VADDPS  Y6, Y5, Y5
+	VADDPS  Y7, Y5, Y5
+	VSUBPS  Y7, Y6, Y6
+	VSUBPS  Y8, Y6, Y6
+	VADDPS  Y0, Y5, Y5
+	MOVB    add+104(FP), R12
+	TESTB   R12, R12
+	JZ      plain287
+	VADDPS  (R11), Y5, Y5
+
+plain287:
+	VMOVUPS Y5, (R11)
+	VADDPS  Y0, Y6, Y6
+	MOVB    add+104(FP), R12
+	TESTB   R12, R12
+	JZ      plain288
+	VADDPS  (R11)(AX*1), Y6, Y6
+
+plain288:
+	VMOVUPS Y6, (R11)(AX*1)
+	SUBQ    $-128, R9
+	LEAQ    (R8)(AX*2), R8
+	DECQ    R10
+	JMP     tile283
+
+tiles284:
+	ADDQ $0x08, SI
+	JMP  loop280
+
+rest281:
+	SUBQ       SI, BX
+	JZ         done282
+	MOVQ       $0x00000008, DI
+	SUBQ       BX, DI
+	LEAQ       pointTail<>+0(SB), BX
+	VMOVUPS    (BX)(DI*4), Y0
+	MOVQ       tiles+72(FP), R8
+	MOVQ       bias_base+48(FP), BX
+	LEAQ       (BX)(SI*4), BX
+	VMASKMOVPS (BX), Y0, Y1
+	MOVQ       y_base+0(FP), BX
+	LEAQ       (BX)(SI*4), BX
+	MOVQ       m_base+24(FP), DI
+	LEAQ       (DI)(SI*4), DI
+
+tile289:
+	TESTQ      R8, R8
+	JZ         tiles290
+	MOVQ       DI, SI
+	VMASKMOVPS (SI), Y0, Y2
+	ADDQ       DX, SI
+	VMASKMOVPS (SI), Y0, Y3
+	ADDQ       DX, SI
+	VMASKMOVPS (SI), Y0, Y4
+	ADDQ       DX, SI
+	VMASKMOVPS (SI), Y0, Y5
+	ADDQ       DX, SI
+	VMASKMOVPS (SI), Y0, Y6
+	VADDPS     Y6, Y2, Y2
+	ADDQ       DX, SI
+	VMASKMOVPS (SI), Y0, Y7
+	VADDPS     Y7, Y3, Y3
+	ADDQ       DX, SI
+	VMASKMOVPS (SI), Y0, Y8
+	VADDPS     Y8, Y4, Y4
+	ADDQ       DX, SI
+	VMASKMOVPS (SI), Y0, Y9
+	VADDPS     Y9, Y5, Y5
+	ADDQ       DX, SI
+	VMASKMOVPS (SI), Y0, Y10
+	VADDPS     Y10, Y2, Y2
+	VSUBPS     Y10, Y6, Y6
+	ADDQ       DX, SI
+	VMASKMOVPS (SI), Y0, Y10
+	VADDPS     Y10, Y3, Y3
+	VSUBPS     Y10, Y7, Y7
+	ADDQ       DX, SI
+	VMASKMOVPS (SI), Y0, Y10
+	VADDPS     Y10, Y4, Y4
+	VSUBPS     Y10, Y8, Y8
+	ADDQ       DX, SI
+	VMASKMOVPS (SI), Y0, Y10
+	VADDPS     Y10, Y5, Y5
+	VSUBPS     Y10, Y9, Y9
+	ADDQ       DX, SI
+	VMASKMOVPS (SI), Y0, Y10
+	VSUBPS     Y10, Y6, Y6
+	ADDQ       DX, SI
+	VMASKMOVPS (SI), Y0, Y10
+	VSUBPS     Y10, Y7, Y7
+	ADDQ       DX, SI
+	VMASKMOVPS (SI), Y0, Y10
+	VSUBPS     Y10, Y8, Y8
+	ADDQ       DX, SI
+	VMASKMOVPS (SI), Y0, Y10
+	VSUBPS     Y10, Y9, Y9
+	ADDQ       DX, SI
+	LEAQ       (BX)(CX*1), SI
+	VADDPS     Y3, Y2, Y2
+	VADDPS     Y4, Y2, Y2
+	VSUBPS     Y4, Y3, Y3
+	VSUBPS     Y5, Y3, Y3
+	VADDPS     Y1, Y2, Y2
+	MOVB       add+104(FP), R9
+	TESTB      R9, R9
+	JZ         plain291
+	VMASKMOVPS (BX), Y0, Y4
+	VADDPS     Y4, Y2, Y2
+
+plain291:
+	VMASKMOVPS Y2, Y0, (BX)
+	VADDPS     Y1, Y3, Y3
+	MOVB       add+104(FP), R9
+	TESTB      R9, R9
+	JZ         plain292
+	VMASKMOVPS (BX)(AX*1), Y0, Y2
+	VADDPS     Y2, Y3, Y3
+
+plain292:
+	VMASKMOVPS Y3, Y0, (BX)(AX*1)
+	VADDPS     Y7, Y6, Y6
+	VADDPS     Y8, Y6, Y6
+	VSUBPS     Y8, Y7, Y7
+	VSUBPS     Y9, Y7, Y7
+	VADDPS     Y1, Y6, Y6
+	MOVB       add+104(FP), R9
+	TESTB      R9, R9
+	JZ         plain293
+	VMASKMOVPS (SI), Y0, Y2
+	VADDPS     Y2, Y6, Y6
+
+plain293:
+	VMASKMOVPS Y6, Y0, (SI)
+	VADDPS     Y1, Y7, Y7
+	MOVB       add+104(FP), R9
+	TESTB      R9, R9
+	JZ         plain294
+	VMASKMOVPS (SI)(AX*1), Y0, Y2
+	VADDPS     Y2, Y7, Y7
+
+plain294:
+	VMASKMOVPS Y7, Y0, (SI)(AX*1)
+	SUBQ       $-128, DI
+	LEAQ       (BX)(AX*2), BX
+	DECQ       R8
+	JMP        tile289
+
+tiles290:
+done282:
+	VZEROUPPER
+	RET
+
+// func winogradWeightsAVX2(u []float32, n int)
+// Requires: AVX
+TEXT ·winogradWeightsAVX2(SB), NOSPLIT, $0-32
+	MOVQ n+24(FP), AX
+	MOVQ AX, CX
+	SHLQ $0x02, CX
+	XORQ DX, DX
+	MOVQ AX, BX
+	SUBQ $0x08, BX
+
+loop295:
+	CMPQ    DX, BX
+	JG      rest296
+	MOVQ    u_base+0(FP), SI
+	LEAQ    (SI)(DX*4), SI
+	VMOVUPS (SI), Y0
+	ADDQ    CX, SI
+	VMOVUPS (SI), Y1
+	ADDQ    CX, SI
+	VMOVUPS (SI), Y2
+	ADDQ    CX, SI
+	VMOVUPS (SI), Y3
+	ADDQ    CX, SI
+	VMOVUPS (SI), Y4
+	ADDQ    CX, SI
+	VMOVUPS (SI), Y5
+	ADDQ    CX, SI
+	VMOVUPS (SI), Y6
+	ADDQ    CX, SI
+	VMOVUPS (SI), Y7
+	ADDQ    CX, SI
+	VMOVUPS (SI), Y8
+	ADDQ    CX, SI
+	VADDPS  Y6, Y0, Y9
+	VSUBPS  Y3, Y9, Y10
+	VADDPS  Y3, Y9, Y3
+	VMULPS  point3f000000<>+0(SB), Y3, Y3
+	VMULPS  point3f000000<>+0(SB), Y10, Y10
+	VADDPS  Y7, Y1, Y9
+	VSUBPS  Y4, Y9, Y11
+	VADDPS  Y4, Y9, Y4
+	VMULPS  point3f000000<>+0(SB), Y4, Y4
+	VMULPS  point3f000000<>+0(SB), Y11, Y11
+	VADDPS  Y8, Y2, Y9
+	VSUBPS  Y5, Y9, Y12
+	VADDPS  Y5, Y9, Y5
+	VMULPS  point3f000000<>+0(SB), Y5, Y5
+	VMULPS  point3f000000<>+0(SB), Y12, Y12
+	MOVQ    u_base+0(FP), SI
+	LEAQ    (SI)(DX*4), SI
+	VADDPS  Y2, Y0, Y9
+	VSUBPS  Y1, Y9, Y13
+	VADDPS  Y1, Y9, Y1
+	VMULPS  point3f000000<>+0(SB), Y1, Y1
+	VMULPS  point3f000000<>+0(SB), Y13, Y13
+	VMOVUPS Y0, (SI)
+	ADDQ    CX, SI
+	VMOVUPS Y1, (SI)
+	ADDQ    CX, SI
+	VMOVUPS Y13, (SI)
+	ADDQ    CX, SI
+	VMOVUPS Y2, (SI)
+	ADDQ    CX, SI
+	VADDPS  Y5, Y3, Y0
+	VSUBPS  Y4, Y0, Y1
+	VADDPS  Y4, Y0, Y4
+	VMULPS  point3f000000<>+0(SB), Y4, Y4
+	VMULPS  point3f000000<>+0(SB), Y1, Y1
+	VMOVUPS Y3, (SI)
+	ADDQ    CX, SI
+	VMOVUPS Y4, (SI)
+	ADDQ    CX, SI
+	VMOVUPS Y1, (SI)
+	ADDQ    CX, SI
+	VMOVUPS Y5, (SI)
+	ADDQ    CX, SI
+	VADDPS  Y12, Y10, Y0
+	VSUBPS  Y11, Y0, Y1
+	VADDPS  Y11, Y0, Y11
+	VMULPS  point3f000000<>+0(SB), Y11, Y11
+	VMULPS  point3f000000<>+0(SB), Y1, Y1
+	VMOVUPS Y10, (SI)
+	ADDQ    CX, SI
+	VMOVUPS Y11, (SI)
+	ADDQ    CX, SI
+	VMOVUPS Y1, (SI)
+	ADDQ    CX, SI
+	VMOVUPS Y12, (SI)
+	ADDQ    CX, SI
+	VADDPS  Y8, Y6, Y0
+	VSUBPS  Y7, Y0, Y1
+	VADDPS  Y7, Y0, Y7
+	VMULPS  point3f000000<>+0(SB), Y7, Y7
+	VMULPS  point3f000000<>+0(SB), Y1, Y1
+	VMOVUPS Y6, (SI)
+	ADDQ    CX, SI
+	VMOVUPS Y7, (SI)
+	ADDQ    CX, SI
+	VMOVUPS Y1, (SI)
+	ADDQ    CX, SI
+	VMOVUPS Y8, (SI)
+	ADDQ    CX, SI
+	ADDQ    $0x08, DX
+	JMP     loop295
+
+rest296:
+	SUBQ       DX, AX
+	JZ         done297
+	MOVQ       $0x00000008, BX
+	SUBQ       AX, BX
+	LEAQ       pointTail<>+0(SB), AX
+	VMOVUPS    (AX)(BX*4), Y0
+	MOVQ       u_base+0(FP), AX
+	LEAQ       (AX)(DX*4), AX
+	VMASKMOVPS (AX), Y0, Y1
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y2
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y3
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y4
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y5
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y6
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y7
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y8
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y9
+	ADDQ       CX, AX
+	VADDPS     Y7, Y1, Y10
+	VSUBPS     Y4, Y10, Y11
+	VADDPS     Y4, Y10, Y4
+	VMULPS     point3f000000<>+0(SB), Y4, Y4
+	VMULPS     point3f000000<>+0(SB), Y11, Y11
+	VADDPS     Y8, Y2, Y10
+	VSUBPS     Y5, Y10, Y12
+	VADDPS     Y5, Y10, Y5
+	VMULPS     point3f000000<>+0(SB), Y5, Y5
+	VMULPS     point3f000000<>+0(SB), Y12, Y12
+	VADDPS     Y9, Y3, Y10
+	VSUBPS     Y6, Y10, Y13
+	VADDPS     Y6, Y10, Y6
+	VMULPS     point3f000000<>+0(SB), Y6, Y6
+	VMULPS     point3f000000<>+0(SB), Y13, Y13
+	MOVQ       u_base+0(FP), AX
+	LEAQ       (AX)(DX*4), AX
+	VADDPS     Y3, Y1, Y10
+	VSUBPS     Y2, Y10, Y14
+	VADDPS     Y2, Y10, Y2
+	VMULPS     point3f000000<>+0(SB), Y2, Y2
+	VMULPS     point3f000000<>+0(SB), Y14, Y14
+	VMASKMOVPS Y1, Y0, (AX)
+	ADDQ       CX, AX
+	VMASKMOVPS Y2, Y0, (AX)
+	ADDQ       CX, AX
+	VMASKMOVPS Y14, Y0, (AX)
+	ADDQ       CX, AX
+	VMASKMOVPS Y3, Y0, (AX)
+	ADDQ       CX, AX
+	VADDPS     Y6, Y4, Y1
+	VSUBPS     Y5, Y1, Y2
+	VADDPS     Y5, Y1, Y5
+	VMULPS     point3f000000<>+0(SB), Y5, Y5
+	VMULPS     point3f000000<>+0(SB), Y2, Y2
+	VMASKMOVPS Y4, Y0, (AX)
+	ADDQ       CX, AX
+	VMASKMOVPS Y5, Y0, (AX)
+	ADDQ       CX, AX
+	VMASKMOVPS Y2, Y0, (AX)
+	ADDQ       CX, AX
+	VMASKMOVPS Y6, Y0, (AX)
+	ADDQ       CX, AX
+	VADDPS     Y13, Y11, Y1
+	VSUBPS     Y12, Y1, Y2
+	VADDPS     Y12, Y1, Y12
+	VMULPS     point3f000000<>+0(SB), Y12, Y12
+	VMULPS     point3f000000<>+0(SB), Y2, Y2
+	VMASKMOVPS Y11, Y0, (AX)
+	ADDQ       CX, AX
+	VMASKMOVPS Y12, Y0, (AX)
+	ADDQ       CX, AX
+	VMASKMOVPS Y2, Y0, (AX)
+	ADDQ       CX, AX
+	VMASKMOVPS Y13, Y0, (AX)
+	ADDQ       CX, AX
+	VADDPS     Y9, Y7, Y1
+	VSUBPS     Y8, Y1, Y2
+	VADDPS     Y8, Y1, Y8
+	VMULPS     point3f000000<>+0(SB), Y8, Y8
+	VMULPS     point3f000000<>+0(SB), Y2, Y2
+	VMASKMOVPS Y7, Y0, (AX)
+	ADDQ       CX, AX
+	VMASKMOVPS Y8, Y0, (AX)
+	ADDQ       CX, AX
+	VMASKMOVPS Y2, Y0, (AX)
+	ADDQ       CX, AX
+	VMASKMOVPS Y9, Y0, (AX)
+	ADDQ       CX, AX
+
+done297:
 	VZEROUPPER
 	RET
 
@@ -10463,9 +11162,9 @@ TEXT ·squaresAVX512(SB), NOSPLIT, $0-120
 	MOVQ R8, R10
 	SUBQ $0x10, R10
 
-loop255:
+loop266:
 	CMPQ    R9, R10
-	JG      rest256
+	JG      rest267
 	VMOVUPS (BX)(R9*4), Z0
 	MOVQ    pixels+96(FP), R14
 	LEAQ    (AX)(R9*4), R11
@@ -10476,9 +11175,9 @@ loop255:
 	ADDQ    SI, R12
 	ADDQ    SI, R13
 
-pixel258:
+pixel269:
 	TESTQ   R14, R14
-	JZ      pixels259
+	JZ      pixels270
 	VMOVUPS (R12), Z2
 	VADDPS  (R13), Z2, Z2
 	ADDQ    SI, R12
@@ -10489,15 +11188,15 @@ pixel258:
 	VMOVAPS Z2, Z1
 	ADDQ    DI, R11
 	DECQ    R14
-	JMP     pixel258
+	JMP     pixel269
 
-pixels259:
+pixels270:
 	ADDQ $0x10, R9
-	JMP  loop255
+	JMP  loop266
 
-rest256:
+rest267:
 	SUBQ      R9, R8
-	JZ        done257
+	JZ        done268
 	MOVL      $0x00000001, R10
 	SHLXL     R8, R10, R10
 	DECL      R10
@@ -10513,9 +11212,9 @@ rest256:
 	ADDQ      SI, CX
 	ADDQ      SI, DX
 
-pixel260:
+pixel271:
 	TESTQ     BX, BX
-	JZ        pixels261
+	JZ        pixels272
 	VMOVUPS.Z (CX), K1, Z2
 	VMOVUPS.Z (DX), K1, Z3
 	VADDPS    Z3, Z2, Z2
@@ -10527,9 +11226,709 @@ pixel260:
 	VMOVAPS   Z2, Z1
 	ADDQ      DI, AX
 	DECQ      BX
-	JMP       pixel260
+	JMP       pixel271
 
-pixels261:
-done257:
+pixels272:
+done268:
+	VZEROUPPER
+	RET
+
+// func winogradInputAVX512(v []float32, d []float32, tiles int, channels int, line int, plane int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·winogradInputAVX512(SB), NOSPLIT, $0-80
+	MOVQ channels+56(FP), AX
+	SHLQ $0x02, AX
+	MOVQ line+64(FP), CX
+	SHLQ $0x02, CX
+	MOVQ plane+72(FP), DX
+	SHLQ $0x02, DX
+	LEAQ (AX)(AX*2), BX
+	MOVQ channels+56(FP), SI
+	XORQ DI, DI
+	MOVQ SI, R8
+	SUBQ $0x10, R8
+
+loop273:
+	CMPQ DI, R8
+	JG   rest274
+	MOVQ tiles+48(FP), R11
+	MOVQ v_base+0(FP), R9
+	LEAQ (R9)(DI*4), R9
+	MOVQ d_base+24(FP), R10
+	LEAQ (R10)(DI*4), R10
+
+tile276:
+	TESTQ   R11, R11
+	JZ      tiles277
+	MOVQ    R9, R12
+	LEAQ    (R10)(CX*1), R13
+	LEAQ    (R10)(CX*2), R14
+	VMOVUPS (R10), Z0
+	VSUBPS  (R14), Z0, Z0
+	VMOVUPS (R10)(AX*1), Z1
+	VSUBPS  (R14)(AX*1), Z1, Z1
+	VMOVUPS (R10)(AX*2), Z2
+	VSUBPS  (R14)(AX*2), Z2, Z2
+	VMOVUPS (R10)(BX*1), Z3
+	VSUBPS  (R14)(BX*1), Z3, Z3
+	VSUBPS  Z2, Z0, Z0
+	VMOVUPS Z0, (R12)
+	ADDQ    DX, R12
+	VADDPS  Z2, Z1, Z0
+	VMOVUPS Z0, (R12)
+	ADDQ    DX, R12
+	VSUBPS  Z1, Z2, Z2
+	VMOVUPS Z2, (R12)
+	ADDQ    DX, R12
+	VSUBPS  Z3, Z1, Z1
+	VMOVUPS Z1, (R12)
+	ADDQ    DX, R12
+	VMOVUPS (R13), Z0
+	VADDPS  (R14), Z0, Z0
+	VMOVUPS (R13)(AX*1), Z1
+	VADDPS  (R14)(AX*1), Z1, Z1
+	VMOVUPS (R13)(AX*2), Z2
+	VADDPS  (R14)(AX*2), Z2, Z2
+	VMOVUPS (R13)(BX*1), Z3
+	VADDPS  (R14)(BX*1), Z3, Z3
+	VSUBPS  Z2, Z0, Z0
+	VMOVUPS Z0, (R12)
+	ADDQ    DX, R12
+	VADDPS  Z2, Z1, Z0
+	VMOVUPS Z0, (R12)
+	ADDQ    DX, R12
+	VSUBPS  Z1, Z2, Z2
+	VMOVUPS Z2, (R12)
+	ADDQ    DX, R12
+	VSUBPS  Z3, Z1, Z1
+	VMOVUPS Z1, (R12)
+	ADDQ    DX, R12
+	VMOVUPS (R14), Z0
+	VSUBPS  (R13), Z0, Z0
+	VMOVUPS (R14)(AX*1), Z1
+	VSUBPS  (R13)(AX*1), Z1, Z1
+	VMOVUPS (R14)(AX*2), Z2
+	VSUBPS  (R13)(AX*2), Z2, Z2
+	VMOVUPS (R14)(BX*1), Z3
+	VSUBPS  (R13)(BX*1), Z3, Z3
+	VSUBPS  Z2, Z0, Z0
+	VMOVUPS Z0, (R12)
+	ADDQ    DX, R12
+	VADDPS  Z2, Z1, Z0
+	VMOVUPS Z0, (R12)
+	ADDQ    DX, R12
+	VSUBPS  Z1, Z2, Z2
+	VMOVUPS Z2, (R12)
+	ADDQ    DX, R12
+	VSUBPS  Z3, Z1, Z1
+	VMOVUPS Z1, (R12)
+	ADDQ    DX, R12
+	LEAQ    (R13)(CX*2), R14
+	VMOVUPS (R13), Z0
+	VSUBPS  (R14), Z0, Z0
+	VMOVUPS (R13)(AX*1), Z1
+	VSUBPS  (R14)(AX*1), Z1, Z1
+	VMOVUPS (R13)(AX*2), Z2
+	VSUBPS  (R14)(AX*2), Z2, Z2
+	VMOVUPS (R13)(BX*1), Z3
+	VSUBPS  (R14)(BX*1), Z3, Z3
+	VSUBPS  Z2, Z0, Z0
+	VMOVUPS Z0, (R12)
+	ADDQ    DX, R12
+	VADDPS  Z2, Z1, Z0
+	VMOVUPS Z0, (R12)
+	ADDQ    DX, R12
+	VSUBPS  Z1, Z2, Z2
+	VMOVUPS Z2, (R12)
+	ADDQ    DX, R12
+	VSUBPS  Z3, Z1, Z1
+	VMOVUPS Z1, (R12)
+	ADDQ    DX, R12
+	ADDQ    AX, R9
+	LEAQ    (R10)(AX*2), R10
+	DECQ    R11
+	JMP     tile276
+
+tiles277:
+	ADDQ $0x10, DI
+	JMP  loop273
+
+rest274:
+	SUBQ  DI, SI
+	JZ    done275
+	MOVL  $0x00000001, R8
+	SHLXL SI, R8, R8
+	DECL  R8
+	KMOVW R8, K1
+	MOVQ  tiles+48(FP), R9
+	MOVQ  v_base+0(FP), SI
+	LEAQ  (SI)(DI*4), SI
+	MOVQ  d_base+24(FP), R8
+	LEAQ  (R8)(DI*4), R8
+
+tile278:
+	TESTQ     R9, R9
+	JZ        tiles279
+	MOVQ      SI, DI
+	LEAQ      (R8)(CX*1), R10
+	LEAQ      (R8)(CX*2), R11
+	VMOVUPS.Z (R8), K1, Z0
+	VMOVUPS.Z (R11), K1, Z1
+	VSUBPS    Z1, Z0, Z0
+	VMOVUPS.Z (R8)(AX*1), K1, Z1
+	VMOVUPS.Z (R11)(AX*1), K1, Z2
+	VSUBPS    Z2, Z1, Z1
+	VMOVUPS.Z (R8)(AX*2), K1, Z2
+	VMOVUPS.Z (R11)(AX*2), K1, Z3
+	VSUBPS    Z3, Z2, Z2
+	VMOVUPS.Z (R8)(BX*1), K1, Z3
+	VMOVUPS.Z (R11)(BX*1), K1, Z4
+	VSUBPS    Z4, Z3, Z3
+	VSUBPS    Z2, Z0, Z0
+	VMOVUPS   Z0, K1, (DI)
+	ADDQ      DX, DI
+	VADDPS    Z2, Z1, Z0
+	VMOVUPS   Z0, K1, (DI)
+	ADDQ      DX, DI
+	VSUBPS    Z1, Z2, Z2
+	VMOVUPS   Z2, K1, (DI)
+	ADDQ      DX, DI
+	VSUBPS    Z3, Z1, Z1
+	VMOVUPS   Z1, K1, (DI)
+	ADDQ      DX, DI
+	VMOVUPS.Z (R10), K1, Z0
+	VMOVUPS.Z (R11), K1, Z1
+	VADDPS    Z1, Z0, Z0
+	VMOVUPS.Z (R10)(AX*1), K1, Z1
+	VMOVUPS.Z (R11)(AX*1), K1, Z2
+	VADDPS    Z2, Z1, Z1
+	VMOVUPS.Z (R10)(AX*2), K1, Z2
+	VMOVUPS.Z (R11)(AX*2), K1, Z3
+	VADDPS    Z3, Z2, Z2
+	VMOVUPS.Z (R10)(BX*1), K1, Z3
+	VMOVUPS.Z (R11)(BX*1), K1, Z4
+	VADDPS    Z4, Z3, Z3
+	VSUBPS    Z2, Z0, Z0
+	VMOVUPS   Z0, K1, (DI)
+	ADDQ      DX, DI
+	VADDPS    Z2, Z1, Z0
+	VMOVUPS   Z0, K1, (DI)
+	ADDQ      DX, DI
+	VSUBPS    Z1, Z2, Z2
+	VMOVUPS   Z2, K1, (DI)
+	ADDQ      DX, DI
+	VSUBPS    Z3, Z1, Z1
+	VMOVUPS   Z1, K1, (DI)
+	ADDQ      DX, DI
+	VMOVUPS.Z (R11), K1, Z0
+	VMOVUPS.Z (R10), K1, Z1
+	VSUBPS    Z1, Z0, Z0
+	VMOVUPS.Z (R11)(AX*1), K1, Z1
+	VMOVUPS.Z (R10)(AX*1), K1, Z2
+	VSUBPS    Z2, Z1, Z1
+	VMOVUPS.Z (R11)(AX*2), K1, Z2
+	VMOVUPS.Z (R10)(AX*2), K1, Z3
+	VSUBPS    Z3, Z2, Z2
+	VMOVUPS.Z (R11)(BX*1), K1, Z3
+	VMOVUPS.Z (R10)(BX*1), K1, Z4
+	VSUBPS    Z4, Z3, Z3
+	VSUBPS    Z2, Z0, Z0
+	VMOVUPS   Z0, K1, (DI)
+	ADDQ      DX, DI
+	VADDPS    Z2, Z1, Z0
+	VMOVUPS   Z0, K1, (DI)
+	ADDQ      DX, DI
+	VSUBPS    Z1, Z2, Z2
+	VMOVUPS   Z2, K1, (DI)
+	ADDQ      DX, DI
+	VSUBPS    Z3, Z1, Z1
+	VMOVUPS   Z1, K1, (DI)
+	ADDQ      DX, DI
+	LEAQ      (R10)(CX*2), R11
+	VMOVUPS.Z (R10), K1, Z0
+	VMOVUPS.Z (R11), K1, Z1
+	VSUBPS    Z1, Z0, Z0
+	VMOVUPS.Z (R10)(AX*1), K1, Z1
+	VMOVUPS.Z (R11)(AX*1), K1, Z2
+	VSUBPS    Z2, Z1, Z1
+	VMOVUPS.Z (R10)(AX*2), K1, Z2
+	VMOVUPS.Z (R11)(AX*2), K1, Z3
+	VSUBPS    Z3, Z2, Z2
+	VMOVUPS.Z (R10)(BX*1), K1, Z3
+	VMOVUPS.Z (R11)(BX*1), K1, Z4
+	VSUBPS    Z4, Z3, Z3
+	VSUBPS    Z2, Z0, Z0
+	VMOVUPS   Z0, K1, (DI)
+	ADDQ      DX, DI
+	VADDPS    Z2, Z1, Z0
+	VMOVUPS   Z0, K1, (DI)
+	ADDQ      DX, DI
+	VSUBPS    Z1, Z2, Z2
+	VMOVUPS   Z2, K1, (DI)
+	ADDQ      DX, DI
+	VSUBPS    Z3, Z1, Z1
+	VMOVUPS   Z1, K1, (DI)
+	ADDQ      DX, DI
+	ADDQ      AX, SI
+	LEAQ      (R8)(AX*2), R8
+	DECQ      R9
+	JMP       tile278
+
+tiles279:
+done275:
+	VZEROUPPER
+	RET
+
+// func winogradOutputAVX512(y []float32, m []float32, bias []float32, tiles int, plane int, step int, line int, add bool)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·winogradOutputAVX512(SB), NOSPLIT, $0-105
+	MOVQ step+88(FP), AX
+	SHLQ $0x02, AX
+	MOVQ line+96(FP), CX
+	SHLQ $0x02, CX
+	MOVQ plane+80(FP), DX
+	SHLQ $0x02, DX
+	MOVQ bias_len+56(FP), BX
+	XORQ SI, SI
+	MOVQ BX, DI
+	SUBQ $0x10, DI
+
+loop280:
+	CMPQ    SI, DI
+	JG      rest281
+	MOVQ    tiles+72(FP), R10
+	MOVQ    bias_base+48(FP), R8
+	LEAQ    (R8)(SI*4), R8
+	VMOVUPS (R8), Z0
+	MOVQ    y_base+0(FP), R8
+	LEAQ    (R8)(SI*4), R8
+	MOVQ    m_base+24(FP), R9
+	LEAQ    (R9)(SI*4), R9
+
+tile283:
+	TESTQ   R10, R10
+	JZ      tiles284
+	MOVQ    R9, R11
+	VMOVUPS (R11), Z1
+	ADDQ    DX, R11
+	VMOVUPS (R11), Z2
+	ADDQ    DX, R11
+	VMOVUPS (R11), Z3
+	ADDQ    DX, R11
+	VMOVUPS (R11), Z4
+	ADDQ    DX, R11
+	VMOVUPS (R11), Z5
+	VADDPS  Z5, Z1, Z1
+	ADDQ    DX, R11
+	VMOVUPS (R11), Z6
+	VADDPS  Z6, Z2, Z2
+	ADDQ    DX, R11
+	VMOVUPS (R11), Z7
+	VADDPS  Z7, Z3, Z3
+	ADDQ    DX, R11
+	VMOVUPS (R11), Z8
+	VADDPS  Z8, Z4, Z4
+	ADDQ    DX, R11
+	VMOVUPS (R11), Z9
+	VADDPS  Z9, Z1, Z1
+	VSUBPS  Z9, Z5, Z5
+	ADDQ    DX, R11
+	VMOVUPS (R11), Z9
+	VADDPS  Z9, Z2, Z2
+	VSUBPS  Z9, Z6, Z6
+	ADDQ    DX, R11
+	VMOVUPS (R11), Z9
+	VADDPS  Z9, Z3, Z3
+	VSUBPS  Z9, Z7, Z7
+	ADDQ    DX, R11
+	VMOVUPS (R11), Z9
+	VADDPS  Z9, Z4, Z4
+	VSUBPS  Z9, Z8, Z8
+	ADDQ    DX, R11
+	VSUBPS  (R11), Z5, Z5
+	ADDQ    DX, R11
+	VSUBPS  (R11), Z6, Z6
+	ADDQ    DX, R11
+	VSUBPS  (R11), Z7, Z7
+	ADDQ    DX, R11
+	VSUBPS  (R11), Z8, Z8
+	ADDQ    DX, R11
+	LEAQ    (R8)(CX*1), R11
+	VADDPS  Z2, Z1, Z1
+	VADDPS  Z3, Z1, Z1
+	VSUBPS  Z3, Z2, Z2
+	VSUBPS  Z4, Z2, Z2
+	VADDPS  Z0, Z1, Z1
+	MOVB    add+104(FP), R12
+	TESTB   R12, R12
+	JZ      plain285
+	VADDPS  (R8), Z1, Z1
+
+plain285:
+	VMOVUPS Z1, (R8)
+	VADDPS  Z0, Z2, Z2
+	MOVB    add+104(FP), R12
+	TESTB   R12, R12
+	JZ      plain286
+	VADDPS  (R8)(AX*1), Z2, Z2
+
+plain286:
+	VMOVUPS Z2, (R8)(AX*1)
+	VADDPS  Z6, Z5, Z5
+	VADDPS  Z7, Z5, Z5
+	VSUBPS  Z7, Z6, Z6
+	VSUBPS  Z8, Z6, Z6
+	VADDPS  Z0, Z5, Z5
+	MOVB    add+104(FP), R12
+	TESTB   R12, R12
+	JZ      plain287
+	VADDPS  (R11), Z5, Z5
+
+plain287:
+	VMOVUPS Z5, (R11)
+	VADDPS  Z0, Z6, Z6
+	MOVB    add+104(FP), R12
+	TESTB   R12, R12
+	JZ      plain288
+	VADDPS  (R11)(AX*1), Z6, Z6
+
+plain288:
+	VMOVUPS Z6, (R11)(AX*1)
+	SUBQ    $-128, R9
+	LEAQ    (R8)(AX*2), R8
+	DECQ    R10
+	JMP     tile283
+
+tiles284:
+	ADDQ $0x10, SI
+	JMP  loop280
+
+rest281:
+	SUBQ      SI, BX
+	JZ        done282
+	MOVL      $0x00000001, DI
+	SHLXL     BX, DI, DI
+	DECL      DI
+	KMOVW     DI, K1
+	MOVQ      tiles+72(FP), R8
+	MOVQ      bias_base+48(FP), BX
+	LEAQ      (BX)(SI*4), BX
+	VMOVUPS.Z (BX), K1, Z0
+	MOVQ      y_base+0(FP), BX
+	LEAQ      (BX)(SI*4), BX
+	MOVQ      m_base+24(FP), DI
+	LEAQ      (DI)(SI*4), DI
+
+tile289:
+	TESTQ     R8, R8
+	JZ        tiles290
+	MOVQ      DI, SI
+	VMOVUPS.Z (SI), K1, Z1
+	ADDQ      DX, SI
+	VMOVUPS.Z (SI), K1, Z2
+	ADDQ      DX, SI
+	VMOVUPS.Z (SI), K1, Z3
+	ADDQ      DX, SI
+	VMOVUPS.Z (SI), K1, Z4
+	ADDQ      DX, SI
+	VMOVUPS.Z (SI), K1, Z5
+	VADDPS    Z5, Z1, Z1
+	ADDQ      DX, SI
+	VMOVUPS.Z (SI), K1, Z6
+	VADDPS    Z6, Z2, Z2
+	ADDQ      DX, SI
+	VMOVUPS.Z (SI), K1, Z7
+	VADDPS    Z7, Z3, Z3
+	ADDQ      DX, SI
+	VMOVUPS.Z (SI), K1, Z8
+	VADDPS    Z8, Z4, Z4
+	ADDQ      DX, SI
+	VMOVUPS.Z (SI), K1, Z9
+	VADDPS    Z9, Z1, Z1
+	VSUBPS    Z9, Z5, Z5
+	ADDQ      DX, SI
+	VMOVUPS.Z (SI), K1, Z9
+	VADDPS    Z9, Z2, Z2
+	VSUBPS    Z9, Z6, Z6
+	ADDQ      DX, SI
+	VMOVUPS.Z (SI), K1, Z9
+	VADDPS    Z9, Z3, Z3
+	VSUBPS    Z9, Z7, Z7
+	ADDQ      DX, SI
+	VMOVUPS.Z (SI), K1, Z9
+	VADDPS    Z9, Z4, Z4
+	VSUBPS    Z9, Z8, Z8
+	ADDQ      DX, SI
+	VMOVUPS.Z (SI), K1, Z9
+	VSUBPS    Z9, Z5, Z5
+	ADDQ      DX, SI
+	VMOVUPS.Z (SI), K1, Z9
+	VSUBPS    Z9, Z6, Z6
+	ADDQ      DX, SI
+	VMOVUPS.Z (SI), K1, Z9
+	VSUBPS    Z9, Z7, Z7
+	ADDQ      DX, SI
+	VMOVUPS.Z (SI), K1, Z9
+	VSUBPS    Z9, Z8, Z8
+	ADDQ      DX, SI
+	LEAQ      (BX)(CX*1), SI
+	VADDPS    Z2, Z1, Z1
+	VADDPS    Z3, Z1, Z1
+	VSUBPS    Z3, Z2, Z2
+	VSUBPS    Z4, Z2, Z2
+	VADDPS    Z0, Z1, Z1
+	MOVB      add+104(FP), R9
+	TESTB     R9, R9
+	JZ        plain291
+	VMOVUPS.Z (BX), K1, Z3
+	VADDPS    Z3, Z1, Z1
+
+plain291:
+	VMOVUPS   Z1, K1, (BX)
+	VADDPS    Z0, Z2, Z2
+	MOVB      add+104(FP), R9
+	TESTB     R9, R9
+	JZ        plain292
+	VMOVUPS.Z (BX)(AX*1), K1, Z1
+	VADDPS    Z1, Z2, Z2
+
+plain292:
+	VMOVUPS   Z2, K1, (BX)(AX*1)
+	VADDPS    Z6, Z5, Z5
+	VADDPS    Z7, Z5, Z5
+	VSUBPS    Z7, Z6, Z6
+	VSUBPS    Z8, Z6, Z6
+	VADDPS    Z0, Z5, Z5
+	MOVB      add+104(FP), R9
+	TESTB     R9, R9
+	JZ        plain293
+	VMOVUPS.Z (SI), K1, Z1
+	VADDPS    Z1, Z5, Z5
+
+plain293:
+	VMOVUPS   Z5, K1, (SI)
+	VADDPS    Z0, Z6, Z6
+	MOVB      add+104(FP), R9
+	TESTB     R9, R9
+	JZ        plain294
+	VMOVUPS.Z (SI)(AX*1), K1, Z1
+	VADDPS    Z1, Z6, Z6
+
+plain294:
+	VMOVUPS Z6, K1, (SI)(AX*1)
+	SUBQ    $-128, DI
+	LEAQ    (BX)(AX*2), BX
+	DECQ    R8
+	JMP     tile289
+
+tiles290:
+done282:
+	VZEROUPPER
+	RET
+
+// func winogradWeightsAVX512(u []float32, n int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·winogradWeightsAVX512(SB), NOSPLIT, $0-32
+	VBROADCASTSS point3f000000<>+0(SB), Z0
+	MOVQ         n+24(FP), AX
+	MOVQ         AX, CX
+	SHLQ         $0x02, CX
+	XORQ         DX, DX
+	MOVQ         AX, BX
+	SUBQ         $0x10, BX
+
+loop295:
+	CMPQ    DX, BX
+	JG      rest296
+	MOVQ    u_base+0(FP), SI
+	LEAQ    (SI)(DX*4), SI
+	VMOVUPS (SI), Z1
+	ADDQ    CX, SI
+	VMOVUPS (SI), Z2
+	ADDQ    CX, SI
+	VMOVUPS (SI), Z3
+	ADDQ    CX, SI
+	VMOVUPS (SI), Z4
+	ADDQ    CX, SI
+	VMOVUPS (SI), Z5
+	ADDQ    CX, SI
+	VMOVUPS (SI), Z6
+	ADDQ    CX, SI
+	VMOVUPS (SI), Z7
+	ADDQ    CX, SI
+	VMOVUPS (SI), Z8
+	ADDQ    CX, SI
+	VMOVUPS (SI), Z9
+	ADDQ    CX, SI
+	VADDPS  Z7, Z1, Z10
+	VSUBPS  Z4, Z10, Z11
+	VADDPS  Z4, Z10, Z4
+	VMULPS  Z0, Z4, Z4
+	VMULPS  Z0, Z11, Z11
+	VADDPS  Z8, Z2, Z10
+	VSUBPS  Z5, Z10, Z12
+	VADDPS  Z5, Z10, Z5
+	VMULPS  Z0, Z5, Z5
+	VMULPS  Z0, Z12, Z12
+	VADDPS  Z9, Z3, Z10
+	VSUBPS  Z6, Z10, Z13
+	VADDPS  Z6, Z10, Z6
+	VMULPS  Z0, Z6, Z6
+	VMULPS  Z0, Z13, Z13
+	MOVQ    u_base+0(FP), SI
+	LEAQ    (SI)(DX*4), SI
+	VADDPS  Z3, Z1, Z10
+	VSUBPS  Z2, Z10, Z14
+	VADDPS  Z2, Z10, Z2
+	VMULPS  Z0, Z2, Z2
+	VMULPS  Z0, Z14, Z14
+	VMOVUPS Z1, (SI)
+	ADDQ    CX, SI
+	VMOVUPS Z2, (SI)
+	ADDQ    CX, SI
+	VMOVUPS Z14, (SI)
+	ADDQ    CX, SI
+	VMOVUPS Z3, (SI)
+	ADDQ    CX, SI
+	VADDPS  Z6, Z4, Z1
+	VSUBPS  Z5, Z1, Z2
+	VADDPS  Z5, Z1, Z5
+	VMULPS  Z0, Z5, Z5
+	VMULPS  Z0, Z2, Z2
+	VMOVUPS Z4, (SI)
+	ADDQ    CX, SI
+	VMOVUPS Z5, (SI)
+	ADDQ    CX, SI
+	VMOVUPS Z2, (SI)
+	ADDQ    CX, SI
+	VMOVUPS Z6, (SI)
+	ADDQ    CX, SI
+	VADDPS  Z13, Z11, Z1
+	VSUBPS  Z12, Z1, Z2
+	VADDPS  Z12, Z1, Z12
+	VMULPS  Z0, Z12, Z12
+	VMULPS  Z0, Z2, Z2
+	VMOVUPS Z11, (SI)
+	ADDQ    CX, SI
+	VMOVUPS Z12, (SI)
+	ADDQ    CX, SI
+	VMOVUPS Z2, (SI)
+	ADDQ    CX, SI
+	VMOVUPS Z13, (SI)
+	ADDQ    CX, SI
+	VADDPS  Z9, Z7, Z1
+	VSUBPS  Z8, Z1, Z2
+	VADDPS  Z8, Z1, Z8
+	VMULPS  Z0, Z8, Z8
+	VMULPS  Z0, Z2, Z2
+	VMOVUPS Z7, (SI)
+	ADDQ    CX, SI
+	VMOVUPS Z8, (SI)
+	ADDQ    CX, SI
+	VMOVUPS Z2, (SI)
+	ADDQ    CX, SI
+	VMOVUPS Z9, (SI)
+	ADDQ    CX, SI
+	ADDQ    $0x10, DX
+	JMP     loop295
+
+rest296:
+	SUBQ      DX, AX
+	JZ        done297
+	MOVL      $0x00000001, BX
+	SHLXL     AX, BX, BX
+	DECL      BX
+	KMOVW     BX, K1
+	MOVQ      u_base+0(FP), AX
+	LEAQ      (AX)(DX*4), AX
+	VMOVUPS.Z (AX), K1, Z1
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z2
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z3
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z4
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z5
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z6
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z7
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z8
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z9
+	ADDQ      CX, AX
+	VADDPS    Z7, Z1, Z10
+	VSUBPS    Z4, Z10, Z11
+	VADDPS    Z4, Z10, Z4
+	VMULPS    Z0, Z4, Z4
+	VMULPS    Z0, Z11, Z11
+	VADDPS    Z8, Z2, Z10
+	VSUBPS    Z5, Z10, Z12
+	VADDPS    Z5, Z10, Z5
+	VMULPS    Z0, Z5, Z5
+	VMULPS    Z0, Z12, Z12
+	VADDPS    Z9, Z3, Z10
+	VSUBPS    Z6, Z10, Z13
+	VADDPS    Z6, Z10, Z6
+	VMULPS    Z0, Z6, Z6
+	VMULPS    Z0, Z13, Z13
+	MOVQ      u_base+0(FP), AX
+	LEAQ      (AX)(DX*4), AX
+	VADDPS    Z3, Z1, Z10
+	VSUBPS    Z2, Z10, Z14
+	VADDPS    Z2, Z10, Z2
+	VMULPS    Z0, Z2, Z2
+	VMULPS    Z0, Z14, Z14
+	VMOVUPS   Z1, K1, (AX)
+	ADDQ      CX, AX
+	VMOVUPS   Z2, K1, (AX)
+	ADDQ      CX, AX
+	VMOVUPS   Z14, K1, (AX)
+	ADDQ      CX, AX
+	VMOVUPS   Z3, K1, (AX)
+	ADDQ      CX, AX
+	VADDPS    Z6, Z4, Z1
+	VSUBPS    Z5, Z1, Z2
+	VADDPS    Z5, Z1, Z5
+	VMULPS    Z0, Z5, Z5
+	VMULPS    Z0, Z2, Z2
+	VMOVUPS   Z4, K1, (AX)
+	ADDQ      CX, AX
+	VMOVUPS   Z5, K1, (AX)
+	ADDQ      CX, AX
+	VMOVUPS   Z2, K1, (AX)
+	ADDQ      CX, AX
+	VMOVUPS   Z6, K1, (AX)
+	ADDQ      CX, AX
+	VADDPS    Z13, Z11, Z1
+	VSUBPS    Z12, Z1, Z2
+	VADDPS    Z12, Z1, Z12
+	VMULPS    Z0, Z12, Z12
+	VMULPS    Z0, Z2, Z2
+	VMOVUPS   Z11, K1, (AX)
+	ADDQ      CX, AX
+	VMOVUPS   Z12, K1, (AX)
+	ADDQ      CX, AX
+	VMOVUPS   Z2, K1, (AX)
+	ADDQ      CX, AX
+	VMOVUPS   Z13, K1, (AX)
+	ADDQ      CX, AX
+	VADDPS    Z9, Z7, Z1
+	VSUBPS    Z8, Z1, Z2
+	VADDPS    Z8, Z1, Z8
+	VMULPS    Z0, Z8, Z8
+	VMULPS    Z0, Z2, Z2
+	VMOVUPS   Z7, K1, (AX)
+	ADDQ      CX, AX
+	VMOVUPS   Z8, K1, (AX)
+	ADDQ      CX, AX
+	VMOVUPS   Z2, K1, (AX)
+	ADDQ      CX, AX
+	VMOVUPS   Z9, K1, (AX)
+	ADDQ      CX, AX
+
+done297:
 	VZEROUPPER
 	RET

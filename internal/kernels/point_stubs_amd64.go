@@ -209,6 +209,21 @@ func gateGradAVX2(dgate []float32, dh []float32, dy []float32, h []float32, gate
 //go:noescape
 func squaresAVX2(y []float32, a []float32, b []float32, bias []float32, pixels int, ld int, step int)
 
+// winogradInputAVX2 is v[4r+s] = row r, column s of Bᵀ d B for each tile d, plane apart in v; d's lines are line apart.
+//
+//go:noescape
+func winogradInputAVX2(v []float32, d []float32, tiles int, channels int, line int, plane int)
+
+// winogradOutputAVX2 is Aᵀ m A + bias for each tile m, whose 16 numbers are plane apart; pixels of y are step apart, its two lines line. It is added to y if add.
+//
+//go:noescape
+func winogradOutputAVX2(y []float32, m []float32, bias []float32, tiles int, plane int, step int, line int, add bool)
+
+// winogradWeightsAVX2 makes of nine vectors u[0:n], u[n:2n], …, the weights of 3x3 taps, the sixteen of G g Gᵀ.
+//
+//go:noescape
+func winogradWeightsAVX2(u []float32, n int)
+
 // expAVX512 is y = exp(x).
 //
 //go:noescape
@@ -413,3 +428,18 @@ func gateGradAVX512(dgate []float32, dh []float32, dy []float32, h []float32, ga
 //
 //go:noescape
 func squaresAVX512(y []float32, a []float32, b []float32, bias []float32, pixels int, ld int, step int)
+
+// winogradInputAVX512 is v[4r+s] = row r, column s of Bᵀ d B for each tile d, plane apart in v; d's lines are line apart.
+//
+//go:noescape
+func winogradInputAVX512(v []float32, d []float32, tiles int, channels int, line int, plane int)
+
+// winogradOutputAVX512 is Aᵀ m A + bias for each tile m, whose 16 numbers are plane apart; pixels of y are step apart, its two lines line. It is added to y if add.
+//
+//go:noescape
+func winogradOutputAVX512(y []float32, m []float32, bias []float32, tiles int, plane int, step int, line int, add bool)
+
+// winogradWeightsAVX512 makes of nine vectors u[0:n], u[n:2n], …, the weights of 3x3 taps, the sixteen of G g Gᵀ.
+//
+//go:noescape
+func winogradWeightsAVX512(u []float32, n int)

@@ -47,6 +47,13 @@ type primitives struct {
 	// y[j] = ((a[j] + b[j]) + (a[j+1] + b[j+1])) + bias.
 	squares func(y, a, b, bias []float32, pixels, ld, step int)
 
+	// Transforms of a row of tiles, see winograd.go. Numbers of a tile are plane apart; lines of d
+	// and of y are line apart, pixels of y step, products of neighbouring tiles a panel's width.
+	winogradInput  func(v, d []float32, tiles, channels, line, plane int)
+	winogradOutput func(y, m, bias []float32, tiles, plane, step, line int, add bool)
+	// winogradWeights makes of nine vectors of length n, one behind the other, sixteen.
+	winogradWeights func(u []float32, n int)
+
 	// Sums over count rows that start ld apart, one for each of len(first slice) columns.
 	momentSums       func(sum, squares, x, shift []float32, count, ld int)              // Σ (x - shift), Σ (x - shift)²
 	gradientSums     func(a, b, dy, x, mean []float32, count, ld int)                   // Σ dy, Σ dy·(x - mean)

@@ -106,6 +106,7 @@ func layers(n int) []layer {
 		convLayer(ConvShape{N: n, H: 8, W: 8, Cin: 48, Cout: 40, Kernel: 3, Stride: 1}),
 		convLayer(ConvShape{N: n, H: 16, W: 16, Cin: 32, Cout: 3, Kernel: 3, Stride: 1}),
 		convLayer(ConvShape{N: n, H: 7, W: 9, Cin: 5, Cout: 20, Kernel: 3, Stride: 2}),
+		convLayer(ConvShape{N: n, H: 4, W: 6, Cin: 33, Cout: 36, Kernel: 3, Stride: 1}),
 		convLayer(ConvShape{N: n, H: 8, W: 8, Cin: 20, Cout: 36, Kernel: 1, Stride: 1}),
 		upsampleConvLayer(UpsampleConvShape{N: n, H: 5, W: 7, Cin: 20, Cout: 40}),
 		upsampleConvLayer(UpsampleConvShape{N: n, H: 4, W: 4, Cin: 35, Cout: 16}),

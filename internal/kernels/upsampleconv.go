@@ -167,7 +167,7 @@ func (s UpsampleConvShape) sumSquares(y, even, odd, bias []float32, rows, col in
 func (s UpsampleConvShape) gradInput() window {
 	s.check()
 	return window{
-		srcH: 2 * s.H, srcW: 2 * s.W, k: s.Cout, dstH: s.H, dstW: s.W, n: s.Cin,
+		images: s.N, srcH: 2 * s.H, srcW: 2 * s.W, k: s.Cout, dstH: s.H, dstW: s.W, n: s.Cin,
 		before: 1, reach: 3, step: 2, squares: true, phases: 1,
 		phase: [4]phase{{kRows: 3, kCols: 3, firstTapH: 2, firstTapW: 2, tapStrideH: -1, tapStrideW: -1}},
 	}
@@ -189,7 +189,7 @@ func UpsampleConvGradInputPack(packed, w []float32, s UpsampleConvShape, i0, i1 
 }
 
 // UpsampleConvGradInputItems is the number of work items of [UpsampleConvGradInput].
-func UpsampleConvGradInputItems(s UpsampleConvShape) int { return s.gradInput().items(s.N) }
+func UpsampleConvGradInputItems(s UpsampleConvShape) int { return s.gradInput().items() }
 
 // UpsampleConvGradInputScratch is the work memory of [UpsampleConvGradInput] in floats.
 func UpsampleConvGradInputScratch(s UpsampleConvShape) int { return s.gradInput().scratch() }

@@ -21,7 +21,7 @@ import (
 // Kind is the stage's kind, computing on the back end that open gives.
 func Kind(open engine.Open) pipeline.Kind {
 	return pipeline.Kind{
-		Name: "autoencoder", Version: 2,
+		Name: "autoencoder", Version: 3,
 		Data:   true,
 		Output: Output,
 		Config: func() any { return DefaultConfig() },

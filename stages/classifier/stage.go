@@ -18,7 +18,7 @@ import (
 // Kind is the stage's kind, computing on the back end that open gives.
 func Kind(open engine.Open) pipeline.Kind {
 	return pipeline.Kind{
-		Name: "classifier", Version: 1,
+		Name: "classifier", Version: 2,
 		Data:   true,
 		Output: Output,
 		Config: func() any { return DefaultConfig() },

@@ -17,7 +17,7 @@ import (
 // Kind is the stage's kind, computing on the back end that open gives.
 func Kind(open engine.Open) pipeline.Kind {
 	return pipeline.Kind{
-		Name: "encode", Version: 1,
+		Name: "encode", Version: 2,
 		Inputs: []pipeline.Port{{Name: "autoencoder", Artifact: autoencoder.Output}},
 		Data:   true,
 		Output: latent.Kind,

@@ -24,6 +24,9 @@ func main() {
 		w.channelFunctions()
 		w.columnFunctions()
 		w.squares()
+		w.winogradInput()
+		w.winogradOutput()
+		w.winogradWeights()
 	}
 	Generate()
 }
