@@ -19,6 +19,7 @@ const (
 	StageCheckpoint  = "checkpoint"        // Step
 	StagePicture     = "picture"           // Message is its name, Path its file
 	StageWarning     = "warning"           // Message
+	StageNote        = "note"              // Message, of several lines perhaps
 	StageWaiting     = "waiting"           // Message says on whom
 	StageCached      = "stage_cached"      // ActionID, OutputID
 	StageFinished    = "stage_finished"    // ActionID, OutputID, Seconds
@@ -62,6 +63,7 @@ var alwaysWritten = map[string][]string{
 	SourceProgress:  {"message", "step", "steps", "items_per_s"},
 	StageCheckpoint: {"step"},
 	StageWarning:    {"message"},
+	StageNote:       {"message"},
 	StageCached:     {"output_id"},
 	StageFinished:   {"output_id", "seconds"},
 	StageFailed:     {"error"},
@@ -143,6 +145,9 @@ func (l Listener) Checkpoint(step int) { l.send(Event{Event: StageCheckpoint, St
 func (l Listener) Picture(name, path string) {
 	l.send(Event{Event: StagePicture, Message: name, Path: path})
 }
+
+// Note tells the user what a stage found out, in lines of text.
+func (l Listener) Note(text string) { l.send(Event{Event: StageNote, Message: text}) }
 
 // Warn reports something that the user should know and that stops nothing.
 func (l Listener) Warn(format string, args ...any) {

@@ -12,6 +12,7 @@ import (
 	"lfm/stages/classifier"
 	"lfm/stages/decode"
 	"lfm/stages/encode"
+	"lfm/stages/evaluate"
 	"lfm/stages/flow"
 )
 
@@ -24,6 +25,7 @@ func kinds() pipeline.Kinds {
 			flow.Kind(openBackend),
 			decode.Kind(openBackend),
 			classifier.Kind(openBackend),
+			evaluate.Kind(openBackend),
 		},
 		Source: pipeline.SourceKind{
 			Version: 1,

@@ -50,9 +50,10 @@ var mayImport = map[string][]string{
 	"stages/encode":        with(gorgoniaModules, with(stageBase, "stages/autoencoder", "internal/dataset", "internal/latent")...),
 	"stages/flow": with(gorgoniaModules, with(stageBase, "stages/autoencoder", "crossattn", "internal/nn", "internal/train",
 		"internal/optim", "internal/path", "internal/ode", "internal/latent")...),
-	"stages/decode":  with(gorgoniaModules, with(stageBase, "stages/autoencoder", "stages/flow")...),
-	"internal/bench": nil, // stages and below
-	"cmd/lfm":        nil, // everything
+	"stages/decode":   with(gorgoniaModules, with(stageBase, "stages/autoencoder", "stages/flow")...),
+	"stages/evaluate": with(stageBase, "stages/autoencoder", "stages/flow", "stages/decode", "stages/classifier", "internal/dataset", "internal/train"),
+	"internal/bench":  nil, // stages and below
+	"cmd/lfm":         nil, // everything
 }
 
 func with(base []string, more ...string) []string { return append(slices.Clone(base), more...) }

@@ -53,6 +53,23 @@ func (p *program) tiny() {
 	p.write(defaultFile, string(text))
 }
 
+// judged puts the tiny pipeline into the folder, with the stages that judge its samples: one of every kind.
+func (p *program) judged() {
+	p.t.Helper()
+	text, err := os.ReadFile("testdata/tiny.yaml")
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.write(defaultFile, string(text)+`  classifier:
+    uses: classifier
+    with: {channels: 4, features: 4, batch: 4, steps: 4}
+  evaluate:
+    uses: evaluate
+    needs: [classifier, autoencoder, flow]
+    with: {samples: 20, guidance: [2], steps: [1], solver: [euler], cas_steps: 2}
+`)
+}
+
 func (p *program) command(args ...string) *exec.Cmd {
 	binary := "lfm"
 	if p.binary != "" {

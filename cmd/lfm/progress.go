@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"time"
 
@@ -81,6 +82,8 @@ func (p *plainLog) line(e pipeline.Event) string {
 			return "warning: " + e.Message
 		}
 		return e.Stage + ": warning: " + e.Message
+	case pipeline.StageNote:
+		return strings.TrimSuffix(e.Message, "\n")
 	case pipeline.StageCached:
 		return fmt.Sprintf("%s cached    %s", name, short(e.OutputID))
 	case pipeline.StageFinished:

@@ -13,6 +13,7 @@ import (
 
 	"lfm/pipeline"
 	"lfm/stages/decode"
+	"lfm/stages/evaluate"
 )
 
 type runOptions struct {
@@ -125,11 +126,16 @@ func (h *here) resumeCommand() string {
 	return "lfm resume"
 }
 
-// copyOut copies the pictures of the decode stages of a run to out/STAGE beside
-// pipeline.yaml, and prints where their grids lie.
+// shownFile is, for each kind of stage whose results are for people to look at, the file to look at
+// first.
+var shownFile = map[string]string{decode.Name: decode.GridFile, evaluate.Name: evaluate.TableFile}
+
+// copyOut copies the results of a run that are for people to out/STAGE beside pipeline.yaml, and
+// prints where to look.
 func (a *app) copyOut(h *here, summary pipeline.Summary) error {
 	for _, s := range summary.Stages {
-		if s.Kind != decode.Name || s.Output.IsZero() {
+		file, shows := shownFile[s.Kind]
+		if !shows || s.Output.IsZero() {
 			continue
 		}
 		art, err := h.store.Get(s.Output)
@@ -140,7 +146,7 @@ func (a *app) copyOut(h *here, summary pipeline.Summary) error {
 		if err := decode.CopyOut(art, dir); err != nil {
 			return err
 		}
-		fmt.Fprintln(a.Out, shown(filepath.Join(dir, decode.GridFile)))
+		fmt.Fprintln(a.Out, shown(filepath.Join(dir, file)))
 	}
 	return nil
 }

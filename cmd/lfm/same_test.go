@@ -21,7 +21,7 @@ var update = flag.Bool("update", false, "write testdata/golden.txt anew")
 func TestSameBytes(t *testing.T) {
 	t.Parallel()
 	p := newProgram(t)
-	p.tiny()
+	p.judged()
 	p.run("run", "--threads", "1")
 	want := p.outputs()
 	for i, flags := range [][]string{{"--threads", "2"}, {"--threads", "5", "--jobs", "3"}} {
@@ -38,7 +38,7 @@ type golden struct{ kind, version, action, output string }
 
 const (
 	goldenFile = "testdata/golden.txt"
-	goldenHead = `# What each kind of stage makes in the tiny pipeline, on plain Go (LFM_CPU=generic, amd64):
+	goldenHead = `# What each kind of stage makes in a tiny pipeline, on plain Go (LFM_CPU=generic, amd64):
 # kind, version, action ID, output ID. Written by
 #
 #   go test ./cmd/lfm -run Golden -update
@@ -57,7 +57,7 @@ func TestGolden(t *testing.T) {
 	}
 	t.Parallel()
 	p := newProgram(t, "LFM_CPU=generic")
-	p.tiny()
+	p.judged()
 	p.run("run")
 	versions := map[string]int{"dataset": kinds().Source.Version}
 	for _, k := range kinds().Stages {
@@ -140,6 +140,7 @@ func TestKeyReasons(t *testing.T) {
 		"flow":        {"previews", "checkpoint_every"},
 		"decode":      {"batch"},
 		"classifier":  {"checkpoint_every"},
+		"evaluate":    {"batch"},
 	}
 	got := map[string][]string{}
 	note := func(kind string, config any) {

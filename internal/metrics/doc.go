@@ -9,6 +9,7 @@
 //	SlicedWasserstein   one-dimensional views               needs no features
 //	Wasserstein         the best pairing, exactly           small sets
 //	Nearest, Copying    nearest training picture            whether samples are new or merely remembered
+//	Views               products with random directions     a picture of any size in some hundred numbers
 //
 // A picture is (H, W, C) bytes, row-major; a set of vectors is one flat slice. Sets take memory with their numbers of
 // vectors, never with the product of two. Work is spread over all cores, and the result does not depend on how many.

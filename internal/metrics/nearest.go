@@ -43,19 +43,51 @@ type Memory struct {
 func (m Memory) Ratio() float64 { return m.Samples / m.Test }
 
 // Copying measures Memory; all sets hold vectors of d numbers end to end. It costs (samples + test) · train · d
-// multiplications at the very most.
+// multiplications.
 func Copying(samples, test, train []float32, d int) Memory {
 	return Memory{meanNearest(samples, train, d), meanNearest(test, train, d)}
 }
 
-func meanNearest(from, to []float32, d int) (mean float64) {
-	if d < 1 || len(from) == 0 || len(from)%d != 0 {
-		panic("metrics: copying: a set does not hold vectors of this length")
+func meanNearest(from, to []float32, d int) float64 { return MeanNearest(from, to, d, nil) }
+
+// MeanNearest returns the mean distance from a vector of x, of d numbers, to the nearest one of set. Where except is not
+// nil, vector i passes over vector except[i] of the set: itself, if it is in there. Nearness is decided by distances in
+// float64: the products in float32 only tell which are in doubt.
+func MeanNearest(x, set []float32, d int, except []int) float64 {
+	n, m := checkVectors("nearest", x, d, 1), checkVectors("nearest", set, d, 1)
+	if except != nil && (len(except) != n || m < 2) {
+		panic("metrics: nearest: there is not one to pass over for each vector, or nothing else")
 	}
-	n := len(from) / d
-	for i := range n {
-		_, r := Nearest(from[i*d:(i+1)*d], to)
-		mean += r / float64(n)
+	origin := mean(set, d)
+	a, b := around(x, origin), around(set, origin)
+	distances := make([]float64, n)
+	products(a.at, b.at, d, func(i int, rows []float32) {
+		for ; len(rows) > 0; i, rows = i+1, rows[m:] {
+			skip := -1
+			if except != nil {
+				skip = except[i]
+			}
+			distances[i] = math.Sqrt(nearestSquared(a, i, b, rows[:m], skip, x, set))
+		}
+	})
+	return total(distances) / float64(n)
+}
+
+// nearestSquared returns the squared distance of vector i of x to the nearest of set, skip left out, from their products
+// around a common origin.
+func nearestSquared(a *cloud, i int, b *cloud, dots []float32, skip int, x, set []float32) float64 {
+	d, length := a.d, a.lengths[i]
+	limit := math.Inf(1) // no less than the distance to the nearest
+	for j, dot := range dots {
+		if j != skip {
+			limit = min(limit, length+b.lengths[j]-2*float64(dot)+doubt(d, length, b.lengths[j]))
+		}
 	}
-	return mean
+	best := math.Inf(1)
+	for j, dot := range dots {
+		if j != skip && length+b.lengths[j]-2*float64(dot)-doubt(d, length, b.lengths[j]) <= limit {
+			best = min(best, squared(x[i*d:(i+1)*d], set[j*d:(j+1)*d], best))
+		}
+	}
+	return best
 }

@@ -101,6 +101,36 @@ func TestFrechetFloor(t *testing.T) {
 	closeTo(t, "mean distance", sum, 2./n*(d+d*(d+1)/4.), 0.006) // ORACLES: .0520 by the formula, .0546 drawn
 }
 
+// TestViews: the sliced distance of sets equals that of their views, and what is nearest in a set can be told from views,
+// as far off as it is up to the factor √(k/d).
+func TestViews(t *testing.T) {
+	const n, d, k = 60, 300, 256
+	x, y := normals(n, d, 1), normals(n+7, d, 2)
+	along := Directions(d, k, 5)
+	vx, vy := Views(x, along, d), Views(y, along, d)
+	closeTo(t, "sliced distance", SlicedViews(vx, vy, k), SlicedWasserstein(x, y, d, k, 5), 1e-12)
+	closeTo(t, "mean distance seen", MeanNearest(vx, vy, k, nil)*math.Sqrt(float64(d)/k), MeanNearest(x, y, d, nil), 1)
+	closeTo(t, "length of a direction", dot(along[:d], along[:d]), 1, 1e-6)
+}
+
+// TestMeanNearest equals the search one by one; a set's distance to itself is nought, unless each passes itself over.
+func TestMeanNearest(t *testing.T) {
+	const n, d = 150, 20
+	x, set := normals(n, d, 1), normals(n, d, 2)
+	var want, others float64
+	self := make([]int, n)
+	for i := range n {
+		self[i] = i
+		_, r := Nearest(x[i*d:(i+1)*d], set)
+		want += r / n
+		_, r = Nearest(set[i*d:(i+1)*d], append(append([]float32{}, set[:i*d]...), set[(i+1)*d:]...))
+		others += r / n
+	}
+	closeTo(t, "mean distance", MeanNearest(x, set, d, nil), want, 1e-12)
+	closeTo(t, "distance to itself", MeanNearest(set, set, d, nil), 0, 0)
+	closeTo(t, "distance to others", MeanNearest(set, set, d, self), others, 1e-12)
+}
+
 // TestKernelGaussians: the closed form between N(0, I) and N(m, I), with M = |m|²; nought if m is nought. The standard
 // error is what the estimate scatters by.
 func TestKernelGaussians(t *testing.T) {

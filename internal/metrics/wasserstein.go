@@ -14,49 +14,65 @@ import (
 func SlicedWasserstein(x, y []float32, d, directions int, seed uint64) float64 {
 	checkVectors("sliced distance", x, d, 1)
 	checkVectors("sliced distance", y, d, 1)
-	if directions < 1 {
-		panic("metrics: sliced distance: no directions")
+	along := Directions(d, directions, seed)
+	const slice = 32 // directions in memory at once
+	var sum float64
+	for from := 0; from < directions; from += slice {
+		part := along[from*d : min(from+slice, directions)*d]
+		sum += total(viewDistances(Views(x, part, d), Views(y, part, d), len(part)/d))
 	}
-	along := make([]float32, directions*d)
-	for i := range directions {
+	return math.Sqrt(sum / float64(directions))
+}
+
+// Directions returns n random vectors of length one of d numbers, drawn from the seed.
+func Directions(d, n int, seed uint64) []float32 {
+	if n < 1 {
+		panic("metrics: no directions")
+	}
+	along, stream := make([]float32, n*d), rng.New(seed, "directions")
+	for i := range n {
 		direction := along[i*d : (i+1)*d]
-		stream := rng.New(seed, "directions")
 		stream.Normal(direction, 0, uint64(i))
 		length := float32(math.Sqrt(dot(direction, direction)))
 		for j := range direction {
 			direction[j] /= length
 		}
 	}
-	const slice = 32 // directions in memory at once
-	squares := make([]float64, directions)
-	for from := 0; from < directions; from += slice {
-		part := along[from*d : min(from+slice, directions)*d]
-		px, py := project(x, part, d), project(y, part, d)
-		parallel(len(px), func() func(int) {
-			return func(i int) {
-				slices.Sort(px[i])
-				slices.Sort(py[i])
-				squares[from+i] = transport1(px[i], py[i])
-			}
-		})
-	}
-	return math.Sqrt(total(squares) / float64(directions))
+	return along
 }
 
-// project returns, for each direction, its products with all vectors.
-func project(x, directions []float32, d int) [][]float32 {
-	seen := make([][]float32, len(directions)/d)
-	for i := range seen {
-		seen[i] = make([]float32, len(x)/d)
-	}
-	products(x, directions, d, func(i int, rows []float32) {
-		for ; len(rows) > 0; i, rows = i+1, rows[len(seen):] {
-			for j := range seen {
-				seen[j][i] = rows[j]
-			}
-		}
-	})
+// Views returns what vectors of d numbers look like along directions: for each vector its product with each of them.
+// It keeps distances, up to a common factor, the better the more directions there are (Johnson and Lindenstrauss 1984:
+// with k of them to about 1/√(2k)), in k numbers instead of d.
+func Views(x, directions []float32, d int) []float32 {
+	k := checkVectors("views", directions, d, 1)
+	seen := make([]float32, checkVectors("views", x, d, 1)*k)
+	products(x, directions, d, func(i int, rows []float32) { copy(seen[i*k:], rows) })
 	return seen
+}
+
+// SlicedViews is SlicedWasserstein of two sets of which only Views along k common directions are known.
+func SlicedViews(x, y []float32, k int) float64 {
+	checkVectors("sliced distance", x, k, 1)
+	checkVectors("sliced distance", y, k, 1)
+	return math.Sqrt(total(viewDistances(x, y, k)) / float64(k))
+}
+
+// viewDistances returns, for each of k directions, the squared distance of two sets of views.
+func viewDistances(x, y []float32, k int) []float64 {
+	squares := make([]float64, k)
+	column := func(dst, x []float32, i int) []float32 {
+		for j := range dst {
+			dst[j] = x[j*k+i]
+		}
+		slices.Sort(dst)
+		return dst
+	}
+	parallel(k, func() func(int) {
+		p, q := make([]float32, len(x)/k), make([]float32, len(y)/k)
+		return func(i int) { squares[i] = transport1(column(p, x, i), column(q, y, i)) }
+	})
+	return squares
 }
 
 // transport1 returns the squared 2-Wasserstein distance of two sorted sets of numbers, each with weights that add up

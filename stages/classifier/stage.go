@@ -100,11 +100,11 @@ func measure(ctx context.Context, t *Trained, set *dataset.Set, batch int) (*Eva
 	}
 	defer judge.Close()
 	e := &Evaluation{}
-	if e.Train, err = judge.accuracy(ctx, Items(set, metrics.Spread(set.Train(), measuredTrain))); err != nil {
+	if e.Train, err = judge.Accuracy(ctx, Items(set, metrics.Spread(set.Train(), measuredTrain))); err != nil {
 		return nil, err
 	}
 	if len(set.Test()) > 0 {
-		a, err := judge.accuracy(ctx, Items(set, set.Test()))
+		a, err := judge.Accuracy(ctx, Items(set, set.Test()))
 		if err != nil {
 			return nil, err
 		}
@@ -113,8 +113,8 @@ func measure(ctx context.Context, t *Trained, set *dataset.Set, batch int) (*Eva
 	return e, nil
 }
 
-// accuracy measures pictures.
-func (j *Judge) accuracy(ctx context.Context, p Pictures) (Accuracy, error) {
+// Accuracy says how many of pictures show the class of their label.
+func (j *Judge) Accuracy(ctx context.Context, p Pictures) (Accuracy, error) {
 	predicted := make([]int, p.Len())
 	err := j.Verdicts(ctx, predicted, nil, func(x []float32, i int) error { return p.Read(x, i, false) })
 	if err != nil {

@@ -60,6 +60,20 @@ func newSampler(net network, spec *Spec, batch int, o SampleOptions) (*Sampler, 
 	}, nil
 }
 
+// Evaluations is how many evaluations of the network a sample costs under o, guided ones counted
+// twice: what Draw returns.
+func (s *Spec) Evaluations(o SampleOptions) (int, error) {
+	method, err := ode.ByName(o.Solver)
+	if err != nil {
+		return 0, err
+	}
+	n := o.Steps * len(method.C)
+	if (path.Straight{SigmaMin: float32(s.SigmaMin)}).NeedsFinish() {
+		n++
+	}
+	return n * guidance(o.Guidance).halves(), nil
+}
+
 // Batch is how many samples are drawn at a time.
 func (s *Sampler) Batch() int { return len(s.labels) }
 

@@ -97,7 +97,8 @@ func exactSampler(t *testing.T, sigma float64, batch int, o SampleOptions) (*Sam
 func TestExactField(t *testing.T) {
 	classes, _ := gaussians(0)
 	for _, sigma := range []float64{0, 0.01, 0.3} {
-		s, net := exactSampler(t, sigma, 4, SampleOptions{Guidance: 1, Steps: 400, Solver: "heun"})
+		o := SampleOptions{Guidance: 1, Steps: 400, Solver: "heun"}
+		s, net := exactSampler(t, sigma, 4, o)
 		labels, numbers := []int{0, 1, 0, 1}, []int{0, 0, 7, 3}
 		dst := make([]float32, 8)
 		nfe, err := s.Draw(t.Context(), dst, labels, numbers, 5)
@@ -108,8 +109,9 @@ func TestExactField(t *testing.T) {
 		if sigma > 0 {
 			want++
 		}
-		if nfe != want || net.calls != want {
-			t.Errorf("σ = %v: %d evaluations are told, %d were made, want %d", sigma, nfe, net.calls, want)
+		foretold, err := s.spec.Evaluations(o)
+		if nfe != want || net.calls != want || foretold != want || err != nil {
+			t.Errorf("σ = %v: %d evaluations are told, %d foretold (%v), %d were made, want %d", sigma, nfe, foretold, err, net.calls, want)
 		}
 		n := make([]float32, 2)
 		for i, label := range labels {

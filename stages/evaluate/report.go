@@ -1,0 +1,77 @@
+package evaluate
+
+import (
+	"bytes"
+	"fmt"
+	"strconv"
+	"text/tabwriter"
+
+	"lfm/artifacts"
+)
+
+// Report is evaluate.json.
+type Report struct {
+	Format     int      `json:"format"`
+	Rows       []Row    `json:"rows"`
+	Floor      Measures `json:"floor"`   // training images against the test images
+	Ceiling    Measures `json:"ceiling"` // their reconstructions against the test images
+	Seed       uint64   `json:"seed"`    // of the samples' noise, of the choice of images, of cas
+	TestImages int      `json:"test_images"`
+	CASSteps   int      `json:"cas_steps"`
+	Neighbours int      `json:"neighbours"` // k of precision, recall, density and coverage
+	Directions int      `json:"directions"` // of sw2 and memorised
+
+	// Output IDs of what was measured, and of what with.
+	Classifier  artifacts.ID `json:"classifier"`
+	Autoencoder artifacts.ID `json:"autoencoder"`
+	Flow        artifacts.ID `json:"flow"`
+	Data        artifacts.ID `json:"data"`
+}
+
+// Row is a set that was measured.
+type Row struct {
+	Set string `json:"set"` // samples or reconstructions
+	*Drawing
+	Measures
+}
+
+// Drawing says how samples were drawn.
+type Drawing struct {
+	Guidance float64 `json:"guidance"`
+	Steps    int     `json:"steps"`
+	Solver   string  `json:"solver"`
+	Weights  string  `json:"weights"` // ema or raw
+	NFE      int     `json:"nfe"`     // evaluations of the network that a sample costs
+	Seed     uint64  `json:"seed"`
+}
+
+// table is the report for people.
+func (r *Report) table() string {
+	var out bytes.Buffer
+	w := tabwriter.NewWriter(&out, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(w, "set\tguidance\tsteps\tsolver\tweights\tnfe\taccuracy\tcas\tfd-cls\tkid-cls\t±\tprecision\trecall\tdensity\tcoverage\tsw2\tmemorised\t")
+	line := func(set string, d *Drawing, m Measures) {
+		fmt.Fprintf(w, "%s\t", set)
+		if d == nil {
+			fmt.Fprint(w, "\t\t\t\t\t")
+		} else {
+			fmt.Fprintf(w, "%g\t%d\t%s\t%s\t%d\t", d.Guidance, d.Steps, d.Solver, d.Weights, d.NFE)
+		}
+		for _, v := range []*float64{m.ClassAccuracy, m.CAS, m.FD, m.KID, m.KIDError, m.Precision, m.Recall, m.Density, m.Coverage, m.SW2, m.Memorised} {
+			text := "-"
+			if v != nil {
+				text = strconv.FormatFloat(*v, 'g', 3, 64)
+			}
+			fmt.Fprintf(w, "%s\t", text)
+		}
+		fmt.Fprintln(w)
+	}
+	line("floor", nil, r.Floor)
+	for _, row := range r.Rows {
+		line(row.Set, row.Drawing, row.Measures)
+	}
+	w.Flush()
+	fmt.Fprintf(&out, "\n%d pictures a set, against %d test images; floor: training images; reconstructions: the ceiling.\n", r.Floor.N, r.TestImages)
+	fmt.Fprintf(&out, "seed %d, classifier %s, autoencoder %s, flow %s, data %s\n", r.Seed, r.Classifier.Short(), r.Autoencoder.Short(), r.Flow.Short(), r.Data.Short())
+	return out.String()
+}

@@ -1,0 +1,376 @@
+package evaluate
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+
+	"lfm/artifacts"
+	"lfm/internal/checkpoint"
+	"lfm/internal/dataset"
+	"lfm/internal/disk"
+	"lfm/internal/engine"
+	"lfm/internal/picture"
+	"lfm/internal/rng"
+	"lfm/pipeline"
+	"lfm/stages/autoencoder"
+	"lfm/stages/classifier"
+	"lfm/stages/decode"
+	"lfm/stages/flow"
+)
+
+// Name is the stage's kind.
+const Name = "evaluate"
+
+// Output is the kind of the artifact that the stage makes.
+const Output = "evaluation"
+
+// The files of its payload.
+const (
+	ReportFile = "evaluate.json" // Report
+	TableFile  = "evaluate.txt"  // the same for people
+)
+
+// format is the version of the report's layout.
+const format = 1
+
+// Kind is the stage's kind, computing on the back end that open gives.
+func Kind(open engine.Open) pipeline.Kind {
+	return pipeline.Kind{
+		Name: Name, Version: 1,
+		Inputs: []pipeline.Port{
+			{Name: "classifier", Artifact: classifier.Output},
+			{Name: "autoencoder", Artifact: autoencoder.Output},
+			{Name: "flow", Artifact: flow.Output},
+		},
+		Data:   true,
+		Output: Output,
+		Config: func() any { return DefaultConfig() },
+		Open: func(cfg any, env pipeline.Env) (pipeline.Stage, error) {
+			return &stage{config: *cfg.(*Config), env: env, open: open}, nil
+		},
+	}
+}
+
+type stage struct {
+	config Config
+	env    pipeline.Env
+	open   engine.Open
+}
+
+// Run measures floor, ceiling, and every row of the sweep.
+func (s *stage) Run(ctx context.Context, in pipeline.Inputs, work artifacts.Workspace, out *artifacts.Builder, l pipeline.Listener) error {
+	set, err := dataset.Load(in.Data, in.Source.(*dataset.Source))
+	if err != nil {
+		return err
+	}
+	m, err := openModels(in, set)
+	if err != nil {
+		return err
+	}
+	if t := len(set.Test()); !enough(t) {
+		l.Warn("the data set has %d test images, and what fewer than %d say is nothing: all figures but class_accuracy are left out (set test_fraction, or add a test folder)", t, neighbours+1)
+	}
+	n := min(s.config.Samples, len(set.Train()))
+	if n <= neighbours {
+		return fmt.Errorf("evaluate: the data set has %d training images, and %d or more are needed", n, neighbours+1)
+	}
+	if n < s.config.Samples {
+		l.Warn("the data set has %d training images, so that is how many pictures each set has, and not samples: %d", n, s.config.Samples)
+	}
+	backend, err := s.open(s.env.Device, s.env.Threads)
+	if err != nil {
+		return err
+	}
+	defer backend.Close()
+	out.Provenance("backend", backend.Name())
+	if err := work.Claim(backend.Name(), s.env.AcceptInexact); err != nil {
+		return err
+	}
+	e := &evaluation{stage: s, models: m, set: set, backend: backend, work: work, listen: l, began: time.Now()}
+	report, err := e.run(ctx, n)
+	if err != nil {
+		return err
+	}
+	report.Data = in.Data.ID
+	text, err := json.MarshalIndent(report, "", "  ")
+	if err != nil {
+		return err
+	}
+	table := report.table()
+	l.Note(table)
+	return errors.Join(out.WriteFile(ReportFile, append(text, '\n')), out.WriteFile(TableFile, []byte(table)))
+}
+
+// models are what is measured, and what with.
+type models struct {
+	classifier  *classifier.Model
+	autoencoder *autoencoder.Model
+	flow        *flow.Model
+}
+
+// openModels reads the models and refuses what does not belong together.
+func openModels(in pipeline.Inputs, set *dataset.Set) (m models, err error) {
+	if m.classifier, err = classifier.Open(in.Artifacts["classifier"]); err != nil {
+		return m, err
+	}
+	if m.autoencoder, err = autoencoder.Open(in.Artifacts["autoencoder"]); err != nil {
+		return m, err
+	}
+	if m.flow, err = flow.Open(in.Artifacts["flow"]); err != nil {
+		return m, err
+	}
+	switch {
+	case m.flow.Autoencoder != m.autoencoder.ID.String():
+		return m, fmt.Errorf("evaluate: the flow was trained on latents of autoencoder %.12s, not of %s: name that one under needs", m.flow.Autoencoder, m.autoencoder.ID.Short())
+	case !slices.Equal(m.classifier.Classes, set.Classes()) || !slices.Equal(m.flow.Classes, set.Classes()):
+		return m, fmt.Errorf("evaluate: the classes of the data set are %q, of the classifier %q, of the flow %q: all want to be of one data set", set.Classes(), m.classifier.Classes, m.flow.Classes)
+	case m.classifier.Arch.Size != set.Size() || m.autoencoder.Arch.Size != set.Size():
+		return m, fmt.Errorf("evaluate: images of the data set have %d pixels, of the classifier %d, of the autoencoder %d: all want to be of one data set", set.Size(), m.classifier.Arch.Size, m.autoencoder.Arch.Size)
+	}
+	return m, nil
+}
+
+// evaluation is a Run at work.
+type evaluation struct {
+	*stage
+	models
+	set     *dataset.Set
+	backend engine.Backend
+	work    artifacts.Workspace
+	listen  pipeline.Listener
+
+	yardstick *yardstick
+	chosen    []int // places in set.Train() of the images behind floor, ceiling and the samples' classes
+	labels    []int // of these
+
+	began       time.Time
+	done, steps int // pictures, of all sets together
+	drawn       int // in this process
+}
+
+// run measures sets of n pictures.
+func (e *evaluation) run(ctx context.Context, n int) (*Report, error) {
+	train := e.set.Train()
+	order := rng.New(e.env.Seed, rng.HeldOut).Permutation(0, len(train))
+	for i := range n {
+		e.chosen = append(e.chosen, order.At(i))
+		e.labels = append(e.labels, e.set.Item(train[order.At(i)]).Label)
+	}
+	sweep := e.config.sweep(e.flow)
+	e.steps = n * (2 + len(sweep))
+	e.resume(n, len(sweep))
+	var err error
+	if e.yardstick, err = newYardstick(ctx, e.backend, e.classifier, e.config.Batch, e.config.CASSteps, e.env.Seed,
+		classifier.Items(e.set, e.set.Test()), classifier.Items(e.set, train)); err != nil {
+		return nil, err
+	}
+	defer e.yardstick.close()
+
+	r := &Report{Format: format, Seed: e.env.Seed, TestImages: len(e.set.Test()), CASSteps: e.config.CASSteps, Neighbours: neighbours, Directions: directions,
+		Classifier: e.classifier.ID, Autoencoder: e.autoencoder.ID, Flow: e.flow.ID}
+	if r.Floor, err = e.figures(ctx, "floor", e.chosen, nil); err != nil {
+		return nil, err
+	}
+	if r.Ceiling, err = e.figures(ctx, "reconstructions", e.chosen, e.reconstruct); err != nil {
+		return nil, err
+	}
+	r.Rows = append(r.Rows, Row{Set: "reconstructions", Measures: r.Ceiling})
+	for i, o := range sweep {
+		d := &Drawing{Guidance: o.Guidance, Steps: o.Steps, Solver: o.Solver, Weights: weightsName(o.Weights), Seed: e.env.Seed}
+		if d.NFE, err = e.flow.Evaluations(o); err != nil {
+			return nil, err
+		}
+		m, err := e.figures(ctx, sweepName(i), nil, func(ctx context.Context, s *shelf) error { return e.draw(ctx, s, o) })
+		if err != nil {
+			return nil, err
+		}
+		r.Rows = append(r.Rows, Row{Set: "samples", Drawing: d, Measures: m})
+	}
+	return r, nil
+}
+
+func weightsName(w engine.Weights) string {
+	if w == engine.Average {
+		return "ema"
+	}
+	return "raw"
+}
+
+func sweepName(i int) string { return fmt.Sprintf("samples-%04d", i) }
+
+// resume says where an earlier Run was, if it left anything.
+func (e *evaluation) resume(n, sweep int) {
+	names := []string{"floor", "reconstructions"}
+	for i := range sweep {
+		names = append(names, sweepName(i))
+	}
+	done := 0
+	for _, name := range names {
+		if _, ok := e.known(name); ok {
+			done += n
+		} else {
+			done += e.shelf(name).kept()
+			break
+		}
+	}
+	if done > 0 {
+		e.listen.Resumed(done)
+	}
+}
+
+func (e *evaluation) shelf(name string) *shelf {
+	return &shelf{fs: e.work.FS, dir: e.work.Path(name), size: e.set.Size(), labels: e.labels}
+}
+
+// known reads the figures of a set that was measured before.
+func (e *evaluation) known(name string) (m Measures, ok bool) {
+	text, err := os.ReadFile(e.work.Path(name + ".json"))
+	return m, err == nil && json.Unmarshal(text, &m) == nil
+}
+
+// items are the chosen training images, by their numbers in the data set.
+func (e *evaluation) items() []int {
+	items, train := make([]int, len(e.chosen)), e.set.Train()
+	for i, at := range e.chosen {
+		items[i] = train[at]
+	}
+	return items
+}
+
+// figures measures a set: what fill puts on a shelf, or, if fill is nil, the chosen training images themselves.
+func (e *evaluation) figures(ctx context.Context, name string, except []int, fill func(context.Context, *shelf) error) (Measures, error) {
+	s := e.shelf(name)
+	if m, ok := e.known(name); ok {
+		e.done += len(e.labels)
+		return m, s.remove()
+	}
+	if err := disk.MkdirAll(s.fs, s.dir); err != nil {
+		return Measures{}, err
+	}
+	var p classifier.Pictures
+	if fill == nil {
+		p = classifier.Items(e.set, e.items())
+		e.step(p.Len())
+	} else {
+		e.done += s.kept()
+		if s.kept() < len(e.labels) {
+			if err := fill(ctx, s); err != nil {
+				return Measures{}, err
+			}
+		}
+		o, err := s.open()
+		if err != nil {
+			return Measures{}, err
+		}
+		defer o.Close()
+		p = o
+	}
+	m, err := e.yardstick.measure(ctx, p, except, checkpoint.OpenSeries(e.work.FS, e.work.Path(name+"/cas")))
+	if err != nil {
+		return m, err
+	}
+	text, err := json.Marshal(m)
+	if err != nil {
+		return m, err
+	}
+	if err := disk.Replace(e.work.FS, e.work.Dir, e.work.Path(name+".json"), text); err != nil {
+		return m, err
+	}
+	e.listen.Checkpoint(e.done)
+	return m, s.remove()
+}
+
+// step says that so many pictures more are there.
+func (e *evaluation) step(pictures int) {
+	e.done += pictures
+	e.drawn += pictures
+	e.listen.Progress(e.done, e.steps, 0, float64(e.drawn)/time.Since(e.began).Seconds())
+}
+
+// reconstruct makes the chosen training images anew from their latents.
+func (e *evaluation) reconstruct(ctx context.Context, s *shelf) error {
+	encoder, err := e.autoencoder.NewImageEncoder(e.backend, e.config.Batch)
+	if err != nil {
+		return err
+	}
+	defer encoder.Close()
+	decoder, err := e.autoencoder.NewLatentDecoder(e.backend, e.config.Batch)
+	if err != nil {
+		return err
+	}
+	defer decoder.Close()
+	side, train, pixels := e.autoencoder.Arch.LatentSize(), e.set.Train(), s.bytes()
+	latent := side * side * e.autoencoder.Arch.LatentChannels
+	batch := e.config.Batch
+	x, z := make([]float32, batch*pixels), make([]float32, batch*latent)
+	w := e.writer(s)
+	for from := w.first; from < len(e.chosen); from += batch {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		n := min(batch, len(e.chosen)-from)
+		for i := range n {
+			if err := e.set.Read(x[i*pixels:(i+1)*pixels], train[e.chosen[from+i]], false); err != nil {
+				return err
+			}
+		}
+		if err := encoder.Apply(z[:n*latent], x[:n*pixels]); err != nil {
+			return err
+		}
+		if err := decoder.Apply(x[:n*pixels], z[:n*latent]); err != nil {
+			return err
+		}
+		for i := range n {
+			if err := w.add(picture.FromFloats(x[i*pixels:(i+1)*pixels], s.size, s.size)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// draw makes samples of the classes of the chosen training images.
+func (e *evaluation) draw(ctx context.Context, s *shelf, o flow.SampleOptions) error {
+	w := e.writer(s)
+	r := decode.Request{Seed: e.env.Seed, Batch: e.config.Batch, SampleOptions: o, Skip: make([]bool, len(s.labels))}
+	count := make([]int, len(e.set.Classes()))
+	for i, class := range s.labels {
+		r.Labels, r.Numbers = append(r.Labels, e.flow.Label(class)), append(r.Numbers, count[class])
+		r.Skip[i] = i < w.first
+		count[class]++
+	}
+	return decode.Generate(ctx, e.backend, e.autoencoder, e.flow, r, func(d decode.Drawn) error { return w.add(d.Image) })
+}
+
+// writer puts pictures on a shelf, in order, a file at a time.
+type writer struct {
+	*evaluation
+	shelf  *shelf
+	first  int // picture of the file to come
+	pixels []byte
+}
+
+// writer goes on behind what is there.
+func (e *evaluation) writer(s *shelf) *writer {
+	return &writer{evaluation: e, shelf: s, first: s.kept(), pixels: make([]byte, 0, perFile*s.bytes())}
+}
+
+func (w *writer) add(m *picture.Image) error {
+	w.pixels = append(w.pixels, m.Pix...)
+	n := len(w.pixels) / w.shelf.bytes()
+	if n < perFile && w.first+n < len(w.shelf.labels) {
+		return nil
+	}
+	if err := w.shelf.put(w.first, w.pixels); err != nil {
+		return err
+	}
+	w.first, w.pixels = w.first+n, w.pixels[:0]
+	w.step(n)
+	w.listen.Checkpoint(w.done)
+	return nil
+}

@@ -1,0 +1,182 @@
+package evaluate
+
+import (
+	"encoding/json"
+	"math"
+	"strings"
+	"testing"
+
+	"lfm/artifacts"
+	"lfm/internal/dataset"
+	"lfm/internal/engine"
+	"lfm/pipeline"
+	"lfm/pipeline/pipelinetest"
+	"lfm/stages/flow"
+)
+
+func report(t *testing.T, b *pipelinetest.Bench, a *artifacts.Artifact) (r Report) {
+	t.Helper()
+	if err := json.Unmarshal(b.Read(a, ReportFile), &r); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// TestBadModels: floor, ceiling and a trained flow come in that order; a flow that was hardly
+// trained, and one whose samples are denormalised by wrong numbers, are told apart from it.
+func TestBadModels(t *testing.T) {
+	b := pipelinetest.New(t)
+	in := data(t, b, 900, nil)
+	trained(t, b, &in, 200, 300, 600)
+	c := DefaultConfig()
+	c.Samples, c.CASSteps, c.Guidance, c.Steps = 200, 0, []float64{2}, []int{6}
+	a := b.Run(Kind(pipelinetest.CPU), c, in)
+	r, table := report(t, b, a), string(b.Read(a, TableFile))
+	good := r.Rows[1]
+	if *r.Floor.FD > *r.Ceiling.FD || *r.Ceiling.FD > *good.FD || *r.Floor.SW2 > *r.Ceiling.SW2 || *r.Ceiling.ClassAccuracy > *r.Floor.ClassAccuracy {
+		t.Errorf("floor, ceiling and samples are not in order:\n%s", table)
+	}
+	if *good.ClassAccuracy < 0.6 || *good.Memorised < 0.5 {
+		t.Errorf("the trained flow:\n%s", table)
+	}
+	if r.Rows[0].Set != "reconstructions" || r.Rows[0].Drawing != nil || *r.Rows[0].FD != *r.Ceiling.FD || len(r.Rows) != 2 {
+		t.Errorf("the first row is not that of the reconstructions:\n%s", table)
+	}
+	if d := *good.Drawing; d != (Drawing{Guidance: 2, Steps: 6, Solver: "heun", Weights: "ema", NFE: 24, Seed: 7}) || good.N != 200 || r.Flow != in.Artifacts["flow"].ID {
+		t.Errorf("samples of %+v", d)
+	}
+
+	sound := in.Artifacts["flow"]
+	in.Artifacts["flow"] = flowOf(b, in, 50)
+	bad := report(t, b, b.Run(Kind(pipelinetest.CPU), c, in)).Rows[1]
+	if *bad.ClassAccuracy > *good.ClassAccuracy-0.15 || *bad.FD < *good.FD {
+		t.Errorf("a flow of 50 steps has class accuracy %.3f and distance %.3g, one of 600 has %.3f and %.3g", *bad.ClassAccuracy, *bad.FD, *good.ClassAccuracy, *good.FD)
+	}
+
+	in.Artifacts["flow"] = withStats(t, b, sound, func(s *flow.Spec) {
+		t.Log(s.Stats)
+		for i := range s.Stats.Std {
+			s.Stats.Mean[i], s.Stats.Std[i] = 0, 1
+		}
+	})
+	bad = report(t, b, b.Run(Kind(pipelinetest.CPU), c, in)).Rows[1]
+	if *bad.FD < 1.3**good.FD || *bad.SW2 < 1.3**good.SW2 {
+		t.Errorf("denormalised wrongly, distance %.3g and sw2 %.3g; rightly %.3g and %.3g", *bad.FD, *bad.SW2, *good.FD, *good.SW2)
+	}
+}
+
+// withStats is a flow whose spec is changed.
+func withStats(t *testing.T, b *pipelinetest.Bench, a *artifacts.Artifact, change func(*flow.Spec)) *artifacts.Artifact {
+	t.Helper()
+	files := map[string][]byte{}
+	for _, f := range a.Files {
+		files[f.Name] = b.Read(a, f.Name)
+	}
+	var spec flow.Spec
+	if err := json.Unmarshal(files["flow.json"], &spec); err != nil {
+		t.Fatal(err)
+	}
+	change(&spec)
+	text, err := json.Marshal(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files["flow.json"] = text
+	return b.Artifact(flow.Output, files)
+}
+
+// TestExact: the payload's bytes depend neither on threads and batch nor on where a run was interrupted,
+// and nothing is left in the work area.
+func TestExact(t *testing.T) {
+	b := pipelinetest.New(t)
+	in := data(t, b, 450, nil)
+	trained(t, b, &in, 1, 1, 1)
+	c := DefaultConfig()
+	c.Samples, c.CASSteps, c.Steps, c.Solver, c.Weights = 300, 2, []int{1}, []string{"euler"}, []string{"ema", "raw"}
+	want := b.Run(Kind(pipelinetest.CPU), c, in)
+	b.Env.Threads = 3
+	c.Batch = 32
+	for _, at := range []int{300, 556, 600, 856, 1156} { // after the floor; in and after the reconstructions; in both rows
+		got, resumed := b.Interrupted(Kind(pipelinetest.CPU), c, in, pipeline.StageCheckpoint, at)
+		if got.ID != want.ID || resumed != at {
+			t.Errorf("interrupted at picture %d, resumed at %d: output %s, want %s", at, resumed, got.ID.Short(), want.ID.Short())
+		}
+	}
+	b.Env.Seed++
+	if got := b.Run(Kind(pipelinetest.CPU), c, in); got.ID == want.ID {
+		t.Error("another seed draws the same samples")
+	}
+}
+
+// TestPoorData: without test images only the class accuracy is left, with a warning that says why; too
+// few training images are as many as there are, with a warning; and what does not belong together
+// is refused.
+func TestPoorData(t *testing.T) {
+	b := pipelinetest.New(t)
+	var warned string
+	start := func(c *Config, in pipeline.Inputs) (*artifacts.Artifact, error) {
+		warned = ""
+		return b.Start(t.Context(), Kind(pipelinetest.CPU), c, in, func(e pipeline.Event) {
+			if e.Event == pipeline.StageWarning {
+				warned += e.Message + "\n"
+			}
+		})
+	}
+	c := DefaultConfig()
+	c.Samples, c.CASSteps, c.Steps, c.Solver = 50, 1, []int{1}, []string{"euler"}
+	in := data(t, b, 40, func(d *dataset.Config) { d.TestFraction = 0 })
+	trained(t, b, &in, 1, 1, 1)
+	a, err := start(c, in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := report(t, b, a)
+	if m := r.Rows[1].Measures; m.ClassAccuracy == nil || m.CAS != nil || m.FD != nil || m.KID != nil || m.Coverage != nil || m.SW2 != nil || m.Memorised != nil {
+		t.Errorf("without test images: %s", b.Read(a, ReportFile))
+	}
+	if r.Floor.N != 40 || !strings.Contains(warned, "0 test images") || !strings.Contains(warned, "40 training images") {
+		t.Errorf("%d pictures, warnings %q", r.Floor.N, warned)
+	}
+
+	few := data(t, b, 5, func(d *dataset.Config) { d.TestFraction = 0 })
+	few.Artifacts = in.Artifacts
+	if _, err := start(c, few); err == nil || !strings.Contains(err.Error(), "5 training images") {
+		t.Errorf("five training images: %v", err)
+	}
+	other := data(t, b, 40, func(d *dataset.Config) { d.Classes = []string{"cat", "dog", "penguin"} })
+	other.Artifacts = in.Artifacts
+	if _, err := start(c, other); err == nil || !strings.Contains(err.Error(), `"dog"`) {
+		t.Errorf("another data set: %v", err)
+	}
+	foreign := in
+	foreign.Artifacts = map[string]*artifacts.Artifact{"classifier": in.Artifacts["classifier"], "autoencoder": in.Artifacts["autoencoder"],
+		"flow": withStats(t, b, in.Artifacts["flow"], func(s *flow.Spec) { s.Autoencoder = strings.Repeat("0", 64) })}
+	if _, err := start(c, foreign); err == nil || !strings.Contains(err.Error(), "name that one under needs") {
+		t.Errorf("an autoencoder that is not the flow's: %v", err)
+	}
+}
+
+// TestSweep: every combination once; weights that a flow does not have are not measured twice.
+func TestSweep(t *testing.T) {
+	c := DefaultConfig()
+	c.Guidance, c.Steps, c.Solver, c.Weights = []float64{1, 2, 1}, []int{5, 10}, []string{"euler", "heun"}, []string{"raw", "ema"}
+	averaged := &flow.Model{Spec: flow.Spec{Averaged: true}}
+	if n := len(c.sweep(averaged)); n != 16 {
+		t.Errorf("%d rows, want 16", n)
+	}
+	for _, o := range c.sweep(&flow.Model{}) {
+		if o.Weights != engine.Raw {
+			t.Errorf("an average that was not kept is measured: %+v", o)
+		}
+	}
+	if n := len(c.sweep(&flow.Model{})); n != 8 {
+		t.Errorf("%d rows, want 8", n)
+	}
+}
+
+// TestFigure: what is no number is null.
+func TestFigure(t *testing.T) {
+	if figure(math.NaN()) != nil || figure(math.Inf(1)) != nil || *figure(2) != 2 {
+		t.Error("figures that are none")
+	}
+}
