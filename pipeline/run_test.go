@@ -539,6 +539,7 @@ func TestEventJSON(t *testing.T) {
 		{Event{Event: RunFinished, Cached: 4}, `"event":"run_finished","executed":0,"cached":4}`},
 		{Event{Event: StageProgress, Stage: "flow", Steps: 9, Loss: math.NaN()}, `"event":"progress","stage":"flow","step":0,"steps":9,"loss":null,"items_per_s":0}`},
 		{Event{Event: SourceProgress, Stage: "cats", Steps: 9, Message: "decoding"}, `"event":"source_progress","stage":"cats","step":0,"steps":9,"items_per_s":0,"message":"decoding"}`},
+		{Event{Event: StageNote, Message: "a\nb"}, `"event":"note","message":"a\nb"}`},
 		{Event{Event: StageWarning, Message: "a \"b\""}, `"event":"warning","message":"a \"b\""}`},
 	} {
 		got, err := json.Marshal(c.event)

@@ -36,6 +36,11 @@ stages:
     needs: [encode]
     with: {width: 8, depth: 1, heads: 1, context_tokens: 2, batch: 2, steps: 1, previews: true}
   decode: {uses: decode, needs: [autoencoder, flow], with: {per_class: 1, steps: 1, solver: euler}}
+  classifier: {uses: classifier, with: {channels: 4, features: 4, batch: 2, steps: 2, checkpoint_every: 1}}
+  evaluate:
+    uses: evaluate
+    needs: [classifier, autoencoder, flow]
+    with: {samples: 8, guidance: [1], steps: [1], solver: [euler], cas_steps: 1}
 `
 
 // A broken is a run of the faulty pipeline in a folder of its own.
@@ -111,7 +116,7 @@ func (b broken) swept() ([]string, error) {
 
 // TestFaults: wherever the disk fails a run, or the process ends, or the power, what the store
 // shows is whole, the error names a file, the next run makes what a straight one makes, and
-// gc takes all that was left behind. It breaks every 23rd call; LFM_FAULTS=1 (make faults)
+// gc takes all that was left behind. It breaks every 37th call; LFM_FAULTS=1 (make faults)
 // breaks all of them.
 func TestFaults(t *testing.T) {
 	t.Parallel()
@@ -120,7 +125,7 @@ func TestFaults(t *testing.T) {
 		t.Cleanup(func() { os.RemoveAll(memory) })
 		base = memory
 	}
-	if err := writeIDX(filepath.Join(base, "dots"), 10); err != nil {
+	if err := writeIDX(filepath.Join(base, "dots"), 60); err != nil {
 		t.Fatal(err)
 	}
 	straight := faultCase{base: base, name: "straight"}
@@ -138,7 +143,7 @@ func TestFaults(t *testing.T) {
 		}
 		counts[fault] = f.Calls()
 	}
-	every := 23 // prime, so that calls and faults mix
+	every := 37 // prime, so that calls and faults mix
 	if n, err := strconv.Atoi(os.Getenv("LFM_FAULTS")); err == nil && n > 0 {
 		every = n
 	}

@@ -269,6 +269,8 @@ func signalCases() []signalCase {
 			[]string{"stages.flow.with.steps=1", "stages.flow.with.width=64", "stages.flow.with.depth=4", "stages.flow.with.previews=true"}, true},
 		{"sampling", "decode", sigint, on(pipeline.StageStarted, "decode"), 0, []string{"stages.decode.with.steps=10000"}, false},
 		{"writing pictures", "decode", sigterm, on(pipeline.StageProgress, "decode"), 0, []string{"stages.decode.with.per_class=1000", "stages.decode.with.batch=4"}, true},
+		{"sampling", "evaluate", sigterm, on(pipeline.StageProgress, "evaluate"), 0, []string{"stages.evaluate.with.steps=[10000]"}, false},
+		{"learning from pictures", "evaluate", sigint, on(pipeline.StageProgress, "evaluate"), 0, []string{"stages.evaluate.with.cas_steps=1000000"}, false},
 	}
 }
 
@@ -281,7 +283,7 @@ func TestSignals(t *testing.T) {
 	}
 	t.Parallel()
 	p := newProgram(t)
-	p.tiny()
+	p.judged()
 	p.run("run")
 	p.longReads()
 	for _, c := range signalCases() {
