@@ -73,7 +73,7 @@ func (s *stage) Run(ctx context.Context, in pipeline.Inputs, work artifacts.Work
 		return err
 	}
 	if t := len(set.Test()); !enough(t) {
-		l.Warn("the data set has %d test images, and what fewer than %d say is nothing: all figures but class_accuracy are left out (set test_fraction, or add a test folder)", t, neighbours+1)
+		l.Warn("the data set has %d test images, and fewer than %d say nothing: all figures but class_accuracy are left out (set test_fraction, or add a test folder)", t, neighbours+1)
 	}
 	n := min(s.config.Samples, len(set.Train()))
 	if n <= neighbours {
@@ -162,34 +162,34 @@ func (e *evaluation) run(ctx context.Context, n int) (*Report, error) {
 		e.labels = append(e.labels, e.set.Item(train[order.At(i)]).Label)
 	}
 	sweep := e.config.sweep(e.flow)
-	e.steps = n * (2 + len(sweep))
-	e.resume(n, len(sweep))
+	sets := []pictureSet{{"floor", e.chosen, nil}, {"reconstructions", e.chosen, e.reconstruct}}
+	for i, o := range sweep {
+		sets = append(sets, pictureSet{fmt.Sprintf("samples-%04d", i), nil, func(ctx context.Context, s *shelf) error { return e.draw(ctx, s, o) }})
+	}
+	e.steps = n * len(sets)
+	e.resume(sets)
 	var err error
 	if e.yardstick, err = newYardstick(ctx, e.backend, e.classifier, e.config.Batch, e.config.CASSteps, e.env.Seed,
 		classifier.Items(e.set, e.set.Test()), classifier.Items(e.set, train)); err != nil {
 		return nil, err
 	}
 	defer e.yardstick.close()
+	measured := make([]Measures, len(sets))
+	for i, s := range sets {
+		if measured[i], err = e.figures(ctx, s); err != nil {
+			return nil, err
+		}
+	}
 
 	r := &Report{Format: format, Seed: e.env.Seed, TestImages: len(e.set.Test()), CASSteps: e.config.CASSteps, Neighbours: neighbours, Directions: directions,
-		Classifier: e.classifier.ID, Autoencoder: e.autoencoder.ID, Flow: e.flow.ID}
-	if r.Floor, err = e.figures(ctx, "floor", e.chosen, nil); err != nil {
-		return nil, err
-	}
-	if r.Ceiling, err = e.figures(ctx, "reconstructions", e.chosen, e.reconstruct); err != nil {
-		return nil, err
-	}
+		Classifier: e.classifier.ID, Autoencoder: e.autoencoder.ID, Flow: e.flow.ID, Floor: measured[0], Ceiling: measured[1]}
 	r.Rows = append(r.Rows, Row{Set: "reconstructions", Measures: r.Ceiling})
 	for i, o := range sweep {
 		d := &Drawing{Guidance: o.Guidance, Steps: o.Steps, Solver: o.Solver, Weights: weightsName(o.Weights), Seed: e.env.Seed}
 		if d.NFE, err = e.flow.Evaluations(o); err != nil {
 			return nil, err
 		}
-		m, err := e.figures(ctx, sweepName(i), nil, func(ctx context.Context, s *shelf) error { return e.draw(ctx, s, o) })
-		if err != nil {
-			return nil, err
-		}
-		r.Rows = append(r.Rows, Row{Set: "samples", Drawing: d, Measures: m})
+		r.Rows = append(r.Rows, Row{Set: "samples", Drawing: d, Measures: measured[2+i]})
 	}
 	return r, nil
 }
@@ -201,22 +201,22 @@ func weightsName(w engine.Weights) string {
 	return "raw"
 }
 
-func sweepName(i int) string { return fmt.Sprintf("samples-%04d", i) }
+// pictureSet is a set that is measured.
+type pictureSet struct {
+	name   string                              // in the work area
+	except []int                               // the training image that each picture was made of; nil for samples
+	fill   func(context.Context, *shelf) error // makes the pictures; nil: they are the chosen training images themselves
+}
 
 // resume says where an earlier Run was, if it left anything.
-func (e *evaluation) resume(n, sweep int) {
-	names := []string{"floor", "reconstructions"}
-	for i := range sweep {
-		names = append(names, sweepName(i))
-	}
+func (e *evaluation) resume(sets []pictureSet) {
 	done := 0
-	for _, name := range names {
-		if _, ok := e.known(name); ok {
-			done += n
-		} else {
-			done += e.shelf(name).kept()
+	for _, s := range sets {
+		if _, ok := e.known(s.name); !ok {
+			done += e.shelf(s.name).kept()
 			break
 		}
+		done += len(e.labels)
 	}
 	if done > 0 {
 		e.listen.Resumed(done)
@@ -242,35 +242,15 @@ func (e *evaluation) items() []int {
 	return items
 }
 
-// figures measures a set: what fill puts on a shelf, or, if fill is nil, the chosen training images themselves.
-func (e *evaluation) figures(ctx context.Context, name string, except []int, fill func(context.Context, *shelf) error) (Measures, error) {
-	s := e.shelf(name)
-	if m, ok := e.known(name); ok {
+// figures are those of a set, which are kept when they are known; its pictures are not.
+func (e *evaluation) figures(ctx context.Context, set pictureSet) (Measures, error) {
+	s := e.shelf(set.name)
+	m, ok := e.known(set.name)
+	if ok {
 		e.done += len(e.labels)
 		return m, s.remove()
 	}
-	if err := disk.MkdirAll(s.fs, s.dir); err != nil {
-		return Measures{}, err
-	}
-	var p classifier.Pictures
-	if fill == nil {
-		p = classifier.Items(e.set, e.items())
-		e.step(p.Len())
-	} else {
-		e.done += s.kept()
-		if s.kept() < len(e.labels) {
-			if err := fill(ctx, s); err != nil {
-				return Measures{}, err
-			}
-		}
-		o, err := s.open()
-		if err != nil {
-			return Measures{}, err
-		}
-		defer o.Close()
-		p = o
-	}
-	m, err := e.yardstick.measure(ctx, p, except, checkpoint.OpenSeries(e.work.FS, e.work.Path(name+"/cas")))
+	m, err := e.measure(ctx, set, s)
 	if err != nil {
 		return m, err
 	}
@@ -278,11 +258,36 @@ func (e *evaluation) figures(ctx context.Context, name string, except []int, fil
 	if err != nil {
 		return m, err
 	}
-	if err := disk.Replace(e.work.FS, e.work.Dir, e.work.Path(name+".json"), text); err != nil {
+	if err := disk.Replace(e.work.FS, e.work.Dir, e.work.Path(set.name+".json"), text); err != nil {
 		return m, err
 	}
 	e.listen.Checkpoint(e.done)
 	return m, s.remove()
+}
+
+// measure makes the pictures of a set that are not on its shelf, and measures all of them.
+func (e *evaluation) measure(ctx context.Context, set pictureSet, s *shelf) (Measures, error) {
+	if err := disk.MkdirAll(s.fs, s.dir); err != nil {
+		return Measures{}, err
+	}
+	series := checkpoint.OpenSeries(e.work.FS, e.work.Path(set.name+"/cas"))
+	if set.fill == nil {
+		e.step(len(e.labels))
+		return e.yardstick.measure(ctx, classifier.Items(e.set, e.items()), set.except, series)
+	}
+	kept := s.kept()
+	e.done += kept
+	if kept < len(e.labels) {
+		if err := set.fill(ctx, s); err != nil {
+			return Measures{}, err
+		}
+	}
+	p, err := s.open()
+	if err != nil {
+		return Measures{}, err
+	}
+	defer p.Close()
+	return e.yardstick.measure(ctx, p, set.except, series)
 }
 
 // step says that so many pictures more are there.
