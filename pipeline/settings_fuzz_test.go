@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"encoding/json"
+	"math"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -22,7 +23,7 @@ type every struct {
 // FuzzConfigText: settings are the same if and only if their texts are; each has a line, whatever is in it.
 func FuzzConfigText(f *testing.F) {
 	f.Add("a, b", "c", int64(1), 1.0, true, "a", "b, c", int64(1), 1.0, true)
-	f.Add(`a"`, "a\nwith.whole: 2", int64(2), -0.0, false, `a\"`, "", int64(-2), 5e-324, false)
+	f.Add(`a"`, "a\nwith.whole: 2", int64(2), math.Copysign(0, -1), false, `a\"`, "", int64(-2), 5e-324, false)
 	f.Add("\xff", `\xff`, int64(-1<<63), 0.1, false, "\ufffd", "[]", int64(1<<63-1), 0.30000000000000004, false)
 	f.Fuzz(func(t *testing.T, word1, more1 string, whole1 int64, number1 float64, yes1 bool,
 		word2, more2 string, whole2 int64, number2 float64, yes2 bool) {
