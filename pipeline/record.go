@@ -11,7 +11,8 @@ import (
 
 // Record is what a run leaves in the store as runs/ID/run.json: what was asked for, what
 // happened to each stage, when, and on what machine. It is written anew at every change, so
-// that a killed run's record says how far it came. events.jsonl beside it has every Event.
+// that a killed run's record says how far it came. events.jsonl beside it has the Events, of
+// progress and checkpoints those that a sieve lets through.
 type Record struct {
 	ID       string        `json:"id"`
 	State    string        `json:"state"` // Running, Finished, WasFailed or WasInterrupted; a killed run stays Running
@@ -171,4 +172,26 @@ func (r *Runner) remember() map[string]memory {
 		}
 	}
 	return memories
+}
+
+// A sieve lets an event of progress, or of a checkpoint, through if the last of its stage or
+// data set lies a second and a thousandth of the run's time back; all other events, and a
+// stage's last progress, it lets through always. However many steps a run has, its events.jsonl grows by a
+// line a second at first and by the logarithm of time later: a stage leaves 2 x 1000 lines in
+// the first quarter of an hour and 2 x 6400 more in a week.
+type sieve map[string]time.Duration // when the last came through, by event and stage
+
+// passes says whether an event, at some time into the run, is written down.
+func (s sieve) passes(e Event, at time.Duration) bool {
+	if e.Event != StageProgress && e.Event != SourceProgress && e.Event != StageCheckpoint {
+		return true
+	}
+	key := e.Event + " " + e.Stage
+	last, any := s[key]
+	ended := e.Event == StageProgress && e.Step == e.Steps
+	if any && !ended && at-last < max(time.Second, at/1000) {
+		return false
+	}
+	s[key] = at
+	return true
 }

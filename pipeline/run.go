@@ -125,6 +125,7 @@ type execution struct {
 
 	mu      sync.Mutex // guards what follows, the record's files, and calls of Listen
 	record  *Record
+	sieve   sieve // of what goes to events.jsonl
 	unsaved error // the first failure to write the record
 }
 
@@ -186,7 +187,7 @@ func (r *Runner) begin(opt Options) (*execution, error) {
 	if err != nil {
 		return nil, err
 	}
-	x := &execution{Runner: r, choice: c, opt: opt, found: make([]*finding, len(r.Graph.Nodes)), started: time.Now()}
+	x := &execution{Runner: r, choice: c, opt: opt, found: make([]*finding, len(r.Graph.Nodes)), started: time.Now(), sieve: sieve{}}
 	x.writable = sync.OnceValue(r.Store.Writable)
 	x.memories = r.remember()
 	x.record = x.newRecord()
@@ -529,14 +530,14 @@ func (x *execution) listener(n *Node) Listener {
 	}
 }
 
-// emit tells the listener and the run's events file.
+// emit tells the listener and, if the event passes the sieve, the run's events file.
 func (x *execution) emit(e Event) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if e.Time.IsZero() {
 		e.Time = time.Now().UTC()
 	}
-	if x.run != nil {
+	if x.run != nil && x.sieve.passes(e, time.Since(x.started)) {
 		x.keep(x.run.Append(e))
 	}
 	x.Listen.send(e)

@@ -529,6 +529,80 @@ func TestEvents(t *testing.T) {
 	}
 }
 
+// TestManyEvents: however many steps a stage reports, the listener is told of them all, and
+// events.jsonl of some, the last among them.
+func TestManyEvents(t *testing.T) {
+	const steps = 20000
+	w := newWorld(t)
+	w.hook("encode", func(_ context.Context, _ Inputs, _ artifacts.Workspace, _ *artifacts.Builder, l Listener) error {
+		for step := range steps {
+			l.Checkpoint(step + 1)
+			l.Progress(step+1, steps, 0.5, 1000)
+		}
+		return nil
+	})
+	told := 0
+	r := w.runner(standard)
+	r.Listen = func(Event) { told++ }
+	summary, err := r.Run(t.Context(), Options{Until: "encode"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	runs, err := r.Store.Runs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines, last := 0, 0
+	if err := runs[0].Events(func(line []byte) error {
+		var e Event
+		err := json.Unmarshal(line, &e)
+		if lines++; e.Event == StageProgress && e.Steps == steps {
+			last = e.Step
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if most := 20 + 2*int(summary.Seconds); told < 2*steps || lines > most || last != steps {
+		t.Errorf("told of %d events; %d lines, want at most %d; the last is of step %d of %d", told, lines, most, last, steps)
+	}
+}
+
+// TestSieve: a stage that reports five times a second leaves a line a second in the first
+// quarter of an hour, and some thousand in the rest of a week. What is neither progress nor a
+// checkpoint always comes through, and stages do not hide one another.
+func TestSieve(t *testing.T) {
+	s := sieve{}
+	lines := map[string]int{}
+	const steps = 1 << 30
+	count := func(from, to time.Duration) (n int) {
+		for at := from; at < to; at += 200 * time.Millisecond {
+			if s.passes(Event{Event: StageProgress, Stage: "flow", Step: 1, Steps: steps}, at) {
+				n++
+			}
+		}
+		return n
+	}
+	if n := count(0, 1000*time.Second); n < 990 || n > 1000 {
+		t.Errorf("%d lines in the first 1000 seconds", n)
+	}
+	if n := count(1000*time.Second, 7*24*time.Hour); n < 5000 || n > 6410 {
+		t.Errorf("%d lines in the rest of the week", n)
+	}
+	week := 7 * 24 * time.Hour
+	for range 3 {
+		for _, e := range []Event{{Event: StageWarning, Stage: "flow"}, {Event: StageCheckpoint, Stage: "flow"},
+			{Event: StageProgress, Stage: "encode", Steps: steps}, {Event: SourceProgress, Stage: "cats", Steps: steps}, {Event: StageProgress, Stage: "flow", Step: 9, Steps: 9}} {
+			if s.passes(e, week) {
+				lines[e.Event+" "+e.Stage]++
+			}
+		}
+	}
+	if want := map[string]int{"warning flow": 3, "checkpoint flow": 1, "progress encode": 1, "source_progress cats": 1, "progress flow": 3}; !maps.Equal(lines, want) {
+		t.Errorf("lines %v, want %v", lines, want)
+	}
+}
+
 // TestEventJSON: fields that an event is about are written even when zero, others only
 // when set, and a loss that became NaN does not break the line.
 func TestEventJSON(t *testing.T) {

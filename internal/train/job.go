@@ -67,6 +67,9 @@ const saveAfter = 30 * time.Second
 // inARow is how many updates in a row may be skipped; see Diverged.
 const inARow = 5
 
+// warnings is how many skipped updates are told of.
+const warnings = 20
+
 // Diverged is the error of training whose numbers are no longer finite.
 type Diverged struct {
 	Step       int    // the last of the steps that were skipped, counted from 0
@@ -118,6 +121,7 @@ type run struct {
 	adam      optim.AdamW
 	done      int // steps
 	skipped   int // in a row
+	warned    int // of skipped updates
 	evaluated int // steps done at the last evaluation
 	metrics   metrics
 
@@ -178,14 +182,27 @@ func (r *run) step() error {
 		r.skipped = 0
 	} else if r.skipped++; r.skipped >= inARow {
 		return &Diverged{Step: r.done, First: r.Machine.Blame(), Checkpoint: r.saved, Settings: r.Settings}
-	} else if r.Observe.Warn != nil {
-		r.Observe.Warn("train: step %d: loss or gradient is not finite, nothing is moved", r.done)
+	}
+	if report.Skipped {
+		r.warn()
 	}
 	r.done++
 	if r.done%rowEvery(r.Steps) == 0 || r.done == r.Steps {
 		r.metrics.row(r.done)
 	}
 	return nil
+}
+
+// warn tells of a skipped step, and stops telling where there are many.
+func (r *run) warn() {
+	if r.warned++; r.Observe.Warn == nil || r.warned > warnings {
+		return
+	}
+	more := ""
+	if r.warned == warnings {
+		more = "; further such steps are counted in the metrics alone"
+	}
+	r.Observe.Warn("train: step %d: loss or gradient is not finite, nothing is moved%s", r.done, more)
 }
 
 // evaluate asks for figures where they are due and not there yet.

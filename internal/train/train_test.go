@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -358,6 +359,61 @@ func TestSkipped(t *testing.T) {
 	}
 	if want := map[float64]float64{21: 1, 23: 1}; !reflect.DeepEqual(skipped, want) || warned != 2 {
 		t.Errorf("skipped rows are %v, want %v; warned %d times", skipped, want, warned)
+	}
+}
+
+// TestManySkipped: where every other step is not finite, training goes on, but tells of the first of them only.
+func TestManySkipped(t *testing.T) {
+	b := newBench(t, t.TempDir())
+	b.job.Steps = 4 * warnings
+	var odd []int
+	for step := 1; step < b.job.Steps; step += 2 {
+		odd = append(odd, step)
+	}
+	b.job.Draw = poison(odd...)
+	var told []string
+	b.job.Observe.Warn = func(format string, args ...any) { told = append(told, fmt.Sprintf(format, args...)) }
+	skipped := 0.0
+	for _, r := range parse(t, b.finish(t)) {
+		skipped += r["skipped"]
+	}
+	if len(told) != warnings || !strings.Contains(told[warnings-1], "in the metrics alone") || int(skipped) != 2*warnings {
+		t.Errorf("%v steps were skipped, want %d; told of %d, want %d", skipped, 2*warnings, len(told), warnings)
+	}
+}
+
+// TestMillionSteps: what a checkpoint holds beside the model is bounded, however many steps there are, and so is the
+// time to resume from it: a resumed run draws the step at hand first and no step before it.
+func TestMillionSteps(t *testing.T) {
+	const steps = 1_000_000
+	var m metrics
+	for step := 1; step <= steps; step++ {
+		m.add(engine.Report{Loss: 0.1234567890123456, GradNorm: 12.34567890123456}, 0.0001234567890123456)
+		if step%rowEvery(steps) == 0 {
+			m.row(step)
+		}
+	}
+	if len(m.rows) > 300_000 {
+		t.Errorf("the metrics of a million steps have %d bytes", len(m.rows))
+	}
+
+	dir, from := t.TempDir(), steps-20
+	b := newBench(t, dir)
+	b.finish(t)
+	path := func(step int) string { return filepath.Join(dir, fmt.Sprintf("step-%09d.checkpoint", step)) }
+	if err := os.Rename(path(testSteps), path(from)); err != nil {
+		t.Fatal(err)
+	}
+	again := newBench(t, dir)
+	again.job.Steps = steps
+	var drawn []int
+	again.job.Draw = func(step int, inputs [][]float32) error {
+		drawn = append(drawn, step)
+		return draw(step, inputs)
+	}
+	again.finish(t)
+	if len(drawn) != 20 || drawn[0] != from {
+		t.Errorf("%d steps were drawn, the first was %d", len(drawn), drawn[0])
 	}
 }
 
