@@ -13,6 +13,7 @@ import (
 
 	"lfm/artifacts"
 	"lfm/internal/panics"
+	"lfm/internal/trace"
 )
 
 // Runner brings a graph up to date. Set Store and Graph; the rest has defaults. One value
@@ -336,6 +337,9 @@ func interrupted(ctx context.Context, stages []string) error {
 // computes; another run that wants the same waits for it and then finds it made.
 func (x *execution) bringUp(ctx context.Context, n *Node, threads int) (f *finding, err error) {
 	defer x.rescue(n, &err)
+	track, free := trace.From(ctx).Lane("stages")
+	defer free()
+	defer track.Begin(n.Name).End()
 	f, err = x.look(ctx, n, x.found, x.listener(n))
 	if err == nil {
 		err = f.err
@@ -373,7 +377,7 @@ func (x *execution) bringUp(ctx context.Context, n *Node, threads int) (f *findi
 			return f, nil
 		}
 	}
-	if err := x.compute(ctx, n, f, threads); err != nil {
+	if err := x.compute(ctx, n, f, threads, track); err != nil {
 		if lost := x.Store.Check(); lost != nil {
 			err = lost // the rest follows from it
 		}
@@ -383,7 +387,7 @@ func (x *execution) bringUp(ctx context.Context, n *Node, threads int) (f *findi
 }
 
 // compute runs a node and publishes what it made. Its action's lock is held.
-func (x *execution) compute(ctx context.Context, n *Node, f *finding, threads int) error {
+func (x *execution) compute(ctx context.Context, n *Node, f *finding, threads int, track *trace.Track) error {
 	work, err := x.Store.Work(f.action)
 	if err == nil && x.forced[n] {
 		if err = work.Remove(); err == nil {
@@ -408,13 +412,18 @@ func (x *execution) compute(ctx context.Context, n *Node, f *finding, threads in
 	defer out.Discard()
 	out.Provenance("go", runtime.Version())
 	out.Provenance("platform", runtime.GOOS+"/"+runtime.GOARCH)
-	if err := x.payload(ctx, n, f, threads, work, out); err != nil {
+	span := track.Begin("compute")
+	err = x.payload(trace.With(ctx, trace.From(ctx).Process(n.Name)), n, f, threads, work, out)
+	span.End()
+	if err != nil {
 		return x.doubt(ctx, n, err)
 	}
+	span = track.Begin("publish")
 	a, err := out.Publish(f.action, f.key, x.inputIDs(n))
 	if err != nil {
 		return err
 	}
+	span.End()
 	f.artifact, f.state = a, Cached
 	if err := work.Remove(); err != nil {
 		x.listener(n).Warn("the work area could not be removed: %v", err)

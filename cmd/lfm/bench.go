@@ -17,6 +17,7 @@ import (
 type benchOptions struct {
 	bench.Options
 	precision string
+	tracing   tracing
 }
 
 func newBench(a *app) *cobra.Command {
@@ -41,12 +42,14 @@ Figures of two machines, or of two days, say nothing of each other: compare with
 		Example: `  lfm bench
   lfm bench --only encode,decode --threads 1
   lfm bench --only encode --repeats 3 --profile
+  lfm bench --only flow-train --repeats 3 --trace step.json
   lfm bench --json`,
 		Args: usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, args []string) error { return benchRun(cmd.Context(), a, o) },
 	}
 	a.computing(cmd)
 	a.reading(cmd)
+	o.tracing.flags(cmd)
 	flags := cmd.Flags()
 	flags.StringSliceVar(&o.Only, "only", nil, "cases, separated by commas (default: all)")
 	flags.IntVar(&o.Repeats, "repeats", 7, "timed steps of each case")
@@ -81,7 +84,16 @@ func benchRun(ctx context.Context, a *app, o benchOptions) error {
 	if err := o.check(a); err != nil {
 		return err
 	}
-	backend, err := openBackend(a.device, a.threads)
+	ctx, end, err := o.tracing.start(ctx, a)
+	if err != nil {
+		return err
+	}
+	return end(measure(ctx, a, o))
+}
+
+// measure measures what o says and prints it.
+func measure(ctx context.Context, a *app, o benchOptions) error {
+	backend, err := openBackend(ctx, a.device, a.threads)
 	if err != nil {
 		return usageError{err}
 	}

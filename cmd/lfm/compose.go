@@ -1,12 +1,15 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
 	"lfm/internal/dataset"
 	"lfm/internal/engine"
 	"lfm/internal/engine/cpu"
+	"lfm/internal/profile"
+	"lfm/internal/trace"
 	"lfm/pipeline"
 	"lfm/stages/autoencoder"
 	"lfm/stages/classifier"
@@ -37,12 +40,13 @@ func kinds() pipeline.Kinds {
 	}
 }
 
-// openBackend opens what computes: the only place that knows all back ends.
-func openBackend(device string, threads int) (engine.Backend, error) {
+// openBackend opens what computes: the only place that knows all back ends. Where ctx is
+// traced, so is what its machines do.
+func openBackend(ctx context.Context, device string, threads int) (engine.Backend, error) {
 	if err := checkDevice(device); err != nil {
 		return nil, err
 	}
-	return cpu.Open(threads), nil
+	return profile.Traced(cpu.Open(threads), trace.From(ctx)), nil
 }
 
 // checkDevice refuses a device that openBackend cannot open.

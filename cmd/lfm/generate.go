@@ -147,7 +147,7 @@ func generateRun(ctx context.Context, a *app, o generateOptions) error {
 	if err != nil {
 		return err
 	}
-	backend, err := openBackend(a.device, a.threads)
+	backend, err := openBackend(ctx, a.device, a.threads)
 	if err != nil {
 		return err
 	}

@@ -16,7 +16,7 @@ import (
 var gorgoniaModules = []string{"gorgonia.org/gorgonia", "gorgonia.org/tensor", "github.com/chewxy/hm", "go4.org/unsafe/assume-no-moving-gc"}
 
 // stageBase is what every stage may import.
-var stageBase = []string{"pipeline", "artifacts", "internal/checkpoint", "internal/disk", "internal/engine", "internal/ops", "internal/rng", "internal/metrics", "internal/panics", "internal/picture"}
+var stageBase = []string{"pipeline", "artifacts", "internal/checkpoint", "internal/disk", "internal/engine", "internal/ops", "internal/rng", "internal/metrics", "internal/panics", "internal/picture", "internal/trace"}
 
 // mayImport is the table of docs/architecture.md: for each package what it may import
 // beside the standard library. A package of the module is named without "lfm/"; a
@@ -24,6 +24,7 @@ var stageBase = []string{"pipeline", "artifacts", "internal/checkpoint", "intern
 var mayImport = map[string][]string{
 	"internal/disk":        {},
 	"internal/panics":      {},
+	"internal/trace":       {},
 	"artifacts":            {"internal/disk"},
 	"internal/checkpoint":  {"internal/disk"},
 	"internal/rng":         {},
@@ -37,14 +38,15 @@ var mayImport = map[string][]string{
 	"internal/critters":    {"internal/rng", "git.sr.ht/~sbinet/gg"},
 	"internal/latent":      {"internal/disk", "github.com/apache/arrow/go/v15"},
 	"internal/dataset":     {"artifacts", "internal/disk", "internal/panics", "internal/rng", "internal/critters", "github.com/disintegration/imaging", "golang.org/x/image"},
-	"pipeline":             {"artifacts", "internal/panics", "go.yaml.in/yaml/v3"},
+	"pipeline":             {"artifacts", "internal/panics", "internal/trace", "go.yaml.in/yaml/v3"},
 	"internal/ops":         with(gorgoniaModules, "internal/kernels/ref"),
 	"internal/nn":          with(gorgoniaModules, "internal/ops", "internal/rng"),
 	"internal/engine":      with(gorgoniaModules, "internal/ops"),
+	"internal/profile":     with(gorgoniaModules, "internal/engine", "internal/ops", "internal/kernels/ref", "internal/trace"),
 	"internal/optim":       with(gorgoniaModules, "internal/ops", "internal/nn", "internal/engine"), // for the update's scalars
 	"internal/engine/cpu":  with(gorgoniaModules, "internal/engine", "internal/ops", "internal/kernels", "internal/kernels/ref", "internal/panics"),
 	"crossattn":            with(gorgoniaModules, "internal/nn", "internal/ops"),
-	"internal/train":       with(gorgoniaModules, "internal/engine", "internal/ops", "internal/optim", "internal/checkpoint", "internal/panics", "internal/rng", "internal/nn"),
+	"internal/train":       with(gorgoniaModules, "internal/engine", "internal/ops", "internal/optim", "internal/checkpoint", "internal/panics", "internal/rng", "internal/nn", "internal/trace"),
 	"stages/autoencoder":   with(gorgoniaModules, with(stageBase, "internal/nn", "internal/train", "internal/optim", "internal/dataset")...),
 	"stages/classifier":    with(gorgoniaModules, with(stageBase, "internal/nn", "internal/train", "internal/optim", "internal/dataset")...),
 	"stages/encode":        with(gorgoniaModules, with(stageBase, "stages/autoencoder", "internal/dataset", "internal/latent")...),

@@ -39,6 +39,7 @@ output turns out the same as before.`,
 		Example: `  lfm run
   lfm run pipeline.yaml --set stages.flow.with.steps=200
   lfm run --until encode
+  lfm run --trace trace.json
   lfm run --dry-run`,
 		Args: usageArgs(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -81,6 +82,7 @@ func runRun(ctx context.Context, a *app, o runOptions) error {
 type running struct {
 	jobs          int
 	acceptInexact bool
+	tracing       tracing
 }
 
 // flags adds the flags of commands that run a pipeline.
@@ -88,6 +90,7 @@ func (r *running) flags(a *app, cmd *cobra.Command) {
 	a.computing(cmd)
 	a.logging(cmd)
 	a.setting(cmd)
+	r.tracing.flags(cmd)
 	cmd.Flags().IntVar(&r.jobs, "jobs", 1, "stages that may run side by side")
 	cmd.Flags().BoolVar(&r.acceptInexact, "accept-inexact", false, "go on with what another device or instruction set began: close to what it would have made, not the same bytes")
 }
@@ -105,12 +108,16 @@ func (a *app) execute(ctx context.Context, h *here, listen pipeline.Listener, op
 		return err
 	}
 	defer done()
+	ctx, end, err := r.tracing.start(ctx, a)
+	if err != nil {
+		return err
+	}
 	remember(h.graph.Path, h.store.Dir())
 	a.resume = h.resumeCommand()
 	runner := h.runner(a)
 	runner.Listen, runner.Jobs, runner.AcceptInexact = listen, r.jobs, r.acceptInexact
 	summary, err := runner.Run(ctx, options)
-	if err != nil {
+	if err = end(err); err != nil {
 		return err
 	}
 	return a.copyOut(h, summary)

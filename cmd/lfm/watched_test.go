@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+
 	"gorgonia.org/gorgonia"
 
 	"lfm/internal/engine"
@@ -15,7 +17,7 @@ type watch struct {
 }
 
 // open is an engine.Open.
-func (w *watch) open(_ string, threads int) (engine.Backend, error) {
+func (w *watch) open(_ context.Context, _ string, threads int) (engine.Backend, error) {
 	return watchedBackend{cpu.Open(threads), w}, nil
 }
 

@@ -17,6 +17,7 @@ import (
 	"lfm/internal/kernels"
 	"lfm/internal/ops/optest"
 	"lfm/internal/optim"
+	"lfm/internal/profile"
 	"lfm/stages/autoencoder"
 	"lfm/stages/flow"
 )
@@ -131,8 +132,7 @@ func TestTrainingWork(t *testing.T) {
 		}
 		var got float64
 		for _, pass := range plan.Passes {
-			_, flop := describe(plan, pass)
-			got += flop / batch
+			got += profile.Of(plan, pass).FLOP / batch
 		}
 		want, err := byName(t, c.name).FLOP()
 		if err != nil {

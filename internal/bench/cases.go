@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"lfm/internal/engine"
+	"lfm/internal/profile"
 	"lfm/stages/autoencoder"
 	"lfm/stages/flow"
 )
@@ -77,7 +78,7 @@ func encodeFLOP() (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return graphFLOP(e.Graph), nil
+	return profile.GraphFLOP(e.Graph), nil
 }
 
 // decodeFLOP is the work of decoding a latent.
@@ -86,7 +87,7 @@ func decodeFLOP() (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return graphFLOP(d.Graph), nil
+	return profile.GraphFLOP(d.Graph), nil
 }
 
 // velocityFLOP is the work of evaluating the flow's network for one sample.
@@ -99,7 +100,7 @@ func velocityFLOP() (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	return graphFLOP(c.Graph) + graphFLOP(e.Graph), nil
+	return profile.GraphFLOP(c.Graph) + profile.GraphFLOP(e.Graph), nil
 }
 
 // sum is times the works together.

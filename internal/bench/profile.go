@@ -4,12 +4,10 @@ import (
 	"cmp"
 	"context"
 	"slices"
-	"strings"
 	"time"
 
-	"gorgonia.org/tensor"
-
 	"lfm/internal/engine"
+	"lfm/internal/profile"
 )
 
 // profiled is how many steps are looked into.
@@ -75,8 +73,8 @@ func (p *profiler) Open(plan *engine.Plan, o engine.Options) (engine.Machine, er
 	}
 	var passes []*pass
 	for _, step := range plan.Passes {
-		name, flop := describe(plan, step)
-		passes = append(passes, &pass{name: name, flop: flop})
+		c := profile.Of(plan, step)
+		passes = append(passes, &pass{name: c.Name, flop: c.FLOP})
 	}
 	passes = append(passes, &pass{name: "update"})
 	p.passes = append(p.passes, passes...)
@@ -85,22 +83,6 @@ func (p *profiler) Open(plan *engine.Plan, o engine.Options) (engine.Machine, er
 		p.inside += d
 	})
 	return m, nil
-}
-
-// describe names a pass by its kinds and the size of its first step, and counts its work.
-func describe(plan *engine.Plan, pass engine.Pass) (name string, flop float64) {
-	var size string
-	for i, s := range pass.Steps {
-		var in []tensor.Shape
-		for _, v := range s.In {
-			in = append(in, plan.Values[v].Shape)
-		}
-		f, text := work(s.Op, in)
-		if flop += f; i == 0 {
-			size = text
-		}
-	}
-	return strings.TrimSpace(pass.Label() + " " + size), flop
 }
 
 // table sums passes up by name, the most expensive first.

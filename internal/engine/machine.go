@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"time"
@@ -16,8 +17,9 @@ type Backend interface {
 }
 
 // Open gives the back end for a device (auto, cpu, cuda, cuda:N) with so many threads; 0 is
-// all of them. The program that knows all back ends hands one to everything that computes.
-type Open func(device string, threads int) (Backend, error)
+// all of them. ctx may carry a trace that its machines are to appear in. The program that knows
+// all back ends hands one to everything that computes.
+type Open func(ctx context.Context, device string, threads int) (Backend, error)
 
 // Options of Backend.Open. The zero value is a machine of its own.
 type Options struct {

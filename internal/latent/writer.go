@@ -48,7 +48,7 @@ type Row struct {
 //	}
 //	summary, err := w.Finish()
 //
-// It serves one goroutine.
+// It serves one goroutine, but a shard may be closed by another, while the next is begun.
 type Writer struct {
 	fs     disk.FS
 	dir    string

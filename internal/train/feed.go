@@ -6,6 +6,7 @@ import (
 	"gorgonia.org/gorgonia"
 
 	"lfm/internal/panics"
+	"lfm/internal/trace"
 )
 
 // feed draws the inputs of the next steps while the machine is at work on this one.
@@ -28,7 +29,7 @@ type drawn struct {
 const ahead = 2
 
 // newFeed draws for steps from … to-1, in order.
-func newFeed(nodes []*gorgonia.Node, draw func(int, [][]float32) error, from, to int) *feed {
+func newFeed(nodes []*gorgonia.Node, draw func(int, [][]float32) error, from, to int, track *trace.Track) *feed {
 	f := &feed{
 		ready: make(chan drawn, ahead), free: make(chan [][]float32, ahead),
 		quit: make(chan struct{}), ended: make(chan struct{}),
@@ -44,12 +45,16 @@ func newFeed(nodes []*gorgonia.Node, draw func(int, [][]float32) error, from, to
 		defer close(f.ended)
 		for step := from; step < to; step++ {
 			var d drawn
+			span := track.Wait("a free buffer")
 			select {
 			case d.inputs = <-f.free:
 			case <-f.quit:
 				return
 			}
+			span.End()
+			span = track.Begin("draw")
 			d.panic = panics.Catch(func() { d.err = draw(step, d.inputs) })
+			span.End()
 			select {
 			case f.ready <- d:
 			case <-f.quit:

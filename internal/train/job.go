@@ -13,6 +13,7 @@ import (
 	"lfm/internal/engine"
 	"lfm/internal/nn"
 	"lfm/internal/optim"
+	"lfm/internal/trace"
 )
 
 // Job is something to train.
@@ -50,7 +51,8 @@ type Figure struct {
 	Value float64
 }
 
-// Observer is told how training goes. Nil functions are not called.
+// Observer is told how training goes. Nil functions are not called. Checkpoint is told of a
+// checkpoint as soon as it is durable, by the goroutine that wrote it, beside the others.
 type Observer struct {
 	Resumed    func(step int)
 	Progress   func(step, steps int, loss, itemsPerS float64)
@@ -61,7 +63,7 @@ type Observer struct {
 // observeEvery is the least time between two reports of progress.
 const observeEvery = 200 * time.Millisecond
 
-// saveAfter is the time between checkpoints where no number of steps is set.
+// saveAfter is the time that a kill may cost where no number of steps is set.
 const saveAfter = 30 * time.Second
 
 // inARow is how many updates in a row may be skipped; see Diverged.
@@ -125,18 +127,30 @@ type run struct {
 	evaluated int // steps done at the last evaluation
 	metrics   metrics
 
-	saved     int // steps done at the last checkpoint
-	savedAt   time.Time
+	saved     int           // steps done at the last checkpoint
+	savedAt   time.Time     // and when they were
+	took      time.Duration // writing it
+	saving    *saving       // the one being written, if any
+	copied    []checkpoint.Tensor
 	seen      int // steps at the last report of progress
 	seenAt    time.Time
 	lastShown float64
+
+	track, savingTrack *trace.Track // of the loop, and of checkpoints being written
 }
 
 // steps does what is left to do. An evaluation comes first in the loop, so that one that
 // was given up is made up for before the next step changes the weights.
-func (r *run) steps(ctx context.Context) error {
-	feed := newFeed(r.Inputs, r.Draw, r.done, r.Steps)
+func (r *run) steps(ctx context.Context) (err error) {
+	traced := trace.From(ctx)
+	r.track, r.savingTrack = traced.Track("training"), traced.Track("checkpoints")
+	feed := newFeed(r.Inputs, r.Draw, r.done, r.Steps, traced.Track("drawing ahead"))
 	defer feed.stop()
+	defer func() { // nothing is written any more when Run returns
+		if failed := r.settle(true); failed != nil {
+			err = errors.Join(err, failed)
+		}
+	}()
 	r.savedAt, r.seenAt, r.seen = time.Now(), time.Now(), r.done
 	for {
 		if err := r.evaluate(); err != nil {
@@ -148,15 +162,20 @@ func (r *run) steps(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return r.leave(ctx, ctx.Err())
 		}
+		span := r.track.Wait("a drawn batch")
 		inputs, err := feed.next(ctx)
+		span.End()
 		if err != nil {
 			return r.leave(ctx, fmt.Errorf("train: step %d: %w", r.done, err))
 		}
+		span = r.track.Begin("step")
 		for i, n := range r.Inputs {
 			r.Machine.Set(n, inputs[i])
 		}
 		feed.release()
-		if err := r.step(); err != nil {
+		err = r.step()
+		span.End()
+		if err != nil {
 			return err
 		}
 		r.report()
@@ -174,6 +193,9 @@ func (r *run) step() error {
 	r.Machine.SetScalars(scalars)
 	if err := r.Machine.RunAll(); err != nil {
 		return fmt.Errorf("train: step %d: %w", r.done, err)
+	}
+	if err := r.settle(r.overdue()); err != nil {
+		return err
 	}
 	report := r.Machine.Report()
 	r.lastShown = report.Loss
@@ -211,6 +233,7 @@ func (r *run) evaluate() error {
 	if r.Evaluate == nil || r.done == r.evaluated || !due {
 		return nil
 	}
+	defer r.track.Begin("evaluate").End()
 	begin := time.Now()
 	figures, err := r.Evaluate(r.done)
 	if err != nil {
@@ -232,24 +255,16 @@ func (r *run) report() {
 	r.seen, r.seenAt = r.done, time.Now()
 }
 
-// due says whether it is time for a checkpoint. The last step always has one: what follows
-// it may be interrupted too.
-func (r *run) due() bool {
-	if r.done == r.Steps {
-		return true
-	}
-	if r.CheckpointEvery > 0 {
-		return r.done%r.CheckpointEvery == 0
-	}
-	return time.Since(r.savedAt) >= saveAfter
-}
-
 // leave saves what is done and returns why training ends before its last step.
 func (r *run) leave(ctx context.Context, why error) error {
-	if r.done > r.saved {
-		if err := r.save(); err != nil {
-			return errors.Join(why, err)
+	err := r.settle(true)
+	if err == nil && r.done > r.saved {
+		if err = r.save(); err == nil {
+			err = r.settle(true)
 		}
+	}
+	if err != nil {
+		return errors.Join(why, err)
 	}
 	if ctx.Err() != nil {
 		return fmt.Errorf("train: saved after %d of %d steps: %w", r.done, r.Steps, ctx.Err())

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"strconv"
-	"time"
 
 	"lfm/internal/checkpoint"
 	"lfm/internal/engine"
@@ -88,33 +87,6 @@ func (r *run) restoreParam(file *checkpoint.File, p *nn.Param) error {
 			return err
 		}
 		r.Machine.SetState(p.Node, s.state, values)
-	}
-	return nil
-}
-
-// save writes a checkpoint.
-func (r *run) save() error {
-	var tensors []checkpoint.Tensor
-	for _, s := range states {
-		for _, p := range r.Params.All() {
-			values := make([]float32, p.Size())
-			if r.Machine.State(p.Node, s.state, values) {
-				tensors = append(tensors, checkpoint.Tensor{Name: s.prefix + p.Name, Shape: p.Shape(), Data: values})
-			}
-		}
-	}
-	err := r.Series.Save(r.done, tensors, map[string]string{
-		metaMetrics:   string(r.metrics.rows),
-		metaWindow:    r.metrics.window.text(),
-		metaSkipped:   strconv.Itoa(r.skipped),
-		metaEvaluated: strconv.Itoa(r.evaluated),
-	})
-	if err != nil {
-		return err
-	}
-	r.saved, r.savedAt = r.done, time.Now()
-	if r.Observe.Checkpoint != nil {
-		r.Observe.Checkpoint(r.done)
 	}
 	return nil
 }

@@ -24,7 +24,9 @@ import (
 )
 
 // CPU opens the back end that tests compute on.
-func CPU(_ string, threads int) (engine.Backend, error) { return cpu.Open(threads), nil }
+func CPU(_ context.Context, _ string, threads int) (engine.Backend, error) {
+	return cpu.Open(threads), nil
+}
 
 // Bench is a store, and what stages run on it are told.
 type Bench struct {

@@ -47,7 +47,7 @@ func (s *stage) Run(ctx context.Context, in pipeline.Inputs, work artifacts.Work
 	if arch.Size%arch.Downsample != 0 {
 		return pipeline.FieldError{Name: "downsample", Msg: fmt.Sprintf("is %d and does not divide the images' size, %d", arch.Downsample, arch.Size)}
 	}
-	backend, err := s.open(s.env.Device, s.env.Threads)
+	backend, err := s.open(ctx, s.env.Device, s.env.Threads)
 	if err != nil {
 		return err
 	}

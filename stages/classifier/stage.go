@@ -46,7 +46,7 @@ func (s *stage) Run(ctx context.Context, in pipeline.Inputs, work artifacts.Work
 	if len(set.Test()) == 0 {
 		l.Warn("the data set has no test images: the held-out accuracy is left out (set test_fraction, or add a test folder)")
 	}
-	backend, err := s.open(s.env.Device, s.env.Threads)
+	backend, err := s.open(ctx, s.env.Device, s.env.Threads)
 	if err != nil {
 		return err
 	}

@@ -196,7 +196,8 @@ func TestResume(t *testing.T) {
 	k := Kind(pipelinetest.CPU)
 	want := b.Run(k, c, in)
 	for _, at := range []int{4, 12, 16} {
-		if got, resumed := b.Interrupted(k, c, in, pipeline.StageCheckpoint, at); got.ID != want.ID || resumed != at {
+		got, resumed := b.Interrupted(k, c, in, pipeline.StageCheckpoint, at)
+		if got.ID != want.ID || resumed < at || resumed > at+2*c.Batch { // two batches may be under way
 			t.Errorf("interrupted after %d pictures, resumed after %d: output %s, want %s", at, resumed, got.ID.Short(), want.ID.Short())
 		}
 	}
@@ -231,7 +232,8 @@ func TestResume(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.ID != want.ID || resumed != 9 || checkpoints != 3 {
+	// Of the 12, and what was under way, three are gone.
+	if left := 20 - resumed; got.ID != want.ID || resumed < 12-3 || resumed > 12+2*c.Batch-3 || checkpoints != (left+c.Batch-1)/c.Batch {
 		t.Errorf("resumed after %d pictures, %d batches: output %s, want %s", resumed, checkpoints, got.ID.Short(), want.ID.Short())
 	}
 }

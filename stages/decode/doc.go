@@ -7,5 +7,5 @@
 // pictures call it. A picture depends on its class, number, seed and settings, and on
 // nothing that it is drawn beside. Its file says them all, so that one that is there already
 // is not drawn again: the stage keeps its pictures in the work area, and a kill loses at most
-// the batch at hand.
+// the batch that is being written and the next, which is drawn meanwhile.
 package decode

@@ -8,6 +8,7 @@ import (
 
 	"lfm/internal/engine"
 	"lfm/internal/picture"
+	"lfm/internal/trace"
 	"lfm/stages/autoencoder"
 	"lfm/stages/flow"
 )
@@ -71,8 +72,10 @@ func (r *Request) describe(ae *autoencoder.Model, fl *flow.Model, i, nfe int) Dr
 }
 
 // Generate draws the pictures that are not skipped and hands them to each in the order of the
-// request. The autoencoder must be the one behind the flow's latents.
-func Generate(ctx context.Context, b engine.Backend, ae *autoencoder.Model, fl *flow.Model, r Request, each func(Drawn) error) error {
+// request. The autoencoder must be the one behind the flow's latents. While each is at work on
+// the pictures of a batch, on a goroutine that has ended when Generate returns, the next batch
+// is drawn. When ctx ends, what is drawn is still handed over.
+func Generate(ctx context.Context, b engine.Backend, ae *autoencoder.Model, fl *flow.Model, r Request, each func(Drawn) error) (err error) {
 	if err := match(ae, fl); err != nil {
 		return err
 	}
@@ -98,6 +101,13 @@ func Generate(ctx context.Context, b engine.Backend, ae *autoencoder.Model, fl *
 	latents := make([]float32, batch*sampler.Size())
 	images := make([]float32, batch*size*size*3)
 	labels, numbers := make([]int, batch), make([]int, batch)
+	track := trace.From(ctx).Track("sampling")
+	out := newDelivery(each, trace.From(ctx).Track("pictures"))
+	defer func() {
+		if err = out.end(err); err == nil {
+			err = ctx.Err()
+		}
+	}()
 	for now := range slices.Chunk(missing, batch) {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -107,19 +117,28 @@ func Generate(ctx context.Context, b engine.Backend, ae *autoencoder.Model, fl *
 			labels[i], numbers[i] = r.Labels[index], r.Numbers[index]
 		}
 		z, x := latents[:n*sampler.Size()], images[:n*size*size*3]
+		span := track.Begin("draw latents")
 		nfe, err := sampler.Draw(ctx, z, labels[:n], numbers[:n], r.Seed)
+		span.End()
 		if err != nil {
 			return err
 		}
-		if err := decoder.Apply(x, z); err != nil {
+		span = track.Begin("decode")
+		err = decoder.Apply(x, z)
+		span.End()
+		if err != nil {
 			return err
 		}
+		drawn := make([]Drawn, n)
 		for i, index := range now {
-			d := r.describe(ae, fl, index, nfe)
-			d.Image = picture.FromFloats(x[i*size*size*3:(i+1)*size*size*3], size, size)
-			if err := each(d); err != nil {
-				return err
-			}
+			drawn[i] = r.describe(ae, fl, index, nfe)
+			drawn[i].Image = picture.FromFloats(x[i*size*size*3:(i+1)*size*size*3], size, size)
+		}
+		span = track.Wait("the batch before")
+		ok := out.hand(drawn)
+		span.End()
+		if !ok {
+			return nil // out knows why
 		}
 	}
 	return nil

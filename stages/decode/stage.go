@@ -62,7 +62,7 @@ func (s *stage) Run(ctx context.Context, in pipeline.Inputs, work artifacts.Work
 	if err != nil {
 		return err
 	}
-	backend, err := s.open(s.env.Device, s.env.Threads)
+	backend, err := s.open(ctx, s.env.Device, s.env.Threads)
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"lfm/internal/engine"
 	"lfm/internal/latent"
 	"lfm/internal/panics"
+	"lfm/internal/trace"
 	"lfm/pipeline"
 	"lfm/stages/autoencoder"
 )
@@ -47,7 +48,7 @@ func (s *stage) Run(ctx context.Context, in pipeline.Inputs, work artifacts.Work
 	if model.Arch.Size != set.Size() {
 		return fmt.Errorf("encode: the autoencoder was trained on images of size %d, the data set's are %d: give both stages the same data set, or set its size", model.Arch.Size, set.Size())
 	}
-	backend, err := s.open(s.env.Device, s.env.Threads)
+	backend, err := s.open(ctx, s.env.Device, s.env.Threads)
 	if err != nil {
 		return err
 	}
@@ -75,7 +76,14 @@ func (s *stage) Run(ctx context.Context, in pipeline.Inputs, work artifacts.Work
 	if err != nil {
 		return err
 	}
-	if err := e.shards(ctx); err != nil {
+	traced := trace.From(ctx)
+	e.track, e.reading, e.committing = traced.Track("encoding"), traced.Track("reading ahead"), traced.Track("shards")
+	defer e.settle() // should the rest panic
+	err = e.shards(ctx)
+	if failed := e.settle(); err == nil {
+		err = failed
+	}
+	if err != nil {
 		return err
 	}
 	if _, err := e.writer.Finish(); err != nil {
@@ -125,6 +133,11 @@ type encoding struct {
 	listen pipeline.Listener
 	began  time.Time
 	done   int // rows encoded since then
+
+	commit *commit // the shard that is being made durable, if any
+
+	// Of the encoder's loop, of reading ahead, of making shards durable.
+	track, reading, committing *trace.Track
 }
 
 // shards writes the shards that are missing.
@@ -170,23 +183,38 @@ func (e *encoding) shard(ctx context.Context, shard int) error {
 	size := e.size
 	latents := make([]float32, e.coder.Batch()*size)
 	at := from
-	for images := range e.read(ctx, from, to) {
+	batches := e.read(ctx, from, to)
+	for {
+		span := e.track.Wait("images")
+		images, more := <-batches
+		span.End()
+		if !more {
+			break
+		}
 		images.panic.Rethrow()
 		if images.err != nil {
 			w.Abort()
 			return images.err
 		}
 		n := len(images.pixels) / e.pixels
-		if err := e.coder.Apply(latents[:n*size], images.pixels); err != nil {
+		span = e.track.Begin("encode")
+		err := e.coder.Apply(latents[:n*size], images.pixels)
+		span.End()
+		if err == nil {
+			err = e.settle() // rows count once the shards before them are durable
+		}
+		if err != nil {
 			w.Abort()
 			return err
 		}
+		span = e.track.Begin("append rows")
 		for i := range n {
 			if err := w.Append(e.latentRow(at+i, latents[i*size:(i+1)*size])); err != nil {
 				w.Abort()
 				return err
 			}
 		}
+		span.End()
 		at += n
 		e.done += n
 		e.listen.Progress(at, len(e.rows), 0, float64(e.done)/time.Since(e.began).Seconds())
@@ -195,11 +223,44 @@ func (e *encoding) shard(ctx context.Context, shard int) error {
 		w.Abort()
 		return err
 	}
-	if err := w.Close(); err != nil {
-		return err
-	}
-	e.listen.Checkpoint(to)
+	e.close(w, to)
 	return nil
+}
+
+// commit is a shard on its way to the disk.
+type commit struct {
+	ended chan struct{} // closed when it is durable, or err or panic says why not
+	err   error
+	panic *panics.Panic
+}
+
+// close makes a shard durable while the next is begun, and tells of it: rows up to to are there.
+func (e *encoding) close(w *latent.ShardWriter, to int) {
+	c := &commit{ended: make(chan struct{})}
+	e.commit = c
+	go func() {
+		defer close(c.ended)
+		defer e.committing.Begin("make durable").End()
+		c.panic = panics.Catch(func() {
+			if c.err = w.Close(); c.err == nil {
+				e.listen.Checkpoint(to)
+			}
+		})
+	}()
+}
+
+// settle waits for the shard that is being made durable.
+func (e *encoding) settle() error {
+	c := e.commit
+	if c == nil {
+		return nil
+	}
+	span := e.track.Wait("a shard")
+	<-c.ended
+	span.End()
+	e.commit = nil
+	c.panic.Rethrow()
+	return c.err
 }
 
 func (e *encoding) latentRow(at int, values []float32) latent.Row {
@@ -226,9 +287,13 @@ func (e *encoding) read(ctx context.Context, from, to int) <-chan images {
 		for ; from < to; from += e.coder.Batch() {
 			n := min(e.coder.Batch(), to-from)
 			b := images{pixels: make([]float32, n*e.pixels)}
+			span := e.reading.Begin("read")
 			b.panic = panics.Catch(func() { b.err = e.fill(b.pixels, e.rows[from:from+n]) })
+			span.End()
+			span = e.reading.Wait("the encoder")
 			select {
 			case batches <- b:
+				span.End()
 			case <-ctx.Done():
 				return
 			}

@@ -164,8 +164,8 @@ func TestOtherBackend(t *testing.T) {
 	if !errors.Is(err, context.Canceled) {
 		t.Fatalf("interrupted, it returned %v", err)
 	}
-	other := Kind(func(device string, threads int) (engine.Backend, error) {
-		backend, err := pipelinetest.CPU(device, threads)
+	other := Kind(func(ctx context.Context, device string, threads int) (engine.Backend, error) {
+		backend, err := pipelinetest.CPU(ctx, device, threads)
 		return renamed{backend}, err
 	})
 	if _, err := b.Start(t.Context(), other, c, in, nil); err == nil || !strings.Contains(err.Error(), `"abacus"`) || !strings.Contains(err.Error(), "--accept-inexact") {

@@ -82,7 +82,7 @@ func (s *stage) Run(ctx context.Context, in pipeline.Inputs, work artifacts.Work
 	if n < s.config.Samples {
 		l.Warn("the data set has %d training images, so that is how many pictures each set has, and not samples: %d", n, s.config.Samples)
 	}
-	backend, err := s.open(s.env.Device, s.env.Threads)
+	backend, err := s.open(ctx, s.env.Device, s.env.Threads)
 	if err != nil {
 		return err
 	}

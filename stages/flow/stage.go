@@ -49,7 +49,7 @@ func (s *stage) Run(ctx context.Context, in pipeline.Inputs, work artifacts.Work
 	}
 	defer set.Close()
 	spec := s.spec(set)
-	backend, err := s.open(s.env.Device, s.env.Threads)
+	backend, err := s.open(ctx, s.env.Device, s.env.Threads)
 	if err != nil {
 		return err
 	}

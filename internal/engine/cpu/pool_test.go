@@ -1,6 +1,7 @@
 package cpu
 
 import (
+	"strconv"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -69,5 +70,20 @@ func BenchmarkFork(b *testing.B) {
 	defer p.stop()
 	for b.Loop() {
 		p.do(2, func(int, int, int) {})
+	}
+}
+
+// BenchmarkPool is what a loop costs beside its work: sharing out nothing, and waiting for it.
+func BenchmarkPool(b *testing.B) {
+	for _, workers := range []int{1, 2, 4} {
+		b.Run(strconv.Itoa(workers), func(b *testing.B) {
+			p := newPool(workers)
+			defer p.stop()
+			nothing := func(_, _, _ int) {}
+			b.ReportAllocs()
+			for b.Loop() {
+				p.do(workers, nothing)
+			}
+		})
 	}
 }

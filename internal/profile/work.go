@@ -1,4 +1,4 @@
-package bench
+package profile
 
 import (
 	"fmt"
@@ -10,8 +10,8 @@ import (
 	"lfm/internal/ops"
 )
 
-// graphFLOP is the work of a graph's operations.
-func graphFLOP(g *gorgonia.ExprGraph) (total float64) {
+// GraphFLOP is the work of a graph's operations.
+func GraphFLOP(g *gorgonia.ExprGraph) (total float64) {
 	for _, n := range g.AllNodes() {
 		if n.Op() == nil {
 			continue
