@@ -39,6 +39,7 @@
 //	  roots/<hash>.json         a pipeline file that used this store, and the actions it last wanted
 //	  locks/<name>.lock|.lease  who holds what; gone when free
 //	  aside/                    payloads in the making, files about to be renamed, folders about to go
+//	  cache/                    what others keep so as not to read or compute it again; may be lost at any time
 //
 // # Published whole or not at all
 //

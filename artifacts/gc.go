@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // Keep says what Garbage spares beside what roots reach. The zero value is the default.
@@ -34,8 +35,8 @@ func (g *Garbage) Size() int64 {
 
 // An Item is one file or folder that may go.
 type Item struct {
-	Kind   string `json:"kind"` // "action", "artifact", "work", "run", "aside"
-	Name   string `json:"name"` // the ID, the run, the name in aside/
+	Kind   string `json:"kind"` // "action", "artifact", "work", "run", "aside", "cache"
+	Name   string `json:"name"` // the ID, the run, the name in aside/ or cache/
 	Size   int64  `json:"size"` // bytes
 	Reason string `json:"reason"`
 }
@@ -155,7 +156,24 @@ func (s *Store) Garbage(keep Keep) (*Garbage, error) {
 	for _, e := range asides {
 		g.add(s, "aside", e.Name(), "left by a process that ended before it was done")
 	}
-	return g, nil
+	return g, s.addUnused(g)
+}
+
+// unusedFor is for how long nobody touched a file of the cache that may go.
+const unusedFor = 30 * 24 * time.Hour
+
+// addUnused adds what nobody uses of the cache, what a killed process left half written there included.
+func (s *Store) addUnused(g *Garbage) error {
+	entries, err := os.ReadDir(s.Cache())
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("artifacts: list cache: %w", err)
+	}
+	for _, e := range entries {
+		if info, err := e.Info(); err == nil && s.now().Sub(info.ModTime()) > unusedFor {
+			g.add(s, "cache", e.Name(), "not used for 30 days")
+		}
+	}
+	return nil
 }
 
 // made reports whether an entry leads to an artifact that serves.
@@ -179,7 +197,7 @@ func (s *Store) itemPath(kind, name string) string {
 		return s.path("artifacts", name)
 	case "run":
 		return s.path("runs", name)
-	case "work", "aside":
+	case "work", "aside", "cache":
 		return s.path(kind, name)
 	}
 	panic("artifacts: garbage of unknown kind " + kind)
@@ -242,7 +260,7 @@ func (s *Store) Collect(ctx context.Context, g *Garbage) (freed int64, err error
 
 func (s *Store) remove(it Item) error {
 	path := s.itemPath(it.Kind, it.Name)
-	if it.Kind == "aside" || strings.HasSuffix(path, ".json") {
+	if it.Kind == "aside" || it.Kind == "cache" || strings.HasSuffix(path, ".json") {
 		return s.fs.RemoveAll(path)
 	}
 	return s.discard(path)

@@ -157,6 +157,32 @@ func TestGarbageWithdrawn(t *testing.T) {
 	}
 }
 
+// TestGarbageCache: of the cache goes what nobody touched for long, and nothing else.
+func TestGarbageCache(t *testing.T) {
+	s := open(t, t.TempDir())
+	for name, age := range map[string]time.Duration{"old": unusedFor + time.Hour, "new": unusedFor - time.Hour, ".draft": 2 * unusedFor} {
+		path, when := filepath.Join(s.Cache(), name), s.now().Add(-age)
+		write(t, path, "memory")
+		if err := os.Chtimes(path, when, when); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := []string{"cache .draft", "cache old"}
+	if got := garbage(t, s, nil); !slices.Equal(got, want) {
+		t.Errorf("garbage is %q, want %q", got, want)
+	}
+	g, err := s.Garbage(Keep{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Collect(context.Background(), g); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := os.ReadDir(s.Cache()); err != nil || len(left) != 1 || left[0].Name() != "new" {
+		t.Errorf("left %v, %v", left, err)
+	}
+}
+
 // TestRootsMove: a project that is moved with its store keeps its roots.
 func TestRootsMove(t *testing.T) {
 	parent := t.TempDir()

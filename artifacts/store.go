@@ -126,6 +126,11 @@ func (s *Store) create() error {
 // Dir is the store's directory, absolute.
 func (s *Store) Dir() string { return s.dir }
 
+// Cache is a folder of the store for what saves time and may be lost at any time. Whoever keeps
+// something there makes it, and touches a file that it uses: gc takes what was not touched for
+// 30 days.
+func (s *Store) Cache() string { return s.path("cache") }
+
 // ReadOnlyError is the error of what needs to write to a store that this process may only
 // read.
 type ReadOnlyError struct {

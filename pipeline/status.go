@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -254,7 +253,7 @@ func (r *Runner) lookup(n *Node, f *finding) error {
 
 // openSource opens a data set and writes its key text from its digest.
 func (r *Runner) openSource(ctx context.Context, n *Node, f *finding, l Listener) error {
-	source, err := r.Graph.kinds.Source.Open(n.Config, r.Graph.Dir, filepath.Join(r.Store.Dir(), "cache"))
+	source, err := r.Graph.kinds.Source.Open(n.Config, r.Graph.Dir, r.Store.Cache())
 	if err != nil {
 		return r.Graph.locate(n, fmt.Errorf("pipeline: data set %s: %w", n.Name, err))
 	}

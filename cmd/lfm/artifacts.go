@@ -202,8 +202,8 @@ func newArtifactsGC(a *app) *cobra.Command {
 		Use:   "gc",
 		Short: "Delete what no pipeline file needs any more",
 		Long: `Gc lists what no pipeline file that used this store needs, with sizes and reasons, and
-deletes it after asking. What a pipeline file needed that is gone is kept until you say
---drop-gone.`,
+deletes it after asking; so it does with what was kept of a data set and not used for 30
+days. What a pipeline file needed that is gone is kept until you say --drop-gone.`,
 		Example: `  lfm artifacts gc --dry-run
   lfm artifacts gc --yes`,
 		Args: usageArgs(cobra.NoArgs),

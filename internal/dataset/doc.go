@@ -53,7 +53,8 @@
 // writes them and training reads them. So a file is decoded once; indexing that was killed goes on where it was; and an
 // image that was indexed is trained on as it was then, or, if it has to be decoded again and its file changed meanwhile, is
 // an error that names it. A picture takes 3 H W bytes on disk, up to 16 GiB a source; beyond that, and where the disk is
-// full, images are decoded at every reading. What was not opened for 30 days is removed.
+// full, images are decoded at every reading. Both files are touched when they are used;
+// lfm artifacts gc takes what was not for 30 days.
 //
 // # Memory
 //

@@ -11,17 +11,12 @@ import (
 	"runtime"
 	"strings"
 	"sync"
-	"time"
 
 	"lfm/artifacts"
 )
 
-const (
-	// keptBytes bounds the file of pictures of one source. Images beyond it are decoded at every reading.
-	keptBytes = 16 << 30
-	// unusedFor is how long such a file may go without being opened before it is removed.
-	unusedFor = 30 * 24 * time.Hour
-)
+// keptBytes bounds the file of pictures of one source. Images beyond it are decoded at every reading.
+const keptBytes = 16 << 30
 
 // kept is the file in the cache in which a source keeps what became of its images: pixels that are ready for use, or why
 // there are none. So an image is decoded once and not once a reading, in any process, however often one is killed; and
@@ -79,8 +74,7 @@ func openKept(dir, source string, c Config) *kept {
 		}
 		k.full = true
 	}
-	now := time.Now()
-	os.Chtimes(path, now, now) // it is in use: see tidy
+	touch(path)
 	head := make([]byte, len(settings))
 	n, err := k.file.ReadAt(head, 0)
 	if string(head[:n]) == settings {
@@ -95,25 +89,6 @@ func openKept(dir, source string, c Config) *kept {
 		k.stop()
 	}
 	return k
-}
-
-// tidy removes from a cache what nobody used for long, and what killed processes left half written.
-func tidy(dir string) {
-	entries, _ := os.ReadDir(dir)
-	for _, d := range entries {
-		after := time.Duration(0)
-		switch {
-		case strings.HasPrefix(d.Name(), "pictures-"):
-			after = unusedFor
-		case strings.HasPrefix(d.Name(), "."+aside+"-"):
-			after = 24 * time.Hour
-		default:
-			continue
-		}
-		if info, err := d.Info(); err == nil && time.Since(info.ModTime()) > after {
-			os.Remove(filepath.Join(dir, d.Name()))
-		}
-	}
 }
 
 // table finds records by the first 8 bytes of their images' digests. Another image of the same 8 bytes is found out when

@@ -298,23 +298,29 @@ func TestReadAllocates(t *testing.T) {
 	}
 }
 
-// TestTidy: what nobody used for long goes, and nothing else.
-func TestTidy(t *testing.T) {
-	cache := t.TempDir()
-	for name, old := range map[string]time.Duration{
-		"pictures-old.kept": unusedFor + time.Hour, "pictures-new.kept": time.Hour, "files-old.digests": 10 * unusedFor,
-		".digests-OLD": 25 * time.Hour, ".digests-NEW": time.Minute, "other": 10 * unusedFor,
-	} {
-		path := filepath.Join(cache, name)
-		must(t, os.WriteFile(path, nil, 0o644))
-		when := time.Now().Add(-old)
-		must(t, os.Chtimes(path, when, when))
+// TestTouch: what the cache has of a source becomes new when it is used, so that gc leaves it.
+func TestTouch(t *testing.T) {
+	t.Parallel() // it waits
+	path, cache := shades(t, 3, "cat").write(t), t.TempDir()
+	age(t)
+	use := func() []string {
+		_, _, err := build(t, open(t, config4(path, 8), cache))
+		must(t, err)
+		names, err := filepath.Glob(filepath.Join(cache, "*"))
+		must(t, err)
+		return names
 	}
-	tidy(cache)
-	entries, err := os.ReadDir(cache)
-	must(t, err)
-	if got := namesOf(entries, func(string) bool { return true }); strings.Join(got, " ") != ".digests-NEW files-old.digests other pictures-new.kept" {
-		t.Errorf("left: %q", got)
+	names, old := use(), time.Now().Add(-time.Hour)
+	if len(names) != 2 {
+		t.Fatalf("the cache has %q", names)
+	}
+	for _, name := range names {
+		must(t, os.Chtimes(name, old, old))
+	}
+	for _, name := range use() {
+		if info, err := os.Stat(name); err != nil || time.Since(info.ModTime()) > time.Minute {
+			t.Errorf("%s was used and is old still: %v", name, err)
+		}
 	}
 }
 

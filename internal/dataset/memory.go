@@ -199,7 +199,14 @@ func (m *memory) recall(files []file, sums []artifacts.ID) int {
 		clear(sums)
 		return 0
 	}
+	touch(m.file)
 	return n
+}
+
+// touch says that a file of the cache is in use, as far as it may be said: gc takes those that nobody touches.
+func touch(path string) {
+	now := time.Now()
+	os.Chtimes(path, now, now)
 }
 
 // fixedPart is the length of a record without its path.
@@ -245,16 +252,13 @@ func readMemory(in io.Reader, size int64, visit func(path []byte, s stamp, sum a
 	return err == nil && binary.LittleEndian.Uint32(buf[:4]) == want
 }
 
-// aside begins the names of memories being written.
-const aside = "digests"
-
 // save writes the digests of files that last changed before a time, aside first. It is only a memory: an error is
 // forgotten.
 func (m *memory) save(files []file, sums []artifacts.ID, before time.Time) {
 	if m.file == "" || makeCache(filepath.Dir(m.file)) != nil {
 		return
 	}
-	d, err := disk.Create(disk.OS, filepath.Join(filepath.Dir(m.file), disk.Temp(aside)), m.file)
+	d, err := disk.Create(disk.OS, filepath.Join(filepath.Dir(m.file), disk.Temp("digests")), m.file)
 	if err != nil {
 		return
 	}

@@ -208,7 +208,6 @@ func (s *Source) index(ctx context.Context, tell Progress) (*Index, error) {
 			return nil, err
 		}
 	}
-	tidy(s.cache)
 	x, err := s.origin.survey(ctx, s.keeping(), tell)
 	if err != nil {
 		return nil, err
