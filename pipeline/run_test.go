@@ -242,9 +242,14 @@ func TestOneJob(t *testing.T) {
 // whom, and finds it made.
 func TestTwoRunners(t *testing.T) {
 	w := newWorld(t)
+	told := make(chan bool, 2)
 	w.hook("autoencoder", func(context.Context, Inputs, artifacts.Workspace, *artifacts.Builder, Listener) error {
-		time.Sleep(400 * time.Millisecond) // longer than the store is patient before it tells
-		return nil
+		select {
+		case <-told:
+			return nil
+		case <-time.After(time.Minute):
+			return errors.New("nobody waits")
+		}
 	})
 	w.load(standard)
 	var waited atomic.Int32
@@ -254,6 +259,7 @@ func TestTwoRunners(t *testing.T) {
 		r.Listen = func(e Event) {
 			if e.Event == StageWaiting && e.Stage == "autoencoder" && strings.Contains(e.Message, "process") {
 				waited.Add(1)
+				told <- true
 			}
 		}
 		wg.Go(func() {
