@@ -38,11 +38,12 @@
 // config.go is the struct-tag machinery: decoding, ranges, canonical text and schema from
 // one struct. yaml.go reads a file into nodes that know their places, load.go makes a graph
 // of them, wire.go connects the ports, key.go writes key texts, status.go compares them
-// with the store, run.go schedules, record.go remembers runs.
+// with the store, run.go schedules, compute.go brings one node up to date, telling.go tells
+// of it and writes it down, record.go remembers runs.
 //
 // # Caveats
 //
-// A panic in a stage's own goroutine becomes an error with its stack in the run record; a
-// panic in a goroutine that the stage starts ends the process. A stage that ignores its
-// context cannot be interrupted.
+// A panic of a stage becomes an error with its stack in the run record, also one in a
+// goroutine that the stage starts by way of package panics; any other such goroutine's ends
+// the process. A stage that ignores its context cannot be interrupted.
 package pipeline

@@ -173,25 +173,3 @@ func (r *Runner) remember() map[string]memory {
 	}
 	return memories
 }
-
-// A sieve lets an event of progress, or of a checkpoint, through if the last of its stage or
-// data set lies a second and a thousandth of the run's time back; all other events, and a
-// stage's last progress, it lets through always. However many steps a run has, its events.jsonl grows by a
-// line a second at first and by the logarithm of time later: a stage leaves 2 x 1000 lines in
-// the first quarter of an hour and 2 x 6400 more in a week.
-type sieve map[string]time.Duration // when the last came through, by event and stage
-
-// passes says whether an event, at some time into the run, is written down.
-func (s sieve) passes(e Event, at time.Duration) bool {
-	if e.Event != StageProgress && e.Event != SourceProgress && e.Event != StageCheckpoint {
-		return true
-	}
-	key := e.Event + " " + e.Stage
-	last, any := s[key]
-	ended := e.Event == StageProgress && e.Step == e.Steps
-	if any && !ended && at-last < max(time.Second, at/1000) {
-		return false
-	}
-	s[key] = at
-	return true
-}
