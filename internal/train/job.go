@@ -264,6 +264,9 @@ func (r *run) leave(ctx context.Context, why error) error {
 		}
 	}
 	if err != nil {
+		if ctx.Err() != nil && r.Observe.Warn != nil { // who ends a run is shown no error of it
+			r.Observe.Warn("train: the steps from %d to %d could not be saved, and will be done again: %v", r.saved, r.done, err)
+		}
 		return errors.Join(why, err)
 	}
 	if ctx.Err() != nil {

@@ -195,6 +195,30 @@ func TestInterruptedIsExact(t *testing.T) {
 	}
 }
 
+// TestInterruptedUnsaved: an interrupted run that cannot save says so, and is interrupted all the same.
+func TestInterruptedUnsaved(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "checkpoints")
+	b := newBench(t, dir)
+	b.job.CheckpointEvery = 0
+	var told []string
+	b.job.Observe.Warn = func(format string, args ...any) { told = append(told, fmt.Sprintf(format, args...)) }
+	ctx, cancel := context.WithCancelCause(context.Background())
+	interrupt(b, 3, func(why error) {
+		if err := os.WriteFile(dir, nil, 0o666); err != nil { // where the folder would be
+			t.Error(err)
+		}
+		cancel(why)
+	})
+	_, err := Run(ctx, b.job)
+	var path *fs.PathError
+	if !errors.Is(err, context.Canceled) || !errors.As(err, &path) {
+		t.Errorf("the run returned %v", err)
+	}
+	if len(told) != 1 || !strings.Contains(told[0], "from 0 to 3 could not be saved") || !strings.Contains(told[0], dir) {
+		t.Errorf("told %q", told)
+	}
+}
+
 // interrupt cancels the run as soon as so many steps are done: the machine counts them.
 func interrupt(b *bench, stop int, cancel context.CancelCauseFunc) {
 	b.job.Machine = &counted{Machine: b.machine, done: func(n int) {
