@@ -12,11 +12,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"lfm/internal/bench"
+	"lfm/internal/engine"
 )
 
 type benchOptions struct {
 	bench.Options
 	precision string
+	ops       bool // single operations instead of cases
 	tracing   tracing
 }
 
@@ -25,7 +27,7 @@ func newBench(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "bench",
 		Short: "Time the reference model at training, encoding, decoding and sampling",
-		Long: `Bench times the reference model R1 (32x32 images, 8x8x4 latents) at five tasks, by the
+		Long: `Bench times the reference model R1 (32x32 images, 8x8x4 latents) at seven tasks, by the
 code that the stages run:
 
   ae-train         one training step of the autoencoder
@@ -33,16 +35,23 @@ code that the stages run:
   decode           latents to images
   flow-train       one training step of the flow
   flow-sample-10   guided samples in ten Euler steps
+  encode-stage     the whole stage encode: from a folder of JPEG files to an artifact of Arrow files
+  decode-stage     the whole stage decode: from models in a store to an artifact of PNG files
 
-GFLOP/s count the work of the model as it is written, multiply-adds as two; peak is what
-the threads reach on registers alone. loss 20 is that before the 20th of 20 fixed training
+GFLOP/s count the work of the model as it is written, multiply-adds as two; of peak is their
+part of what the threads reach on registers alone. MB is the most memory that the process had
+during the case, the weights and, in training, the optimizer's state included. loss 20 is that before the 20th of 20 fixed training
 steps; PyTorch comes to 0.484627 (ae-train) and 1.673636 (flow-train).
+
+With --ops it times each operation of the model alone, forward and backward, at each of its
+sizes. uses is how often a training step has it; GB/s count operands and results once.
 
 Figures of two machines, or of two days, say nothing of each other: compare within a run.`,
 		Example: `  lfm bench
   lfm bench --only encode,decode --threads 1
   lfm bench --only encode --repeats 3 --profile
   lfm bench --only flow-train --repeats 3 --trace step.json
+  lfm bench --ops --repeats 3
   lfm bench --json`,
 		Args: usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, args []string) error { return benchRun(cmd.Context(), a, o) },
@@ -52,6 +61,7 @@ Figures of two machines, or of two days, say nothing of each other: compare with
 	o.tracing.flags(cmd)
 	flags := cmd.Flags()
 	flags.StringSliceVar(&o.Only, "only", nil, "cases, separated by commas (default: all)")
+	flags.BoolVar(&o.ops, "ops", false, "time single operations instead of the cases")
 	flags.IntVar(&o.Repeats, "repeats", 7, "timed steps of each case")
 	flags.IntVar(&o.Batch, "batch", 0, "items of a step (default: each case's own)")
 	flags.StringVar(&o.precision, "precision", "fp32", "of the computation: fp32")
@@ -102,12 +112,15 @@ func measure(ctx context.Context, a *app, o benchOptions) error {
 	if o.Threads == 0 {
 		o.Threads = runtime.GOMAXPROCS(0)
 	}
+	if o.ops {
+		return measureOps(ctx, a, backend, o.Options)
+	}
 	if a.json {
 		lines := json.NewEncoder(a.Out)
 		return bench.Run(ctx, backend, o.Options, func(r bench.Result) error { return lines.Encode(r) })
 	}
 	fmt.Fprintf(a.Out, "lfm %s, %s\n\n", o.Version, backend.Name())
-	fmt.Fprintf(a.Out, "%-15s %6s %10s %10s %9s %8s %8s  %s\n", "case", "batch", "median ms", "least ms", "items/s", "GFLOP/s", "peak", "loss 20")
+	fmt.Fprintf(a.Out, "%-15s %6s %10s %10s %9s %8s %8s %8s  %s\n", "case", "batch", "median ms", "least ms", "items/s", "GFLOP/s", "of peak", "MB", "loss 20")
 	return bench.Run(ctx, backend, o.Options, func(r bench.Result) error {
 		printResult(a.Out, r)
 		return nil
@@ -116,17 +129,39 @@ func measure(ctx context.Context, a *app, o benchOptions) error {
 
 // printResult prints a case's line, and its profile below.
 func printResult(out io.Writer, r bench.Result) {
-	peak, loss := "-", "-"
+	peak, memory, loss := "-", "-", "-"
 	if r.PeakGFLOPS > 0 {
-		peak = fmt.Sprintf("%.1f", r.PeakGFLOPS)
+		peak = percent(r.PeakFraction)
+	}
+	if r.PeakMB > 0 {
+		memory = fmt.Sprintf("%.0f", r.PeakMB)
 	}
 	if r.Loss20 != nil {
 		loss = fmt.Sprintf("%.6f", *r.Loss20)
 	}
-	fmt.Fprintf(out, "%-15s %6d %10.2f %10.2f %9.2f %8.1f %8s  %s\n", r.Case, r.Batch, r.MedianMS, r.MinMS, r.ItemsPerS, r.GFLOPS, peak, loss)
+	fmt.Fprintf(out, "%-15s %6d %10.2f %10.2f %9.2f %8.1f %8s %8s  %s\n", r.Case, r.Batch, r.MedianMS, r.MinMS, r.ItemsPerS, r.GFLOPS, peak, memory, loss)
 	if len(r.Profile) > 0 {
 		printProfile(out, r.Profile)
 	}
+}
+
+func percent(part float64) string { return fmt.Sprintf("%.1f%%", 100*part) }
+
+// measureOps measures single operations and prints a line for each.
+func measureOps(ctx context.Context, a *app, b engine.Backend, o bench.Options) error {
+	if a.json {
+		lines := json.NewEncoder(a.Out)
+		return bench.RunOps(ctx, b, o, func(r bench.OpResult) error { return lines.Encode(r) })
+	}
+	fmt.Fprintf(a.Out, "lfm %s, %s\n\n%10s %8s %8s %8s %5s  %s\n", o.Version, b.Name(), "median ms", "GFLOP/s", "of peak", "GB/s", "uses", "operation")
+	return bench.RunOps(ctx, b, o, func(r bench.OpResult) error {
+		rate, peak := "-", "-"
+		if r.GFLOPS > 0 {
+			rate, peak = fmt.Sprintf("%.1f", r.GFLOPS), percent(r.PeakFraction)
+		}
+		fmt.Fprintf(a.Out, "%10.3f %8s %8s %8.2f %5d  %s\n", r.MedianMS, rate, peak, r.GBPerS, r.Uses, r.Op)
+		return nil
+	})
 }
 
 // profileLines is how many operations of a profile are shown.

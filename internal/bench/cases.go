@@ -12,7 +12,8 @@ import (
 // Case is one task of the reference model.
 type Case struct {
 	Name  string
-	Batch int // items of a step
+	Batch int // items that are computed at a time
+	Items int // items of a step; 0: a batch
 
 	// FLOP is the work of an item.
 	FLOP func() (float64, error)
@@ -26,7 +27,7 @@ type Case struct {
 
 // workload is a case ready to run.
 type workload interface {
-	step() error // on a whole batch
+	step(ctx context.Context) error // on a whole batch
 	Close() error
 }
 
@@ -36,7 +37,7 @@ const (
 	sampleGuidance = 3
 )
 
-// Cases are the five.
+// Cases are the five that the reference model is compared at, and two whole stages.
 var Cases = []Case{
 	{
 		Name: "ae-train", Batch: 64,
@@ -60,6 +61,21 @@ var Cases = []Case{
 		Name: "flow-sample-10", Batch: 64,
 		FLOP: func() (float64, error) { return sum(2*sampleSteps, velocityFLOP) },
 		open: openSample,
+	},
+	{
+		Name: "encode-stage", Batch: 256, Items: stageImages, FLOP: encodeFLOP,
+		open: func(b engine.Backend, batch int) (workload, error) {
+			return openEncodeStage(b, batch, stageImages)
+		},
+	},
+	{
+		Name: "decode-stage", Batch: 20, Items: stagePerClass * 10,
+		FLOP: func() (float64, error) {
+			return sum(1, decodeFLOP, func() (float64, error) { return sum(2*sampleSteps, velocityFLOP) })
+		},
+		open: func(b engine.Backend, batch int) (workload, error) {
+			return openDecodeStage(b, batch, stagePerClass)
+		},
 	},
 }
 

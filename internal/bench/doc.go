@@ -6,10 +6,15 @@
 //	decode             256   latents to images
 //	flow-train          64   one AdamW step of the flow, moving average included
 //	flow-sample-10      64   samples in ten Euler steps at guidance 3: 20 evaluations each
+//	encode-stage       256   the whole stage encode on 512 JPEG files of 96x96
+//	decode-stage        20   the whole stage decode: 40 samples as flow-sample-10's, decoded, as PNG
 //
 // Everything that runs is what the stages run: their graphs, plans and back ends, their
 // Coder and Sampler, their way of noising a batch. Noise, times and dropped labels are drawn
 // inside of the timed step.
+//
+// The two stages run from files on the disk to a published artifact, in a store of their own in
+// a temporary folder, which keeps no decoded pixels: every run decodes every JPEG.
 //
 // A Case is opened, stepped a few times to warm up, and stepped under the clock; a Result
 // holds the median. The two training cases also have a loss: that before the 20th of 20
@@ -23,6 +28,9 @@
 // evaluation of a guided sample. A back end that computes less to the same end is not
 // credited with less, so rates can be compared, and may exceed what the multiplications
 // alone would allow.
+//
+// Operations alone (RunOps) are those of the two training graphs, each size once, in a graph that
+// has little but that operation and its gradients.
 //
 // # Comparing
 //

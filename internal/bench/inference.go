@@ -25,7 +25,7 @@ type coding struct {
 	dst, src []float32
 }
 
-func (c *coding) step() error { return c.Apply(c.dst, c.src) }
+func (c *coding) step(context.Context) error { return c.Apply(c.dst, c.src) }
 
 func openEncode(b engine.Backend, batch int) (workload, error) {
 	m, err := untrainedAutoencoder()
@@ -58,8 +58,8 @@ type sampling struct {
 	labels, numbers []int
 }
 
-func (s *sampling) step() error {
-	_, err := s.Draw(context.Background(), s.dst, s.labels, s.numbers, seed)
+func (s *sampling) step(ctx context.Context) error {
+	_, err := s.Draw(ctx, s.dst, s.labels, s.numbers, seed)
 	return err
 }
 
@@ -109,15 +109,11 @@ func untrainedFlow() (*flow.Model, error) {
 
 // untrained gives the first values of parameters the form of trained weights.
 func untrained(params *nn.Params) (*checkpoint.File, error) {
-	var tensors []checkpoint.Tensor
-	for _, p := range params.All() {
-		tensors = append(tensors, checkpoint.Tensor{Name: p.Name, Shape: p.Shape(), Data: initial(p)})
-	}
-	var file bytes.Buffer
-	if err := checkpoint.Write(&file, tensors, nil); err != nil {
+	file, err := untrainedFile(params)
+	if err != nil {
 		return nil, err
 	}
-	return checkpoint.Read(bytes.NewReader(file.Bytes()), int64(file.Len()))
+	return checkpoint.Read(bytes.NewReader(file), int64(len(file)))
 }
 
 // normal draws n standard normal numbers.

@@ -42,7 +42,7 @@ func (c Case) profile(ctx context.Context, b engine.Backend, batch int) ([]Opera
 		}
 		p.inside = 0
 		begin := time.Now()
-		if err := w.step(); err != nil {
+		if err := w.step(ctx); err != nil {
 			return nil, err
 		}
 		between.seconds = append(between.seconds, (time.Since(begin) - p.inside).Seconds())

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -39,6 +40,8 @@ type Result struct {
 	GFLOPPerItem float64     `json:"gflop_per_item"`    // see the package's comment on work
 	GFLOPS       float64     `json:"gflops"`            // ItemsPerS · GFLOPPerItem
 	PeakGFLOPS   float64     `json:"peak_gflops"`       // of the threads on registers alone, just before
+	PeakFraction float64     `json:"peak_fraction"`     // GFLOPS of PeakGFLOPS
+	PeakMB       float64     `json:"peak_mb,omitempty"` // most memory of the process during the case, 10⁶ bytes
 	Loss20       *float64    `json:"loss_20,omitempty"` // of the training cases, see the package's comment
 	Profile      []Operation `json:"profile,omitempty"` // most expensive first
 }
@@ -91,7 +94,7 @@ func (c Case) measure(ctx context.Context, b engine.Backend, o Options) (Result,
 	}
 	device, _, _ := strings.Cut(b.Name(), " ")
 	r := Result{
-		Engine: fmt.Sprintf("lfm %s (%s)", o.Version, b.Name()), Case: c.Name,
+		Engine: engineName(b, o), Case: c.Name,
 		Batch: batch, Threads: o.Threads, Device: device, DType: "f32",
 	}
 	work, err := c.FLOP()
@@ -101,14 +104,19 @@ func (c Case) measure(ctx context.Context, b engine.Backend, o Options) (Result,
 	if device == "cpu" {
 		r.PeakGFLOPS = round(Peak(o.Threads), 1)
 	}
+	resetPeakMemory()
 	seconds, err := c.time(ctx, b, batch, o.Repeats)
 	if err != nil {
 		return r, err
 	}
+	r.PeakMB = round(float64(peakMemory())/1e6, 1)
 	median := median(seconds)
-	items := float64(batch) / median
+	items := float64(cmp.Or(c.Items, batch)) / median
 	r.MedianMS, r.MinMS = round(1e3*median, 3), round(1e3*slices.Min(seconds), 3)
 	r.ItemsPerS, r.GFLOPPerItem, r.GFLOPS = round(items, 2), round(work/1e9, 4), round(items*work/1e9, 1)
+	if r.PeakGFLOPS > 0 {
+		r.PeakFraction = round(r.GFLOPS/r.PeakGFLOPS, 4)
+	}
 	if c.Losses != nil && !o.NoLoss {
 		losses, err := c.Losses(ctx, b)
 		if err != nil {
@@ -123,6 +131,11 @@ func (c Case) measure(ctx context.Context, b engine.Backend, o Options) (Result,
 	return r, err
 }
 
+// engineName is the engine of a result: lfm, its version and its back end.
+func engineName(b engine.Backend, o Options) string {
+	return fmt.Sprintf("lfm %s (%s)", o.Version, b.Name())
+}
+
 // time gives the seconds that each of so many steps takes.
 func (c Case) time(ctx context.Context, b engine.Backend, batch, repeats int) ([]float64, error) {
 	w, err := c.open(b, batch)
@@ -131,12 +144,16 @@ func (c Case) time(ctx context.Context, b engine.Backend, batch, repeats int) ([
 	}
 	defer w.Close()
 	seconds := make([]float64, 0, repeats)
+	warmUp := warmUp
+	if c.Items > 0 {
+		warmUp = 1 // a whole stage has many steps
+	}
 	for i := range warmUp + repeats {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
 		begin := time.Now()
-		if err := w.step(); err != nil {
+		if err := w.step(ctx); err != nil {
 			return nil, err
 		}
 		if i >= warmUp {

@@ -97,7 +97,7 @@ func open(b engine.Backend, m model, w weights, d draw) (*training, error) {
 	return t, nil
 }
 
-func (t *training) step() error {
+func (t *training) step(context.Context) error {
 	t.draw(t.done, t.values)
 	for i, n := range t.inputs {
 		t.machine.Set(n, t.values[i])
@@ -122,7 +122,7 @@ func (t *training) losses(ctx context.Context) ([]float64, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		if err := t.step(); err != nil {
+		if err := t.step(ctx); err != nil {
 			return nil, err
 		}
 		losses = append(losses, t.machine.Report().Loss)
