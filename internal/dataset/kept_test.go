@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -32,6 +33,41 @@ func (c *countingTree) open(path string) (io.ReadCloser, int64, error) {
 		c.at(n)
 	}
 	return c.tree.open(path)
+}
+
+// refusingTree does not let one file be opened.
+type refusingTree struct {
+	tree
+	path string
+}
+
+func (r *refusingTree) open(path string) (io.ReadCloser, int64, error) {
+	if path == r.path {
+		return nil, 0, syscall.EMFILE
+	}
+	return r.tree.open(path)
+}
+
+// TestRefused: an image that the system does not let be read now, but did when the source was digested, ends the indexing:
+// an index without it would be another than its key says. One that could not be read then either is skipped.
+func TestRefused(t *testing.T) {
+	f := shades(t, 5, "cat", "dog")
+	c := config4(f.write(t), 8)
+	s := open(t, c, "")
+	o := s.origin.(*treeOrigin)
+	path := f.names()[3]
+	o.tree = &refusingTree{o.tree, path}
+	if _, err := s.index(context.Background(), nil); !errors.Is(err, syscall.EMFILE) || !strings.Contains(err.Error(), path) {
+		t.Errorf("the index without %s: %v", path, err)
+	}
+	reasons, err := o.examine(context.Background(), []place{{path: path}}, make([]artifacts.ID, 1), nil, nil)
+	if err == nil {
+		t.Errorf("skipped: %v", reasons)
+	}
+	o.unread[path] = true
+	if reasons, err := o.examine(context.Background(), []place{{path: path}}, make([]artifacts.ID, 1), nil, nil); err != nil || len(reasons) != 1 {
+		t.Errorf("skipped: %v, %v", reasons, err)
+	}
 }
 
 // counted is the source of a folder whose openings are counted.

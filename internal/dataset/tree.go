@@ -7,12 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"path"
 	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"unicode/utf8"
 
 	"lfm/artifacts"
@@ -41,6 +43,7 @@ type treeOrigin struct {
 
 	mu     sync.Mutex
 	listed bool
+	unread map[string]bool // files that describe could not read
 }
 
 func (o *treeOrigin) describe(ctx context.Context, out io.Writer, tell Progress) error {
@@ -62,9 +65,16 @@ func (o *treeOrigin) describe(ctx context.Context, out io.Writer, tell Progress)
 	if err != nil {
 		return err
 	}
+	unread := map[string]bool{}
 	for i, f := range files {
 		fmt.Fprintf(b, "%s %q\n", sums[i], f.path)
+		if sums[i].IsZero() {
+			unread[f.path] = true
+		}
 	}
+	o.mu.Lock()
+	o.unread = unread
+	o.mu.Unlock()
 	for _, s := range skipped {
 		fmt.Fprintf(b, "skip %q %s\n", s.ID, s.Reason)
 	}
@@ -152,7 +162,8 @@ func (o *treeOrigin) nothing(skipped []Skip) error {
 }
 
 // examine reads and decodes every image, on all processors, unless what became of it is kept already. It completes the
-// digests, and returns the reasons why images are none, by their number.
+// digests, and returns the reasons why images are none, by their number. That the system does not let one be read is such
+// a reason only if describe met it too: else the index would lack an image that its key has.
 func (o *treeOrigin) examine(ctx context.Context, placed []place, digests []artifacts.ID, k *kept, tell Progress) (map[int]string, error) {
 	var (
 		mu      sync.Mutex
@@ -160,7 +171,11 @@ func (o *treeOrigin) examine(ctx context.Context, placed []place, digests []arti
 		found   = k.scan()
 		buffers = sync.Pool{New: func() any { b := make([]byte, k.room()); return &b }}
 		work    []int
+		failure error
 	)
+	parent := ctx
+	ctx, stop := context.WithCancel(parent)
+	defer stop()
 	skip := func(i int, why string) {
 		mu.Lock()
 		defer mu.Unlock()
@@ -190,6 +205,13 @@ func (o *treeOrigin) examine(ctx context.Context, placed []place, digests []arti
 		defer meter.add()
 		data, leave, err := o.read(placed[i].path)
 		if err != nil {
+			if failed := o.failed(placed[i].path, err); failed != nil {
+				mu.Lock()
+				failure = failed
+				mu.Unlock()
+				stop()
+				return
+			}
 			skip(i, err.Error())
 			return
 		}
@@ -204,7 +226,22 @@ func (o *treeOrigin) examine(ctx context.Context, placed []place, digests []arti
 		}
 		k.put(digests[i], v)
 	})
-	return reasons, ctx.Err()
+	if failure != nil {
+		return nil, failure
+	}
+	return reasons, parent.Err()
+}
+
+// failed is the error of a system that does not let an image be read though describe had no trouble with it; nil if the
+// image itself is to blame, or could not be read then either, or is gone, which the next digest shows.
+func (o *treeOrigin) failed(path string, err error) error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var refused syscall.Errno
+	if !errors.As(err, &refused) || errors.Is(err, fs.ErrNotExist) || o.unread[path] {
+		return nil
+	}
+	return fmt.Errorf("dataset: %s: %s could be read a moment ago, and now: %w: run again when the source is at rest", o.path, path, err)
 }
 
 // judge makes of the bytes of a file what the set shows of it.
