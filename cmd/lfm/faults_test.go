@@ -21,8 +21,8 @@ import (
 	"lfm/pipeline"
 )
 
-// faulty is a pipeline of every kind, as small as can be. Its stages keep checkpoints, and
-// the flow shows previews.
+// faulty is the main job as small as can be. Its stages keep checkpoints, and the flow shows
+// previews. measured are the stages that go on from there.
 const faulty = `
 seed: 3
 datasets: {dots: {source: ../dots, size: 8}}
@@ -36,22 +36,29 @@ stages:
     needs: [encode]
     with: {width: 8, depth: 1, heads: 1, context_tokens: 2, batch: 2, steps: 1, previews: true}
   decode: {uses: decode, needs: [autoencoder, flow], with: {per_class: 1, steps: 1, solver: euler}}
-  classifier: {uses: classifier, with: {channels: 4, features: 4, batch: 2, steps: 2, checkpoint_every: 1}}
+`
+
+const measured = `  classifier: {uses: classifier, with: {channels: 4, features: 4, batch: 2, steps: 2, checkpoint_every: 1}}
   evaluate:
     uses: evaluate
     needs: [classifier, autoencoder, flow]
     with: {samples: 8, guidance: [1], steps: [1], solver: [euler], cas_steps: 1}
 `
 
-// A broken is a run of the faulty pipeline in a folder of its own.
+// A broken is a run of a pipeline in a folder of its own.
 type broken struct {
 	dir   string
 	store string
 }
 
-func newBroken(base, name string) (broken, error) {
+// newBroken fills the folder; from is a store to begin with, or "".
+func newBroken(base, name, text, from string) (broken, error) {
 	b := broken{filepath.Join(base, name), filepath.Join(base, name, ".lfm")}
-	return b, errors.Join(os.Mkdir(b.dir, 0o777), os.WriteFile(filepath.Join(b.dir, defaultFile), []byte(faulty), 0o666))
+	err := errors.Join(os.Mkdir(b.dir, 0o777), os.WriteFile(filepath.Join(b.dir, defaultFile), []byte(text), 0o666))
+	if err == nil && from != "" {
+		err = os.CopyFS(b.store, os.DirFS(from))
+	}
+	return b, err
 }
 
 // run is what lfm run does, on a file system.
@@ -128,16 +135,24 @@ func TestFaults(t *testing.T) {
 	if err := writeIDX(filepath.Join(base, "dots"), 60); err != nil {
 		t.Fatal(err)
 	}
-	straight := faultCase{base: base, name: "straight"}
+	trained := breakEverywhere(t, faultCase{base: base, name: "train", pipeline: faulty})
+	breakEverywhere(t, faultCase{base: base, name: "measure", pipeline: faulty + measured, from: trained.store})
+}
+
+// breakEverywhere runs a pipeline with every fault at every call, from the same beginning, and
+// returns a straight run.
+func breakEverywhere(t *testing.T, straight faultCase) (end broken) {
+	t.Helper()
+	leg := straight.name
 	counts := map[disktest.Fault]int{}
 	for _, fault := range []disktest.Fault{disktest.NoSpace, disktest.Torn} {
-		straight.fault, straight.name = fault, "straight "+fault.String()
+		straight.fault, straight.name = fault, leg+" "+fault.String()
 		b, f, summary, err := straight.first()
 		if err != nil {
 			t.Fatal(err)
 		}
 		f.Free()
-		straight.outputs = made(summary)
+		straight.outputs, end = made(summary), b
 		if straight.files, err = b.swept(); err != nil {
 			t.Fatal(err)
 		}
@@ -155,7 +170,7 @@ func TestFaults(t *testing.T) {
 		}
 		for n := 1 + int(fault)*every/len(disktest.Faults); n <= calls+1; n += every { // behind the last one, nothing fails
 			c := straight
-			c.fault, c.at, c.name = fault, n, fmt.Sprintf("%d-%d", fault, n)
+			c.fault, c.at, c.name = fault, n, fmt.Sprintf("%s %d-%d", leg, fault, n)
 			cases = append(cases, c)
 		}
 	}
@@ -175,14 +190,16 @@ func TestFaults(t *testing.T) {
 	}
 	close(queue)
 	workers.Wait()
-	t.Logf("%d calls that change the disk, %d of them writes; %d runs broken", counts[disktest.NoSpace], counts[disktest.Torn], len(cases))
+	t.Logf("%s: %d calls that change the disk, %d of them writes; %d runs broken", leg, counts[disktest.NoSpace], counts[disktest.Torn], len(cases))
+	return end
 }
 
 // A faultCase is one fault at one call of a run.
 type faultCase struct {
-	base, name string
-	fault      disktest.Fault
-	at         int
+	base, name     string
+	pipeline, from string // its text, and the store that it begins with
+	fault          disktest.Fault
+	at             int
 
 	outputs map[string]artifacts.ID // of a straight run
 	files   []string                // in its store
@@ -190,7 +207,7 @@ type faultCase struct {
 
 // first runs the pipeline on the faulty disk.
 func (c faultCase) first() (b broken, f *disktest.Faulty, s pipeline.Summary, err error) {
-	if b, err = newBroken(c.base, c.name); err != nil {
+	if b, err = newBroken(c.base, c.name, c.pipeline, c.from); err != nil {
 		return b, nil, s, err
 	}
 	graves := filepath.Join(b.dir, "graves")
