@@ -51,7 +51,7 @@ func resumeRun(ctx context.Context, a *app, o resumeOptions) error {
 	if _, err := h.graph.Node(o.from); err != nil {
 		return err
 	}
-	if err := a.checkComputing(h.graph.Device); err != nil {
+	if err := a.checkRunning(h, o.running); err != nil { // before anything is forgotten
 		return err
 	}
 	if err := h.runner(a).Withdraw(ctx, o.from); err != nil {

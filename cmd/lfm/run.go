@@ -95,13 +95,21 @@ func (r *running) flags(a *app, cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&r.acceptInexact, "accept-inexact", false, "go on with what another device or instruction set began: close to what it would have made, not the same bytes")
 }
 
-// execute runs a pipeline and shows how it goes: what run and resume do in the end.
-func (a *app) execute(ctx context.Context, h *here, listen pipeline.Listener, options pipeline.Options, r running) error {
+// checkRunning finds what is wrong with the flags that running adds.
+func (a *app) checkRunning(h *here, r running) error {
 	if err := a.checkComputing(h.graph.Device); err != nil {
 		return err
 	}
 	if r.jobs < 1 {
 		return usagef("--jobs %d: want at least 1", r.jobs)
+	}
+	return r.tracing.check()
+}
+
+// execute runs a pipeline and shows how it goes: what run and resume do in the end.
+func (a *app) execute(ctx context.Context, h *here, listen pipeline.Listener, options pipeline.Options, r running) error {
+	if err := a.checkRunning(h, r); err != nil {
+		return err
 	}
 	done, err := a.use(ctx, h.store) // until the pictures are copied: what the run itself holds ends before
 	if err != nil {

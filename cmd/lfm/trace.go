@@ -19,11 +19,19 @@ func (t *tracing) flags(cmd *cobra.Command) {
 	cmd.Flags().IntVar(&t.steps, "trace-steps", trace.DefaultSteps, "steps of each stage that are traced whole; of later ones only long waits are")
 }
 
+// check finds what is wrong with the flags.
+func (t tracing) check() error {
+	if t.steps < 1 {
+		return usagef("--trace-steps %d: want at least 1", t.steps)
+	}
+	return nil
+}
+
 // start begins the trace, if one is asked for: what is done in the context that it returns
 // belongs to it. end ends it, and gives err, or else its own error.
 func (t tracing) start(ctx context.Context, a *app) (traced context.Context, end func(err error) error, err error) {
-	if t.steps < 1 {
-		return nil, nil, usagef("--trace-steps %d: want at least 1", t.steps)
+	if err := t.check(); err != nil {
+		return nil, nil, err
 	}
 	if t.file == "" {
 		return ctx, func(err error) error { return err }, nil
