@@ -24,7 +24,7 @@ faults: ## every call of a run that changes the disk, broken in every way
 	LFM_FAULTS=1 $(GO) test ./cmd/lfm -run TestFaults -count=1 -timeout 30m -v
 
 race: ## the fast tests under the race detector (needs gcc)
-	CGO_ENABLED=1 $(GO) test -race -short ./artifacts ./pipeline ./internal/checkpoint ./internal/dataset ./internal/latent ./internal/engine/... ./internal/train ./stages/...
+	CGO_ENABLED=1 $(GO) test -race -short ./artifacts ./pipeline ./internal/checkpoint ./internal/dataset ./internal/disk/... ./internal/latent ./internal/panics ./internal/trace ./internal/engine/... ./internal/train ./stages/...
 
 FUZZTIME ?= 60s
 fuzz: ## every fuzz test for FUZZTIME each; what they find is to be committed

@@ -68,9 +68,6 @@ func NewWriter(fsys disk.FS, dir string, h Header, rows int) (*Writer, error) {
 	return &Writer{fsys, dir, h, rows, make([]*Shard, (rows+ShardRows-1)/ShardRows)}, nil
 }
 
-// Size returns how many numbers a latent has.
-func (w *Writer) Size() int { return w.header.Shape.Size() }
-
 // Shards returns how many shards there are.
 func (w *Writer) Shards() int { return len(w.done) }
 

@@ -477,11 +477,7 @@ func TestProfile(t *testing.T) {
 	m := enginetest.Autoencoder(2, 1)
 	machine := open(t, backend(t, 2), m, gorgonia.Nodes{m.Loss}, updates(m), engine.Options{})
 	var calls []int
-	tally := engine.NewTally(machine.Plan())
-	machine.Profile(func(pass int, d time.Duration) {
-		calls = append(calls, pass)
-		tally.Add(pass, d)
-	})
+	machine.Profile(func(pass int, _ time.Duration) { calls = append(calls, pass) })
 	run(t, machine)
 	machine.Profile(nil)
 	run(t, machine)
@@ -492,13 +488,6 @@ func TestProfile(t *testing.T) {
 		if pass != i {
 			t.Errorf("call %d is for pass %d", i, pass)
 		}
-	}
-	total := 0
-	for _, row := range tally.Rows() {
-		total += row.Calls
-	}
-	if total != len(calls) {
-		t.Errorf("the tally has %d calls, want %d", total, len(calls))
 	}
 }
 

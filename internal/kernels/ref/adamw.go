@@ -1,7 +1,5 @@
 package ref
 
-import "math"
-
 // AdamW holds the numbers of one optimizer step. Correct1 and Correct2 are 1 - β₁ᵗ and
 // 1 - β₂ᵗ at step t = 1, 2, …; Clip is the factor on the gradient (1 if it was not clipped).
 type AdamW[F Float] struct {
@@ -37,13 +35,4 @@ func SumSquares[F Float](g []F) (sum float64) {
 		sum += sqr(float64(v))
 	}
 	return sum
-}
-
-// ClipFactor is the factor that brings a gradient of the given norm down to at most limit:
-// min(1, limit/(norm + 1e-6)), as in PyTorch; a limit of 0 is no limit.
-func ClipFactor(norm, limit float64) float64 {
-	if limit == 0 {
-		return 1
-	}
-	return math.Min(1, limit/(norm+1e-6))
 }
