@@ -103,6 +103,8 @@ func (k *kept) scan() table {
 	if k == nil {
 		return found
 	}
+	k.mu.Lock() // a record of ours that is being written is not to be taken for a torn one
+	defer k.mu.Unlock()
 	at, size := k.first(), int64(0)
 	if info, err := k.file.Stat(); err == nil {
 		size = info.Size()
