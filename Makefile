@@ -3,7 +3,7 @@ export CGO_ENABLED := 0
 GO ?= go
 
 .DEFAULT_GOAL := help
-.PHONY: help build test long big faults race check lint noasm cross fuzz kill generate readers bench bench-peer
+.PHONY: help build test long big faults race check lint noasm cross fuzz kill generate readers bench bench-peer bench-page
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,5 +64,8 @@ PYTHON ?= /usr/bin/python3
 bench-peer: build ## the same beside PyTorch, in alternation; PEER=torch_reference.py, ROUNDS="--rounds 5"
 	@if $(PYTHON) -c 'import torch' 2>/dev/null && test -f $(PEER); then $(PYTHON) internal/bench/peer.py ./lfm $(PEER) $(ROUNDS); \
 	else echo 'skipped: $(PEER) or PyTorch for $(PYTHON) is not there'; fi
+
+bench-page: override ROUNDS += --page docs/performance.md
+bench-page: bench-peer ## bench-peer, and docs/performance.md written anew; about an hour on an idle machine
 
 check: lint test noasm cross race ## what .ci/run runs, but for the short main job

@@ -64,6 +64,7 @@ Figures of two machines, or of two days, say nothing of each other: compare with
 	flags.BoolVar(&o.ops, "ops", false, "time single operations instead of the cases")
 	flags.IntVar(&o.Repeats, "repeats", 7, "timed steps of each case")
 	flags.IntVar(&o.Batch, "batch", 0, "items of a step (default: each case's own)")
+	flags.IntVar(&o.Tokens, "tokens", 0, "of the flow: its two cases alone, with so many instead of R1's 64")
 	flags.StringVar(&o.precision, "precision", "fp32", "of the computation: fp32")
 	flags.BoolVar(&o.NoLoss, "no-loss", false, "leave out the 20 steps behind loss 20, which take longer than the rest")
 	flags.BoolVar(&o.Profile, "profile", false, "show the operations that take the time")
@@ -82,6 +83,8 @@ func (o *benchOptions) check(a *app) error {
 		return usagef("--repeats %d: want at least 1", o.Repeats)
 	case o.Batch < 0:
 		return usagef("--batch %d: want at least 1", o.Batch)
+	case o.Tokens < 0 || o.Tokens%8 != 0:
+		return usagef("--tokens %d: want a multiple of 8", o.Tokens)
 	case a.threads < 0:
 		return usagef("--threads %d: want at least 1", a.threads)
 	case o.precision != "fp32":

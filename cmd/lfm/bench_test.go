@@ -11,6 +11,7 @@ func TestBenchUsage(t *testing.T) {
 	for args, want := range map[string]string{
 		"--only encoed":      `did you mean "encode"?`,
 		"--repeats 0":        "--repeats 0",
+		"--tokens 100":       "--tokens 100",
 		"--batch -1":         "--batch -1",
 		"--precision bf16":   "fp32 only",
 		"--device abacus":    `"abacus"`,

@@ -170,7 +170,7 @@ func TestDraws(t *testing.T) {
 		for i, n := range size {
 			inputs[i] = make([]float32, n)
 		}
-		noisyLatents(batch)(step, inputs)
+		noisyLatents(flow.R1, batch)(step, inputs)
 		return inputs
 	}
 	a, b, again := at(0), at(1), at(0)
@@ -261,7 +261,7 @@ func TestUsage(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), `"code"`) || !strings.Contains(err.Error(), "flow-sample-10") {
 		t.Errorf("an unknown case: %v", err)
 	}
-	for _, o := range []Options{{Repeats: 0}, {Repeats: 1, Batch: -1}} {
+	for _, o := range []Options{{Repeats: 0}, {Repeats: 1, Batch: -1}, {Repeats: 1, Tokens: 65}, {Repeats: 1, Tokens: 64, Only: []string{"encode"}}} {
 		if Run(context.Background(), nil, o, none) == nil {
 			t.Errorf("%+v was measured", o)
 		}

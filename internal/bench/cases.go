@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"slices"
 
 	"lfm/internal/engine"
 	"lfm/internal/profile"
@@ -38,7 +39,7 @@ const (
 )
 
 // Cases are the five that the reference model is compared at, and two whole stages.
-var Cases = []Case{
+var Cases = slices.Concat([]Case{
 	{
 		Name: "ae-train", Batch: 64,
 		FLOP:   func() (float64, error) { return sum(3, encodeFLOP, decodeFLOP) },
@@ -49,19 +50,7 @@ var Cases = []Case{
 	},
 	{Name: "encode", Batch: 256, FLOP: encodeFLOP, open: openEncode},
 	{Name: "decode", Batch: 256, FLOP: decodeFLOP, open: openDecode},
-	{
-		Name: "flow-train", Batch: 64,
-		FLOP:   func() (float64, error) { return sum(3, velocityFLOP) },
-		Losses: flowLosses,
-		open: func(b engine.Backend, batch int) (workload, error) {
-			return openFlow(b, batch, initial, noisyLatents(batch))
-		},
-	},
-	{
-		Name: "flow-sample-10", Batch: 64,
-		FLOP: func() (float64, error) { return sum(2*sampleSteps, velocityFLOP) },
-		open: openSample,
-	},
+}, flowCases(flow.R1), []Case{
 	{
 		Name: "encode-stage", Batch: 256, Items: stageImages, FLOP: encodeFLOP,
 		open: func(b engine.Backend, batch int) (workload, error) {
@@ -70,13 +59,29 @@ var Cases = []Case{
 	},
 	{
 		Name: "decode-stage", Batch: 20, Items: stagePerClass * 10,
-		FLOP: func() (float64, error) {
-			return sum(1, decodeFLOP, func() (float64, error) { return sum(2*sampleSteps, velocityFLOP) })
-		},
+		FLOP: func() (float64, error) { return sum(1, decodeFLOP, sampleFLOP(flow.R1)) },
 		open: func(b engine.Backend, batch int) (workload, error) {
 			return openDecodeStage(b, batch, stagePerClass)
 		},
 	},
+})
+
+// flowCases are those of a flow: R1's, or like it with more tokens or fewer.
+func flowCases(a flow.Arch) []Case {
+	return []Case{
+		{
+			Name: "flow-train", Batch: 64,
+			FLOP:   func() (float64, error) { return sum(3, velocityFLOP(a)) },
+			Losses: flowLosses,
+			open: func(b engine.Backend, batch int) (workload, error) {
+				return openFlow(b, a, batch, initial, noisyLatents(a, batch))
+			},
+		},
+		{
+			Name: "flow-sample-10", Batch: 64, FLOP: sampleFLOP(a),
+			open: func(b engine.Backend, batch int) (workload, error) { return openSample(b, a, batch) },
+		},
+	}
 }
 
 // Names are the names of all cases.
@@ -106,17 +111,24 @@ func decodeFLOP() (float64, error) {
 	return profile.GraphFLOP(d.Graph), nil
 }
 
-// velocityFLOP is the work of evaluating the flow's network for one sample.
-func velocityFLOP() (float64, error) {
-	c, err := flow.NewConditioning(flow.R1, 1)
-	if err != nil {
-		return 0, err
+// velocityFLOP is the work of evaluating a flow's network for one sample.
+func velocityFLOP(a flow.Arch) func() (float64, error) {
+	return func() (float64, error) {
+		c, err := flow.NewConditioning(a, 1)
+		if err != nil {
+			return 0, err
+		}
+		e, err := flow.NewEvaluation(a, 1, 1)
+		if err != nil {
+			return 0, err
+		}
+		return profile.GraphFLOP(c.Graph) + profile.GraphFLOP(e.Graph), nil
 	}
-	e, err := flow.NewEvaluation(flow.R1, 1, 1)
-	if err != nil {
-		return 0, err
-	}
-	return profile.GraphFLOP(c.Graph) + profile.GraphFLOP(e.Graph), nil
+}
+
+// sampleFLOP is the work of a guided sample.
+func sampleFLOP(a flow.Arch) func() (float64, error) {
+	return func() (float64, error) { return sum(2*sampleSteps, velocityFLOP(a)) }
 }
 
 // sum is times the works together.

@@ -37,4 +37,8 @@
 // Figures of one machine say nothing of another, nor of the same machine on a busier day.
 // Compare within one run, on an idle machine: make bench-peer alternates between this
 // package and the same model in PyTorch, and prints ratios.
+//
+// make bench-page measures the same and more on one machine: one thread beside two, AVX2 beside
+// AVX-512, batches and tokens of other sizes, where the time goes. It writes docs/performance.md
+// from it, which nobody edits.
 package bench

@@ -16,7 +16,9 @@ import (
 // Floats of an image and of a latent.
 const (
 	imageSize  = 32 * 32 * 3
-	latentSize = 8 * 8 * 4
+	latentSize = 8 * latentWidth * 4
+
+	latentWidth = 8 // in tokens
 )
 
 // coding is a half of the autoencoder at work on one batch.
@@ -63,8 +65,8 @@ func (s *sampling) step(ctx context.Context) error {
 	return err
 }
 
-func openSample(b engine.Backend, batch int) (workload, error) {
-	m, err := untrainedFlow()
+func openSample(b engine.Backend, a flow.Arch, batch int) (workload, error) {
+	m, err := untrainedFlow(a)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +74,7 @@ func openSample(b engine.Backend, batch int) (workload, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &sampling{s, make([]float32, batch*latentSize), labels(batch), numbers(batch)}, nil
+	return &sampling{s, make([]float32, batch*s.Size()), labels(batch), numbers(batch)}, nil
 }
 
 // untrainedAutoencoder is R1's as training finds it.
@@ -88,9 +90,9 @@ func untrainedAutoencoder() (*autoencoder.Model, error) {
 	return autoencoder.NewModel(autoencoder.R1, w), nil
 }
 
-// untrainedFlow is R1's as training finds it.
-func untrainedFlow() (*flow.Model, error) {
-	e, err := flow.NewEvaluation(flow.R1, 1, 1)
+// untrainedFlow is a flow as training finds it.
+func untrainedFlow(a flow.Arch) (*flow.Model, error) {
+	e, err := flow.NewEvaluation(a, 1, 1)
 	if err != nil {
 		return nil, err
 	}
@@ -99,10 +101,10 @@ func untrainedFlow() (*flow.Model, error) {
 		return nil, err
 	}
 	spec := flow.Spec{
-		Arch:    flow.R1,
-		Latent:  latent.Shape{H: 8, W: 8, C: 4},
+		Arch:    a,
+		Latent:  latent.Shape{H: a.Tokens / latentWidth, W: latentWidth, C: a.Channels},
 		Stats:   latent.Stats{Mean: make([]float64, 4), Std: []float64{1, 1, 1, 1}},
-		Classes: make([]string, flow.R1.Classes),
+		Classes: make([]string, a.Classes),
 	}
 	return flow.NewModel(spec, w), nil
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"lfm/internal/engine"
+	"lfm/stages/flow"
 )
 
 // warmUp is how many steps are done before the clock starts.
@@ -19,6 +20,7 @@ const warmUp = 3
 type Options struct {
 	Only    []string // names of cases; all if empty
 	Batch   int      // of every case; 0 is each case's own
+	Tokens  int      // of a flow that is else R1: its two cases alone; 0 is R1
 	Repeats int      // timed steps, at least 1
 	NoLoss  bool     // leave out the 20 steps behind loss_20
 	Profile bool     // also find out where the time goes
@@ -31,6 +33,7 @@ type Result struct {
 	Engine       string      `json:"engine"` // lfm, its version and its back end
 	Case         string      `json:"case"`
 	Batch        int         `json:"batch"`
+	Tokens       int         `json:"tokens,omitempty"` // where they are not R1's
 	Threads      int         `json:"threads"`
 	Device       string      `json:"device"`
 	DType        string      `json:"dtype"`
@@ -49,7 +52,7 @@ type Result struct {
 // Run measures cases one after the other and gives each result to emit. It ends early, with
 // its error, when ctx ends.
 func Run(ctx context.Context, b engine.Backend, o Options, emit func(Result) error) error {
-	chosen, err := choose(o.Only)
+	chosen, err := o.choose()
 	if err != nil {
 		return err
 	}
@@ -69,19 +72,28 @@ func Run(ctx context.Context, b engine.Backend, o Options, emit func(Result) err
 }
 
 // choose finds cases by their names.
-func choose(names []string) ([]Case, error) {
-	if len(names) == 0 {
-		return Cases, nil
+func (o Options) choose() ([]Case, error) {
+	all, names := Cases, Names()
+	if o.Tokens != 0 {
+		if o.Tokens < latentWidth || o.Tokens%latentWidth != 0 {
+			return nil, fmt.Errorf("bench: %d tokens: want a multiple of %d", o.Tokens, latentWidth)
+		}
+		a := flow.R1
+		a.Tokens = o.Tokens
+		all, names = flowCases(a), []string{"flow-train", "flow-sample-10"}
+	}
+	if len(o.Only) == 0 {
+		return all, nil
 	}
 	var chosen []Case
-	for _, c := range Cases {
-		if slices.Contains(names, c.Name) {
+	for _, c := range all {
+		if slices.Contains(o.Only, c.Name) {
 			chosen = append(chosen, c)
 		}
 	}
-	for _, name := range names {
-		if !slices.Contains(Names(), name) {
-			return nil, fmt.Errorf("bench: no case %q; there are %s", name, strings.Join(Names(), ", "))
+	for _, name := range o.Only {
+		if !slices.Contains(names, name) {
+			return nil, fmt.Errorf("bench: no case %q; there are %s", name, strings.Join(names, ", "))
 		}
 	}
 	return chosen, nil
@@ -95,7 +107,7 @@ func (c Case) measure(ctx context.Context, b engine.Backend, o Options) (Result,
 	device, _, _ := strings.Cut(b.Name(), " ")
 	r := Result{
 		Engine: engineName(b, o), Case: c.Name,
-		Batch: batch, Threads: o.Threads, Device: device, DType: "f32",
+		Batch: batch, Tokens: o.Tokens, Threads: o.Threads, Device: device, DType: "f32",
 	}
 	work, err := c.FLOP()
 	if err != nil {
@@ -117,7 +129,7 @@ func (c Case) measure(ctx context.Context, b engine.Backend, o Options) (Result,
 	if r.PeakGFLOPS > 0 {
 		r.PeakFraction = round(r.GFLOPS/r.PeakGFLOPS, 4)
 	}
-	if c.Losses != nil && !o.NoLoss {
+	if c.Losses != nil && !o.NoLoss && o.Tokens == 0 {
 		losses, err := c.Losses(ctx, b)
 		if err != nil {
 			return r, err

@@ -12,6 +12,7 @@ import (
 
 	"lfm/internal/engine/cpu"
 	"lfm/stages/autoencoder"
+	"lfm/stages/flow"
 )
 
 // TestStages runs the cases of whole stages on small sets: they read what is on the disk, leave
@@ -121,6 +122,25 @@ func TestOperations(t *testing.T) {
 	}
 	if uses != kernels {
 		t.Errorf("%d convolutions, %d kernels", uses, kernels)
+	}
+}
+
+// TestTokens: a flow of more tokens is more work a sample, and says how many it has.
+func TestTokens(t *testing.T) {
+	b := cpu.Open(1)
+	defer b.Close()
+	r1, err := velocityFLOP(flow.R1)()
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := Options{Only: []string{"flow-train"}, Tokens: 128, Batch: 1, Repeats: 1, Threads: 1}
+	if err := Run(context.Background(), b, o, func(r Result) error {
+		if twice := 2 * 3 * r1 / 1e9; r.Tokens != 128 || r.GFLOPPerItem < 0.9*twice || r.GFLOPPerItem > 1.2*twice {
+			t.Errorf("%+v; R1 twice is %.3f GFLOP", r, twice)
+		}
+		return nil
+	}); err != nil {
+		t.Error(err)
 	}
 }
 

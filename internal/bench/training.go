@@ -70,8 +70,8 @@ func openAutoencoder(b engine.Backend, batch int, w weights, d draw) (*training,
 }
 
 // openFlow opens a case that trains the flow: z_t, times, labels, velocities.
-func openFlow(b engine.Backend, batch int, w weights, d draw) (*training, error) {
-	t, err := flow.NewTraining(flow.R1, batch)
+func openFlow(b engine.Backend, a flow.Arch, batch int, w weights, d draw) (*training, error) {
+	t, err := flow.NewTraining(a, batch)
 	if err != nil {
 		return nil, err
 	}
@@ -140,7 +140,7 @@ func autoencoderLosses(ctx context.Context, b engine.Backend) ([]float64, error)
 }
 
 func flowLosses(ctx context.Context, b engine.Backend) ([]float64, error) {
-	t, err := openFlow(b, lossBatch, fillWeights, fillLatents)
+	t, err := openFlow(b, flow.R1, lossBatch, fillWeights, fillLatents)
 	if err != nil {
 		return nil, err
 	}
@@ -162,12 +162,13 @@ func noisyImages(batch int) draw {
 }
 
 // noisyLatents draws what the flow's stage draws, around one batch of latents.
-func noisyLatents(batch int) draw {
-	x, classes := normal("latents", batch*latentSize), labels(batch)
-	noising := flow.NewNoising(flow.DefaultConfig(), flow.R1.Classes, seed)
+func noisyLatents(a flow.Arch, batch int) draw {
+	size := a.Tokens * a.Channels
+	x, classes := normal("latents", batch*size), labels(batch)
+	noising := flow.NewNoising(flow.DefaultConfig(), a.Classes, seed)
 	return func(step int, inputs [][]float32) {
 		noising.Fill(step, inputs, func(i int, dst []float32) int {
-			copy(dst, item(x, i, latentSize))
+			copy(dst, item(x, i, size))
 			return classes[i]
 		})
 	}
