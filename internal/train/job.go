@@ -127,12 +127,12 @@ type run struct {
 	evaluated int // steps done at the last evaluation
 	metrics   metrics
 
-	saved     int           // steps done at the last checkpoint
-	savedAt   time.Time     // and when they were
-	took      time.Duration // writing it
-	saving    *saving       // the one being written, if any
-	copied    []checkpoint.Tensor
-	seen      int // steps at the last report of progress
+	saved     int                 // steps done at the last checkpoint
+	savedAt   time.Time           // and when they were
+	took      time.Duration       // writing it
+	saving    *saving             // the one being written, if any
+	copied    []checkpoint.Tensor // what is being written, or was
+	seen      int                 // steps at the last report of progress
 	seenAt    time.Time
 	lastShown float64
 
@@ -151,6 +151,7 @@ func (r *run) steps(ctx context.Context) (err error) {
 			err = errors.Join(err, failed)
 		}
 	}()
+	r.copied = r.copies()
 	r.savedAt, r.seenAt, r.seen = time.Now(), time.Now(), r.done
 	for {
 		if err := r.evaluate(); err != nil {

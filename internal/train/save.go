@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"lfm/internal/checkpoint"
+	"lfm/internal/engine"
+	"lfm/internal/nn"
 	"lfm/internal/panics"
 )
 
@@ -25,7 +27,8 @@ func (r *run) save() error {
 		return err
 	}
 	span := r.track.Begin("copy for a checkpoint")
-	tensors, meta := r.copyState(), r.meta()
+	r.copyState()
+	meta := r.meta()
 	span.End()
 	s := &saving{step: r.done, at: time.Now(), ended: make(chan struct{})}
 	r.saving = s
@@ -34,7 +37,7 @@ func (r *run) save() error {
 		span := r.savingTrack.Begin("write a checkpoint")
 		defer span.End()
 		s.panic = panics.Catch(func() {
-			if s.err = r.Series.Save(s.step, tensors, meta); s.err == nil && r.Observe.Checkpoint != nil {
+			if s.err = r.Series.Save(s.step, r.copied, meta); s.err == nil && r.Observe.Checkpoint != nil {
 				r.Observe.Checkpoint(s.step)
 			}
 		})
@@ -84,29 +87,36 @@ func (r *run) due() bool {
 	return r.saving == nil && time.Since(r.savedAt) >= saveAfter-min(r.took, saveAfter/2)
 }
 
-// copyState copies what the machine keeps of all parameters, into the same memory each time.
-func (r *run) copyState() []checkpoint.Tensor {
-	if r.copied == nil {
-		for _, s := range states {
-			for _, p := range r.Params.All() {
-				values := make([]float32, p.Size())
-				if r.Machine.State(p.Node, s.state, values) {
-					r.copied = append(r.copied, checkpoint.Tensor{Name: s.prefix + p.Name, Shape: p.Shape(), Data: values})
-				}
-			}
+// copies makes room for a copy of what the machine keeps of all parameters. It is there from
+// the beginning, so that a checkpoint takes no memory that there was not before.
+func (r *run) copies() (tensors []checkpoint.Tensor) {
+	r.eachState(func(state engine.State, prefix string, p *nn.Param) {
+		values := make([]float32, p.Size())
+		if r.Machine.State(p.Node, state, values) {
+			tensors = append(tensors, checkpoint.Tensor{Name: prefix + p.Name, Shape: p.Shape(), Data: values})
 		}
-		return r.copied
-	}
+	})
+	return tensors
+}
+
+// copyState copies what the machine keeps now.
+func (r *run) copyState() {
 	i := 0
+	r.eachState(func(state engine.State, prefix string, p *nn.Param) {
+		if i < len(r.copied) && r.copied[i].Name == prefix+p.Name {
+			r.Machine.State(p.Node, state, r.copied[i].Data)
+			i++
+		}
+	})
+}
+
+// eachState calls f for all that a machine may keep, in a checkpoint's order.
+func (r *run) eachState(f func(state engine.State, prefix string, p *nn.Param)) {
 	for _, s := range states {
 		for _, p := range r.Params.All() {
-			if i < len(r.copied) && r.copied[i].Name == s.prefix+p.Name {
-				r.Machine.State(p.Node, s.state, r.copied[i].Data)
-				i++
-			}
+			f(s.state, s.prefix, p)
 		}
 	}
-	return r.copied
 }
 
 // meta is what a checkpoint holds beside tensors.
