@@ -124,7 +124,6 @@ def percent(x):
 
 def write_page(m, results):
     a, cases = m.a, list(results)
-    load = os.getloadavg()[0]
     one = m.compare(cases, 1, {"lfm": m.lfm, "peer": m.peer}, a.rounds)
     version = json.loads(subprocess.run([a.lfm, "version", "--json"], check=True, stdout=subprocess.PIPE).stdout)
     wide = version["kernels"] == "avx512"
@@ -145,8 +144,8 @@ A ratio is the median over {a.rounds} rounds in alternation of lfm's items a sec
 """]
     if a.quick:
         out.append("**A quick try of the script: one round, one repeat. These figures say nothing.**\n")
-    elif load > a.threads + 1:
-        out.append(f"**Other programs were running (load {load:.1f}): these figures say little.**\n")
+    elif a.load > 1:
+        out.append(f"**Other programs were running (load {a.load:.1f} before the first case): these figures say little.**\n")
     engine = results[cases[0]]
     out.append(table(["", ""], machine() + [("lfm", f"{engine['lfm'][0]['engine']}, {version['go']}"), ("peer", engine["peer"][0]["engine"]),
                ("peak", f"{statistics.median(r['peak_gflops'] for c in cases for r in results[c]['lfm']):.0f} GFLOP/s of multiply-adds on registers alone, {a.threads} threads")]))
@@ -203,6 +202,7 @@ def main():
     ap.add_argument("--page", default="")
     ap.add_argument("--quick", action="store_true")
     a = ap.parse_args()
+    a.load = os.getloadavg()[0]
     if a.quick:
         a.rounds = a.repeats = 1
     m = Measuring(a)
