@@ -13,7 +13,7 @@ import (
 )
 
 // tinyOutputs is what the tiny pipeline comes to where nothing is in the way; asked once.
-func tinyOutputs(t *testing.T) map[string]string {
+func tinyOutputs(t testing.TB) map[string]string {
 	t.Helper()
 	tinyAlone.Do(func() {
 		p := newProgram(t)

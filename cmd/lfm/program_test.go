@@ -21,7 +21,7 @@ import (
 
 // program is lfm in a folder of its own.
 type program struct {
-	t   *testing.T
+	t   testing.TB
 	dir string
 	env []string // beside the test's own
 
@@ -29,7 +29,7 @@ type program struct {
 	credential *syscall.SysProcAttr // whom it runs as; nil: whom the test runs as
 }
 
-func newProgram(t *testing.T, env ...string) *program {
+func newProgram(t testing.TB, env ...string) *program {
 	dir := t.TempDir()
 	env = append([]string{"LFM_CACHE_DIR=" + filepath.Join(dir, ".cache"), "LFM_STORE=", "LFM_DEVICE="}, env...)
 	return &program{t: t, dir: dir, env: env}

@@ -24,7 +24,7 @@ import (
 // live is one lfm at work, with --log json. A test reads its events one by one, stops the
 // process where it likes, and so does not depend on who is faster.
 type live struct {
-	t      *testing.T
+	t      testing.TB
 	cmd    *exec.Cmd
 	events chan pipeline.Event
 	attempt
