@@ -41,8 +41,11 @@ type guided struct {
 	batch  int
 	v      []float32 // of all rows
 	labels []float32
-	ctx    context.Context // of the samples at hand: an integration stops between evaluations
-	err    error           // the first that occurred; evaluations after it give zero
+	// passing, if not nil, is shown the samples at each evaluation.
+	passing func(t float64, z []float32)
+
+	ctx context.Context // of the samples at hand: an integration stops between evaluations
+	err error           // the first that occurred; evaluations after it give zero
 }
 
 // newGuided wraps a network of batch samples of so many floats, under as many conditions each
@@ -75,6 +78,9 @@ func (g *guided) velocity(dst, z []float32, t float64) {
 		g.err = g.ctx.Err()
 	}
 	if g.err == nil {
+		if g.passing != nil {
+			g.passing(t, z)
+		}
 		g.err = g.net.velocity(g.v, z, t)
 	}
 	if g.err != nil {

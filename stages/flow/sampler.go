@@ -89,17 +89,45 @@ func (s *Sampler) Close() error { return s.field.net.Close() }
 // that one sample cost, guided ones counted twice. When ctx ends, it stops before the next
 // evaluation and returns ctx's error.
 func (s *Sampler) Draw(ctx context.Context, dst []float32, labels, numbers []int, seed uint64) (nfe int, err error) {
-	size := s.Size()
-	if len(labels) != len(numbers) || len(dst) != len(labels)*size {
-		panic("flow: draw: want as many labels as numbers and latents")
+	if len(labels) != len(numbers) {
+		panic("flow: draw: want as many labels as numbers")
 	}
 	noise := rng.New(seed, rng.Sample)
+	return s.draw(ctx, dst, labels, func(z []float32, i int) { noise.Normal(z, uint64(labels[i]), uint64(numbers[i])) })
+}
+
+// DrawFrom is Draw where sample i starts from noise[i] of noise (n, h, w, C), which has mean
+// nought and variance one. Where passing is not nil, it is shown what each batch has become
+// at each evaluation of the network: the time, and latents (batch, h, w, C) denormalised as
+// Draw's are. A batch that is not full repeats its last sample.
+func (s *Sampler) DrawFrom(ctx context.Context, dst, noise []float32, labels []int, passing func(t float64, latents []float32)) (nfe int, err error) {
+	size := s.Size()
+	if len(noise) != len(labels)*size {
+		panic("flow: draw: want as many labels as noises")
+	}
+	if passing != nil {
+		latents := make([]float32, len(s.z))
+		s.field.passing = func(t float64, z []float32) {
+			s.spec.Stats.Denormalize(latents, z)
+			passing(t, latents)
+		}
+		defer func() { s.field.passing = nil }()
+	}
+	return s.draw(ctx, dst, labels, func(z []float32, i int) { copy(z, noise[i*size:(i+1)*size]) })
+}
+
+// draw draws samples of labels; start sets z to the noise of sample i.
+func (s *Sampler) draw(ctx context.Context, dst []float32, labels []int, start func(z []float32, i int)) (nfe int, err error) {
+	size := s.Size()
+	if len(dst) != len(labels)*size {
+		panic("flow: draw: want as many labels as latents")
+	}
 	for from := 0; from < len(labels); from += s.Batch() {
 		n := min(s.Batch(), len(labels)-from)
 		for i := range s.labels {
 			j := from + min(i, n-1) // a batch that is not full repeats its last sample
 			s.labels[i] = labels[j]
-			noise.Normal(s.z[i*size:(i+1)*size], uint64(labels[j]), uint64(numbers[j]))
+			start(s.z[i*size:(i+1)*size], j)
 		}
 		if nfe, err = s.integrate(ctx); err != nil {
 			return nfe, err

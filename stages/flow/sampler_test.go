@@ -261,6 +261,45 @@ func TestSameBits(t *testing.T) {
 	}
 }
 
+// TestDrawFrom: from the noise of a seed it ends where Draw ends, bit for bit, in batches that
+// are not full too; and what it is shown on the way begins at that noise, t = 1, and comes a
+// step nearer with each evaluation of Euler's.
+func TestDrawFrom(t *testing.T) {
+	s, _ := exactSampler(t, 0, 2, SampleOptions{Guidance: 1, Steps: 4, Solver: "euler"})
+	labels, numbers := []int{0, 1, 1}, []int{3, 0, 5}
+	want, got := make([]float32, 6), make([]float32, 6)
+	if _, err := s.Draw(t.Context(), want, labels, numbers, 9); err != nil {
+		t.Fatal(err)
+	}
+	noise := make([]float32, 6)
+	for i := range labels {
+		rng.New(9, rng.Sample).Normal(noise[2*i:2*i+2], uint64(labels[i]), uint64(numbers[i]))
+	}
+	var times []float64
+	var first []float32
+	_, err := s.DrawFrom(t.Context(), got, noise, labels, func(at float64, z []float32) {
+		if times = append(times, at); first == nil {
+			first = slices.Clone(z)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("ends at %v, Draw at %v", got, want)
+	}
+	if !slices.Equal(times, []float64{1, 0.75, 0.5, 0.25, 1, 0.75, 0.5, 0.25}) {
+		t.Errorf("was shown times %v, want four steps of each of two batches", times)
+	}
+	begin := make([]float32, 4)
+	if plane(0).Stats.Denormalize(begin, noise[:4]); !slices.Equal(first, begin) {
+		t.Errorf("was shown %v at first, want the noise, denormalised: %v", first, begin)
+	}
+	if _, err := s.Draw(t.Context(), got, labels, numbers, 9); err != nil || len(times) != 8 {
+		t.Errorf("a Draw later was shown too: %v, %v", times, err)
+	}
+}
+
 // TestGuidanceEnds: w = 1 is the conditional model and w = 0 the unconditional one, bit for
 // bit; and the two halves of a guided batch are the bits of the two models, so that the sum
 // is what arithmetic in float32 makes of them.
