@@ -39,7 +39,10 @@ func TestCallOffsets(t *testing.T) {
 		{"endB2", unsafe.Offsetof(v.endB2), 128},
 		{"cols", unsafe.Offsetof(v.width), 136},
 		{"add", unsafe.Offsetof(v.adds), 144},
-		{"spots", unsafe.Offsetof(v.spots), 152},
+		{"ahead", unsafe.Offsetof(v.ahead), 152},
+		{"fetched", unsafe.Offsetof(v.fetched), 160},
+		{"pace", unsafe.Offsetof(v.pace), 168},
+		{"spots", unsafe.Offsetof(v.spots), 176},
 		{"spot.a", unsafe.Offsetof(s.a), 0},
 		{"spot.c", unsafe.Offsetof(s.c), 24},
 		{"spot", unsafe.Sizeof(s), 48},
@@ -66,6 +69,7 @@ func TestTile(t *testing.T) {
 				ti.aK, ti.aRow, ti.aStep1, ti.aStep2 = 2, 7, 91, 190
 				ti.bK, ti.bStep1, ti.bStep2 = 33, 101, 205
 				ti.cRow = cols + 3
+				ti.fetch(make([]float32, 100), 10)
 				ti.m = g.rows + rows
 				ti.spots[0] = spot{a: [3]int{1, 141, 75}, c: [3]int{1, 4*ti.cRow + 5, 9 * ti.cRow}}
 				ti.spots[1] = spot{a: [3]int{0, 31, 65}, c: [3]int{14 * ti.cRow, 19*ti.cRow + 5, 25 * ti.cRow}}

@@ -63,13 +63,17 @@ func product(c, a, packed, bias []float32, m, n, k int, accumulate bool, scratch
 		block := i / panels(n)
 		end := min(i1, (block+1)*panels(n))
 		row := block * rowBlock
-		productBlock(c, a, packed, bias, row, min(rowBlock, m-row), n, k, accumulate, scratch, i%panels(n), i%panels(n)+end-i)
+		var next []float32 // rows of a that come then
+		if end < i1 {
+			next = a[(row+rowBlock)*k : min(m, row+2*rowBlock)*k]
+		}
+		productBlock(c, a, packed, bias, next, row, min(rowBlock, m-row), n, k, accumulate, scratch, i%panels(n), i%panels(n)+end-i)
 		i = end
 	}
 }
 
-// productBlock computes rows rows from row for panels [p0, p1).
-func productBlock(c, a, packed, bias []float32, row, rows, n, k int, accumulate bool, scratch []float32, p0, p1 int) {
+// productBlock computes rows rows from row for panels [p0, p1), and has next brought into the cache.
+func productBlock(c, a, packed, bias, next []float32, row, rows, n, k int, accumulate bool, scratch []float32, p0, p1 int) {
 	var t tile
 	t.init()
 	t.aK, t.bK, t.aRow, t.cRow = 1, panelCols, k, n
@@ -78,6 +82,7 @@ func productBlock(c, a, packed, bias []float32, row, rows, n, k int, accumulate 
 		t.aRow = copiedStride
 	}
 	t.lay(rows)
+	t.fetch(next, divideUp(rows, t.g.rows)*k*(p1-p0))
 	wide := t.g.cols()
 	for kk := 0; kk < k; kk += blockK {
 		t.k, t.add = min(blockK, k-kk), kk > 0 || accumulate

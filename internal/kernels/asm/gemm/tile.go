@@ -48,12 +48,20 @@ const (
 	offEndB2 = 128
 	offCols  = 136
 	offAdd   = 144
-	offSpots = 152
+	offAhead = 152
+	offFetch = 160
+	offPace  = 168
+	offSpots = 176
 
 	spotA    = 0  // of kernels.spot: [3]int
 	spotC    = 24 // [3]int
 	spotSize = 48
 )
+
+// fetches says that a kernel of so many rows and vectors brings memory into the cache while it
+// computes: the largest of AVX-512, where a step has 24 multiply-adds and room for more. Others are
+// called too seldom to matter, or, with 12 of them, have no room.
+func (s *isa) fetches(rows, vecs int) bool { return s == avx512 && rows == s.rows && vecs == 2 }
 
 // tile writes the kernel of rows × (vecs·lanes). Its definition is (*tile).generic in package
 // kernels.
@@ -92,10 +100,6 @@ func (s *isa) tile(rows, vecs int) {
 		}
 	}
 
-	Label("tile")
-	Comment("Addresses of A, one a group of rows, and of B.")
-	addresses(offA, offARow, spotA)
-	b := load(offB)
 	// row is the address of row r of A, or of C with C's registers.
 	row := func(p []reg.GPVirtual, one, three reg.GPVirtual, r int) Mem {
 		m := Mem{Base: p[r/s.group]}
@@ -110,6 +114,26 @@ func (s *isa) tile(rows, vecs int) {
 		return m
 	}
 
+	fetches := s.fetches(rows, vecs)
+	var ahead reg.GPVirtual
+	if fetches {
+		ahead = load(offAhead)
+		ADDQ(field(offFetch), ahead)
+	}
+
+	Label("tile")
+	if fetches {
+		Comment("C is fetched while the sums are made.")
+		addresses(offC, offCRow, spotC)
+		for r := range rows {
+			for v := range vecs {
+				PREFETCHT0(at(row(a, aRow, aRow3, r), 4*s.lanes*v))
+			}
+		}
+	}
+	Comment("Addresses of A, one a group of rows, and of B.")
+	addresses(offA, offARow, spotA)
+	b := load(offB)
 	acc := make([][]reg.VecVirtual, rows)
 	for r := range acc {
 		for range vecs {
@@ -136,6 +160,10 @@ func (s *isa) tile(rows, vecs int) {
 		for v := range vecs {
 			VFMADD231PS(bv[v], x, acc[r][v]) // acc += B[k, v]·A[r, k]
 		}
+	}
+	if fetches {
+		PREFETCHT1(Mem{Base: ahead})
+		ADDQ(field(offPace), ahead)
 	}
 	ADDQ(bK, b)
 	for _, p := range a {
@@ -183,6 +211,10 @@ func (s *isa) tile(rows, vecs int) {
 	ADDQ(Imm(spotSize), spot)
 	DECQ(count)
 	JNZ(LabelRef("tile"))
+	if fetches {
+		SUBQ(field(offAhead), ahead)
+		MOVQ(ahead, field(offFetch))
+	}
 	VZEROUPPER()
 	RET()
 }
