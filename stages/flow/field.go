@@ -19,8 +19,8 @@ type field struct {
 	conditioning *Conditioning
 	contexts     engine.Machine // has the weights of machine
 
-	// Keys and values of a block, on their way from one machine to the other.
-	keysValues []float32
+	// Keys and values of each cross-attention, on their way from one machine to the other.
+	keysValues [][]float32
 	time       [1]float32
 }
 
@@ -43,7 +43,9 @@ func newField(b engine.Backend, a Arch, n, conditions int, o engine.Options) (*f
 		f.machine.Close()
 		return nil, err
 	}
-	f.keysValues = make([]float32, e.KeysValues[0].Shape().TotalSize())
+	for _, kv := range e.KeysValues {
+		f.keysValues = append(f.keysValues, make([]float32, kv.Shape().TotalSize()))
+	}
 	return f, nil
 }
 
@@ -68,8 +70,8 @@ func (f *field) condition(labels []float32) error {
 		return fmt.Errorf("flow: contexts: %w", err)
 	}
 	for i, kv := range f.conditioning.KeysValues {
-		f.contexts.Get(kv, f.keysValues)
-		f.machine.Set(f.evaluation.KeysValues[i], f.keysValues)
+		f.contexts.Get(kv, f.keysValues[i])
+		f.machine.Set(f.evaluation.KeysValues[i], f.keysValues[i])
 	}
 	return nil
 }

@@ -51,7 +51,7 @@ type Conditioning struct {
 
 	Labels *gorgonia.Node // input: classes (R)
 
-	KeysValues gorgonia.Nodes // of each block (R, M, 2D)
+	KeysValues gorgonia.Nodes // of each cross-attention (R, M, 2D)
 }
 
 // NewConditioning builds the graph of the contexts of so many labels.
@@ -85,10 +85,10 @@ func NewEvaluation(a Arch, n, contexts int) (*Evaluation, error) {
 	return e, build(a, func() error {
 		e.Z = nn.Input(e.Graph, "z", n, a.Tokens, a.Channels)
 		e.T = nn.Input(e.Graph, "t", 1)
-		for i := range a.Depth {
-			e.KeysValues = append(e.KeysValues, nn.Input(e.Graph, fmt.Sprintf("kv%d", i), n*contexts, a.ContextTokens, 2*a.Width))
-		}
 		net := NewNet(e.Params.Root(), a)
+		for i, shape := range net.ContextShapes(n * contexts) {
+			e.KeysValues = append(e.KeysValues, nn.Input(e.Graph, fmt.Sprintf("kv%d", i), shape...))
+		}
 		e.Velocity = net.Velocity(e.Z, net.Time(e.T), e.KeysValues)
 		return nil
 	})
