@@ -92,12 +92,16 @@ func (s *Sampler) Draw(ctx context.Context, dst []float32, labels, numbers []int
 	if len(labels) != len(numbers) {
 		panic("flow: draw: want as many labels as numbers")
 	}
-	noise := rng.New(seed, rng.Sample)
-	return s.draw(ctx, dst, labels, func(z []float32, i int) { noise.Normal(z, uint64(labels[i]), uint64(numbers[i])) })
+	return s.draw(ctx, dst, labels, func(z []float32, i int) { s.Noise(z, seed, labels[i], numbers[i]) })
 }
 
-// DrawFrom is Draw where sample i starts from noise[i] of noise (n, h, w, C), which has mean
-// nought and variance one. Where passing is not nil, it is shown what each batch has become
+// Noise sets z (h, w, C) to what Draw starts a sample from.
+func (s *Sampler) Noise(z []float32, seed uint64, label, number int) {
+	rng.New(seed, rng.Sample).Normal(z, uint64(label), uint64(number))
+}
+
+// DrawFrom is Draw where sample i starts from noise[i] of noise (n, h, w, C), such as Noise
+// makes, rather than from what a seed draws. Where passing is not nil, it is shown what each batch has become
 // at each evaluation of the network: the time, and latents (batch, h, w, C) denormalised as
 // Draw's are. A batch that is not full repeats its last sample.
 func (s *Sampler) DrawFrom(ctx context.Context, dst, noise []float32, labels []int, passing func(t float64, latents []float32)) (nfe int, err error) {

@@ -273,7 +273,7 @@ func TestDrawFrom(t *testing.T) {
 	}
 	noise := make([]float32, 6)
 	for i := range labels {
-		rng.New(9, rng.Sample).Normal(noise[2*i:2*i+2], uint64(labels[i]), uint64(numbers[i]))
+		s.Noise(noise[2*i:2*i+2], 9, labels[i], numbers[i])
 	}
 	var times []float64
 	var first []float32
