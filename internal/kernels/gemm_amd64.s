@@ -16,7 +16,7 @@ TEXT ·tile1x32AVX512(SB), NOSPLIT, $0-8
 	KMOVW DX, K2
 	MOVQ  32(AX), CX
 	MOVQ  40(AX), DX
-	LEAQ  176(AX)(CX*1), CX
+	LEAQ  216(AX)(CX*1), CX
 	MOVQ  56(AX), BX
 	MOVQ  64(AX), SI
 
@@ -30,12 +30,14 @@ tile:
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	MOVQ   96(AX), R9
+	MOVQ   R9, 208(AX)
 
 outer:
-	MOVQ 88(AX), R10
+	MOVQ 88(AX), R9
+	MOVQ R9, 200(AX)
 
 middle:
-	MOVQ 80(AX), R11
+	MOVQ 80(AX), R9
 
 inner:
 	VMOVUPS      (R8), Z2
@@ -45,15 +47,15 @@ inner:
 	VFMADD231PS  Z3, Z4, Z1
 	ADDQ         SI, R8
 	ADDQ         BX, DI
-	DECQ         R11
+	DECQ         R9
 	JNZ          inner
 	ADDQ         112(AX), R8
 	ADDQ         104(AX), DI
-	DECQ         R10
+	DECQ         200(AX)
 	JNZ          middle
 	ADDQ         128(AX), R8
 	ADDQ         120(AX), DI
-	DECQ         R9
+	DECQ         208(AX)
 	JNZ          outer
 
 	// Addresses of C.
@@ -96,7 +98,7 @@ TEXT ·tile2x32AVX512(SB), NOSPLIT, $0-8
 	KMOVW DX, K2
 	MOVQ  32(AX), CX
 	MOVQ  40(AX), DX
-	LEAQ  176(AX)(CX*1), CX
+	LEAQ  216(AX)(CX*1), CX
 	MOVQ  56(AX), BX
 	MOVQ  64(AX), SI
 
@@ -112,12 +114,14 @@ tile:
 	VPXORD Z2, Z2, Z2
 	VPXORD Z3, Z3, Z3
 	MOVQ   96(AX), R10
+	MOVQ   R10, 208(AX)
 
 outer:
-	MOVQ 88(AX), R11
+	MOVQ 88(AX), R10
+	MOVQ R10, 200(AX)
 
 middle:
-	MOVQ 80(AX), R12
+	MOVQ 80(AX), R10
 
 inner:
 	VMOVUPS      (R9), Z4
@@ -130,15 +134,15 @@ inner:
 	VFMADD231PS  Z5, Z6, Z3
 	ADDQ         SI, R9
 	ADDQ         BX, DI
-	DECQ         R12
+	DECQ         R10
 	JNZ          inner
 	ADDQ         112(AX), R9
 	ADDQ         104(AX), DI
-	DECQ         R11
+	DECQ         200(AX)
 	JNZ          middle
 	ADDQ         128(AX), R9
 	ADDQ         120(AX), DI
-	DECQ         R10
+	DECQ         208(AX)
 	JNZ          outer
 
 	// Addresses of C.
@@ -187,7 +191,7 @@ TEXT ·tile3x32AVX512(SB), NOSPLIT, $0-8
 	KMOVW DX, K2
 	MOVQ  32(AX), CX
 	MOVQ  40(AX), DX
-	LEAQ  176(AX)(CX*1), CX
+	LEAQ  216(AX)(CX*1), CX
 	MOVQ  56(AX), BX
 	MOVQ  64(AX), SI
 
@@ -205,12 +209,14 @@ tile:
 	VPXORD Z4, Z4, Z4
 	VPXORD Z5, Z5, Z5
 	MOVQ   96(AX), R10
+	MOVQ   R10, 208(AX)
 
 outer:
-	MOVQ 88(AX), R11
+	MOVQ 88(AX), R10
+	MOVQ R10, 200(AX)
 
 middle:
-	MOVQ 80(AX), R12
+	MOVQ 80(AX), R10
 
 inner:
 	VMOVUPS      (R9), Z6
@@ -226,15 +232,15 @@ inner:
 	VFMADD231PS  Z7, Z8, Z5
 	ADDQ         SI, R9
 	ADDQ         BX, DI
-	DECQ         R12
+	DECQ         R10
 	JNZ          inner
 	ADDQ         112(AX), R9
 	ADDQ         104(AX), DI
-	DECQ         R11
+	DECQ         200(AX)
 	JNZ          middle
 	ADDQ         128(AX), R9
 	ADDQ         120(AX), DI
-	DECQ         R10
+	DECQ         208(AX)
 	JNZ          outer
 
 	// Addresses of C.
@@ -289,7 +295,7 @@ TEXT ·tile4x32AVX512(SB), NOSPLIT, $0-8
 	KMOVW DX, K2
 	MOVQ  32(AX), CX
 	MOVQ  40(AX), DX
-	LEAQ  176(AX)(CX*1), CX
+	LEAQ  216(AX)(CX*1), CX
 	MOVQ  56(AX), BX
 	MOVQ  64(AX), SI
 
@@ -310,12 +316,14 @@ tile:
 	VPXORD Z6, Z6, Z6
 	VPXORD Z7, Z7, Z7
 	MOVQ   96(AX), R11
+	MOVQ   R11, 208(AX)
 
 outer:
-	MOVQ 88(AX), R12
+	MOVQ 88(AX), R11
+	MOVQ R11, 200(AX)
 
 middle:
-	MOVQ 80(AX), R13
+	MOVQ 80(AX), R11
 
 inner:
 	VMOVUPS      (R10), Z8
@@ -334,15 +342,15 @@ inner:
 	VFMADD231PS  Z9, Z10, Z7
 	ADDQ         SI, R10
 	ADDQ         BX, DI
-	DECQ         R13
+	DECQ         R11
 	JNZ          inner
 	ADDQ         112(AX), R10
 	ADDQ         104(AX), DI
-	DECQ         R12
+	DECQ         200(AX)
 	JNZ          middle
 	ADDQ         128(AX), R10
 	ADDQ         120(AX), DI
-	DECQ         R11
+	DECQ         208(AX)
 	JNZ          outer
 
 	// Addresses of C.
@@ -404,7 +412,7 @@ TEXT ·tile5x32AVX512(SB), NOSPLIT, $0-8
 	KMOVW DX, K2
 	MOVQ  32(AX), CX
 	MOVQ  40(AX), DX
-	LEAQ  176(AX)(CX*1), CX
+	LEAQ  216(AX)(CX*1), CX
 	MOVQ  56(AX), BX
 	MOVQ  64(AX), SI
 
@@ -429,12 +437,14 @@ tile:
 	VPXORD Z8, Z8, Z8
 	VPXORD Z9, Z9, Z9
 	MOVQ   96(AX), R12
+	MOVQ   R12, 208(AX)
 
 outer:
-	MOVQ 88(AX), R13
+	MOVQ 88(AX), R12
+	MOVQ R12, 200(AX)
 
 middle:
-	MOVQ 80(AX), R14
+	MOVQ 80(AX), R12
 
 inner:
 	VMOVUPS      (R11), Z10
@@ -457,17 +467,17 @@ inner:
 	ADDQ         SI, R11
 	ADDQ         BX, DI
 	ADDQ         BX, R8
-	DECQ         R14
+	DECQ         R12
 	JNZ          inner
 	ADDQ         112(AX), R11
 	ADDQ         104(AX), DI
 	ADDQ         104(AX), R8
-	DECQ         R13
+	DECQ         200(AX)
 	JNZ          middle
 	ADDQ         128(AX), R11
 	ADDQ         120(AX), DI
 	ADDQ         120(AX), R8
-	DECQ         R12
+	DECQ         208(AX)
 	JNZ          outer
 
 	// Addresses of C.
@@ -537,7 +547,7 @@ TEXT ·tile6x32AVX512(SB), NOSPLIT, $0-8
 	KMOVW DX, K2
 	MOVQ  32(AX), CX
 	MOVQ  40(AX), DX
-	LEAQ  176(AX)(CX*1), CX
+	LEAQ  216(AX)(CX*1), CX
 	MOVQ  56(AX), BX
 	MOVQ  64(AX), SI
 
@@ -564,12 +574,14 @@ tile:
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
 	MOVQ   96(AX), R12
+	MOVQ   R12, 208(AX)
 
 outer:
-	MOVQ 88(AX), R13
+	MOVQ 88(AX), R12
+	MOVQ R12, 200(AX)
 
 middle:
-	MOVQ 80(AX), R14
+	MOVQ 80(AX), R12
 
 inner:
 	VMOVUPS      (R11), Z12
@@ -595,17 +607,17 @@ inner:
 	ADDQ         SI, R11
 	ADDQ         BX, DI
 	ADDQ         BX, R8
-	DECQ         R14
+	DECQ         R12
 	JNZ          inner
 	ADDQ         112(AX), R11
 	ADDQ         104(AX), DI
 	ADDQ         104(AX), R8
-	DECQ         R13
+	DECQ         200(AX)
 	JNZ          middle
 	ADDQ         128(AX), R11
 	ADDQ         120(AX), DI
 	ADDQ         120(AX), R8
-	DECQ         R12
+	DECQ         208(AX)
 	JNZ          outer
 
 	// Addresses of C.
@@ -681,7 +693,7 @@ TEXT ·tile7x32AVX512(SB), NOSPLIT, $0-8
 	KMOVW DX, K2
 	MOVQ  32(AX), CX
 	MOVQ  40(AX), DX
-	LEAQ  176(AX)(CX*1), CX
+	LEAQ  216(AX)(CX*1), CX
 	MOVQ  56(AX), BX
 	MOVQ  64(AX), SI
 
@@ -710,12 +722,14 @@ tile:
 	VPXORD Z12, Z12, Z12
 	VPXORD Z13, Z13, Z13
 	MOVQ   96(AX), R12
+	MOVQ   R12, 208(AX)
 
 outer:
-	MOVQ 88(AX), R13
+	MOVQ 88(AX), R12
+	MOVQ R12, 200(AX)
 
 middle:
-	MOVQ 80(AX), R14
+	MOVQ 80(AX), R12
 
 inner:
 	VMOVUPS      (R11), Z14
@@ -744,17 +758,17 @@ inner:
 	ADDQ         SI, R11
 	ADDQ         BX, DI
 	ADDQ         BX, R8
-	DECQ         R14
+	DECQ         R12
 	JNZ          inner
 	ADDQ         112(AX), R11
 	ADDQ         104(AX), DI
 	ADDQ         104(AX), R8
-	DECQ         R13
+	DECQ         200(AX)
 	JNZ          middle
 	ADDQ         128(AX), R11
 	ADDQ         120(AX), DI
 	ADDQ         120(AX), R8
-	DECQ         R12
+	DECQ         208(AX)
 	JNZ          outer
 
 	// Addresses of C.
@@ -836,7 +850,7 @@ TEXT ·tile8x32AVX512(SB), NOSPLIT, $0-8
 	KMOVW DX, K2
 	MOVQ  32(AX), CX
 	MOVQ  40(AX), DX
-	LEAQ  176(AX)(CX*1), CX
+	LEAQ  216(AX)(CX*1), CX
 	MOVQ  56(AX), BX
 	MOVQ  64(AX), SI
 
@@ -867,12 +881,14 @@ tile:
 	VPXORD Z14, Z14, Z14
 	VPXORD Z15, Z15, Z15
 	MOVQ   96(AX), R12
+	MOVQ   R12, 208(AX)
 
 outer:
-	MOVQ 88(AX), R13
+	MOVQ 88(AX), R12
+	MOVQ R12, 200(AX)
 
 middle:
-	MOVQ 80(AX), R14
+	MOVQ 80(AX), R12
 
 inner:
 	VMOVUPS      (R11), Z16
@@ -904,17 +920,17 @@ inner:
 	ADDQ         SI, R11
 	ADDQ         BX, DI
 	ADDQ         BX, R8
-	DECQ         R14
+	DECQ         R12
 	JNZ          inner
 	ADDQ         112(AX), R11
 	ADDQ         104(AX), DI
 	ADDQ         104(AX), R8
-	DECQ         R13
+	DECQ         200(AX)
 	JNZ          middle
 	ADDQ         128(AX), R11
 	ADDQ         120(AX), DI
 	ADDQ         120(AX), R8
-	DECQ         R12
+	DECQ         208(AX)
 	JNZ          outer
 
 	// Addresses of C.
@@ -1002,7 +1018,7 @@ TEXT ·tile9x32AVX512(SB), NOSPLIT, $0-8
 	KMOVW DX, K2
 	MOVQ  32(AX), CX
 	MOVQ  40(AX), DX
-	LEAQ  176(AX)(CX*1), CX
+	LEAQ  216(AX)(CX*1), CX
 	MOVQ  56(AX), BX
 	MOVQ  64(AX), SI
 
@@ -1037,12 +1053,14 @@ tile:
 	VPXORD Z16, Z16, Z16
 	VPXORD Z17, Z17, Z17
 	MOVQ   96(AX), R13
+	MOVQ   R13, 208(AX)
 
 outer:
-	MOVQ 88(AX), R14
+	MOVQ 88(AX), R13
+	MOVQ R13, 200(AX)
 
 middle:
-	MOVQ 80(AX), R15
+	MOVQ 80(AX), R13
 
 inner:
 	VMOVUPS      (R12), Z18
@@ -1078,19 +1096,19 @@ inner:
 	ADDQ         BX, DI
 	ADDQ         BX, R8
 	ADDQ         BX, R9
-	DECQ         R15
+	DECQ         R13
 	JNZ          inner
 	ADDQ         112(AX), R12
 	ADDQ         104(AX), DI
 	ADDQ         104(AX), R8
 	ADDQ         104(AX), R9
-	DECQ         R14
+	DECQ         200(AX)
 	JNZ          middle
 	ADDQ         128(AX), R12
 	ADDQ         120(AX), DI
 	ADDQ         120(AX), R8
 	ADDQ         120(AX), R9
-	DECQ         R13
+	DECQ         208(AX)
 	JNZ          outer
 
 	// Addresses of C.
@@ -1186,7 +1204,7 @@ TEXT ·tile10x32AVX512(SB), NOSPLIT, $0-8
 	KMOVW DX, K2
 	MOVQ  32(AX), CX
 	MOVQ  40(AX), DX
-	LEAQ  176(AX)(CX*1), CX
+	LEAQ  216(AX)(CX*1), CX
 	MOVQ  56(AX), BX
 	MOVQ  64(AX), SI
 
@@ -1223,12 +1241,14 @@ tile:
 	VPXORD Z18, Z18, Z18
 	VPXORD Z19, Z19, Z19
 	MOVQ   96(AX), R13
+	MOVQ   R13, 208(AX)
 
 outer:
-	MOVQ 88(AX), R14
+	MOVQ 88(AX), R13
+	MOVQ R13, 200(AX)
 
 middle:
-	MOVQ 80(AX), R15
+	MOVQ 80(AX), R13
 
 inner:
 	VMOVUPS      (R12), Z20
@@ -1267,19 +1287,19 @@ inner:
 	ADDQ         BX, DI
 	ADDQ         BX, R8
 	ADDQ         BX, R9
-	DECQ         R15
+	DECQ         R13
 	JNZ          inner
 	ADDQ         112(AX), R12
 	ADDQ         104(AX), DI
 	ADDQ         104(AX), R8
 	ADDQ         104(AX), R9
-	DECQ         R14
+	DECQ         200(AX)
 	JNZ          middle
 	ADDQ         128(AX), R12
 	ADDQ         120(AX), DI
 	ADDQ         120(AX), R8
 	ADDQ         120(AX), R9
-	DECQ         R13
+	DECQ         208(AX)
 	JNZ          outer
 
 	// Addresses of C.
@@ -1381,7 +1401,7 @@ TEXT ·tile11x32AVX512(SB), NOSPLIT, $0-8
 	KMOVW DX, K2
 	MOVQ  32(AX), CX
 	MOVQ  40(AX), DX
-	LEAQ  176(AX)(CX*1), CX
+	LEAQ  216(AX)(CX*1), CX
 	MOVQ  56(AX), BX
 	MOVQ  64(AX), SI
 
@@ -1420,12 +1440,14 @@ tile:
 	VPXORD Z20, Z20, Z20
 	VPXORD Z21, Z21, Z21
 	MOVQ   96(AX), R13
+	MOVQ   R13, 208(AX)
 
 outer:
-	MOVQ 88(AX), R14
+	MOVQ 88(AX), R13
+	MOVQ R13, 200(AX)
 
 middle:
-	MOVQ 80(AX), R15
+	MOVQ 80(AX), R13
 
 inner:
 	VMOVUPS      (R12), Z22
@@ -1467,19 +1489,19 @@ inner:
 	ADDQ         BX, DI
 	ADDQ         BX, R8
 	ADDQ         BX, R9
-	DECQ         R15
+	DECQ         R13
 	JNZ          inner
 	ADDQ         112(AX), R12
 	ADDQ         104(AX), DI
 	ADDQ         104(AX), R8
 	ADDQ         104(AX), R9
-	DECQ         R14
+	DECQ         200(AX)
 	JNZ          middle
 	ADDQ         128(AX), R12
 	ADDQ         120(AX), DI
 	ADDQ         120(AX), R8
 	ADDQ         120(AX), R9
-	DECQ         R13
+	DECQ         208(AX)
 	JNZ          outer
 
 	// Addresses of C.
@@ -1587,10 +1609,11 @@ TEXT ·tile12x32AVX512(SB), NOSPLIT, $8-8
 	KMOVW DX, K2
 	MOVQ  32(AX), CX
 	MOVQ  40(AX), DX
-	LEAQ  176(AX)(CX*1), CX
+	LEAQ  216(AX)(CX*1), CX
 	MOVQ  56(AX), BX
 	MOVQ  64(AX), SI
 	MOVQ  152(AX), R12
+	MOVQ  176(AX), R13
 	ADDQ  160(AX), R12
 
 tile:
@@ -1639,7 +1662,7 @@ tile:
 	LEAQ   (R10)(R9*4), R9
 	MOVQ   48(AX), R10
 	LEAQ   (R10)(R10*2), R11
-	MOVQ   8(AX), R13
+	MOVQ   8(AX), R14
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -1664,17 +1687,24 @@ tile:
 	VPXORD Z21, Z21, Z21
 	VPXORD Z22, Z22, Z22
 	VPXORD Z23, Z23, Z23
-	MOVQ   96(AX), R14
+	MOVQ   96(AX), R15
+	MOVQ   R15, 208(AX)
 
 outer:
 	MOVQ 88(AX), R15
+	MOVQ R15, 200(AX)
 
 middle:
-	MOVQ 80(AX), BP
+	MOVQ 80(AX), R15
+
+	// Two steps a round, and one of them before if their number is odd.
+	INCQ R15
+	SHRQ $0x01, R15
+	JCC  odd
 
 inner:
-	VMOVUPS      (R13), Z24
-	VMOVUPS      64(R13), Z25
+	VMOVUPS      (R14), Z24
+	VMOVUPS      64(R14), Z25
 	VBROADCASTSS (DI), Z26
 	VFMADD231PS  Z24, Z26, Z0
 	VFMADD231PS  Z25, Z26, Z1
@@ -1711,25 +1741,73 @@ inner:
 	VBROADCASTSS (R9)(R11*1), Z26
 	VFMADD231PS  Z24, Z26, Z22
 	VFMADD231PS  Z25, Z26, Z23
-	PREFETCHT1   (R12)
-	ADDQ         168(AX), R12
-	ADDQ         SI, R13
+	ADDQ         SI, R14
 	ADDQ         BX, DI
 	ADDQ         BX, R8
 	ADDQ         BX, R9
-	DECQ         BP
+
+odd:
+	VMOVUPS      (R14), Z24
+	VMOVUPS      64(R14), Z25
+	VBROADCASTSS (DI), Z26
+	VFMADD231PS  Z24, Z26, Z0
+	VFMADD231PS  Z25, Z26, Z1
+	VBROADCASTSS (DI)(R10*1), Z26
+	VFMADD231PS  Z24, Z26, Z2
+	VFMADD231PS  Z25, Z26, Z3
+	VBROADCASTSS (DI)(R10*2), Z26
+	VFMADD231PS  Z24, Z26, Z4
+	VFMADD231PS  Z25, Z26, Z5
+	VBROADCASTSS (DI)(R11*1), Z26
+	VFMADD231PS  Z24, Z26, Z6
+	VFMADD231PS  Z25, Z26, Z7
+	VBROADCASTSS (R8), Z26
+	VFMADD231PS  Z24, Z26, Z8
+	VFMADD231PS  Z25, Z26, Z9
+	VBROADCASTSS (R8)(R10*1), Z26
+	VFMADD231PS  Z24, Z26, Z10
+	VFMADD231PS  Z25, Z26, Z11
+	VBROADCASTSS (R8)(R10*2), Z26
+	VFMADD231PS  Z24, Z26, Z12
+	VFMADD231PS  Z25, Z26, Z13
+	VBROADCASTSS (R8)(R11*1), Z26
+	VFMADD231PS  Z24, Z26, Z14
+	VFMADD231PS  Z25, Z26, Z15
+	VBROADCASTSS (R9), Z26
+	VFMADD231PS  Z24, Z26, Z16
+	VFMADD231PS  Z25, Z26, Z17
+	VBROADCASTSS (R9)(R10*1), Z26
+	VFMADD231PS  Z24, Z26, Z18
+	VFMADD231PS  Z25, Z26, Z19
+	VBROADCASTSS (R9)(R10*2), Z26
+	VFMADD231PS  Z24, Z26, Z20
+	VFMADD231PS  Z25, Z26, Z21
+	VBROADCASTSS (R9)(R11*1), Z26
+	VFMADD231PS  Z24, Z26, Z22
+	VFMADD231PS  Z25, Z26, Z23
+	ADDQ         SI, R14
+	ADDQ         BX, DI
+	ADDQ         BX, R8
+	ADDQ         BX, R9
+	PREFETCHT1   (R12)
+	ADDQ         168(AX), R12
+	ADDL         184(AX), R13
+	SBBQ         BP, BP
+	ANDQ         192(AX), BP
+	ADDQ         BP, R12
+	DECQ         R15
 	JNZ          inner
-	ADDQ         112(AX), R13
+	ADDQ         112(AX), R14
 	ADDQ         104(AX), DI
 	ADDQ         104(AX), R8
 	ADDQ         104(AX), R9
-	DECQ         R15
+	DECQ         200(AX)
 	JNZ          middle
-	ADDQ         128(AX), R13
+	ADDQ         128(AX), R14
 	ADDQ         120(AX), DI
 	ADDQ         120(AX), R8
 	ADDQ         120(AX), R9
-	DECQ         R14
+	DECQ         208(AX)
 	JNZ          outer
 
 	// Addresses of C.
@@ -1770,10 +1848,10 @@ inner:
 	VADDPS 64(R9)(R11*1), Z23, K2, Z23
 
 bias:
-	MOVQ      24(AX), R13
-	TESTQ     R13, R13
+	MOVQ      24(AX), R14
+	TESTQ     R14, R14
 	JEQ       store
-	VMOVUPS.Z (R13), K1, Z24
+	VMOVUPS.Z (R14), K1, Z24
 	VADDPS    Z24, Z0, Z0
 	VADDPS    Z24, Z2, Z2
 	VADDPS    Z24, Z4, Z4
@@ -1786,7 +1864,7 @@ bias:
 	VADDPS    Z24, Z18, Z18
 	VADDPS    Z24, Z20, Z20
 	VADDPS    Z24, Z22, Z22
-	VMOVUPS.Z 64(R13), K2, Z24
+	VMOVUPS.Z 64(R14), K2, Z24
 	VADDPS    Z24, Z1, Z1
 	VADDPS    Z24, Z3, Z3
 	VADDPS    Z24, Z5, Z5
@@ -1830,6 +1908,7 @@ store:
 	JNZ     tile
 	SUBQ    152(AX), R12
 	MOVQ    R12, 160(AX)
+	MOVQ    R13, 176(AX)
 	VZEROUPPER
 	RET
 
@@ -1843,7 +1922,7 @@ TEXT ·tile1x16AVX512(SB), NOSPLIT, $0-8
 	KMOVW DX, K1
 	MOVQ  32(AX), CX
 	MOVQ  40(AX), DX
-	LEAQ  176(AX)(CX*1), CX
+	LEAQ  216(AX)(CX*1), CX
 	MOVQ  56(AX), BX
 	MOVQ  64(AX), SI
 
@@ -1856,12 +1935,14 @@ tile:
 	MOVQ   8(AX), R8
 	VPXORD Z0, Z0, Z0
 	MOVQ   96(AX), R9
+	MOVQ   R9, 208(AX)
 
 outer:
-	MOVQ 88(AX), R10
+	MOVQ 88(AX), R9
+	MOVQ R9, 200(AX)
 
 middle:
-	MOVQ 80(AX), R11
+	MOVQ 80(AX), R9
 
 inner:
 	VMOVUPS      (R8), Z1
@@ -1869,15 +1950,15 @@ inner:
 	VFMADD231PS  Z1, Z2, Z0
 	ADDQ         SI, R8
 	ADDQ         BX, DI
-	DECQ         R11
+	DECQ         R9
 	JNZ          inner
 	ADDQ         112(AX), R8
 	ADDQ         104(AX), DI
-	DECQ         R10
+	DECQ         200(AX)
 	JNZ          middle
 	ADDQ         128(AX), R8
 	ADDQ         120(AX), DI
-	DECQ         R9
+	DECQ         208(AX)
 	JNZ          outer
 
 	// Addresses of C.
@@ -1914,7 +1995,7 @@ TEXT ·tile2x16AVX512(SB), NOSPLIT, $0-8
 	KMOVW DX, K1
 	MOVQ  32(AX), CX
 	MOVQ  40(AX), DX
-	LEAQ  176(AX)(CX*1), CX
+	LEAQ  216(AX)(CX*1), CX
 	MOVQ  56(AX), BX
 	MOVQ  64(AX), SI
 
@@ -1928,12 +2009,14 @@ tile:
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	MOVQ   96(AX), R10
+	MOVQ   R10, 208(AX)
 
 outer:
-	MOVQ 88(AX), R11
+	MOVQ 88(AX), R10
+	MOVQ R10, 200(AX)
 
 middle:
-	MOVQ 80(AX), R12
+	MOVQ 80(AX), R10
 
 inner:
 	VMOVUPS      (R9), Z2
@@ -1943,15 +2026,15 @@ inner:
 	VFMADD231PS  Z2, Z3, Z1
 	ADDQ         SI, R9
 	ADDQ         BX, DI
-	DECQ         R12
+	DECQ         R10
 	JNZ          inner
 	ADDQ         112(AX), R9
 	ADDQ         104(AX), DI
-	DECQ         R11
+	DECQ         200(AX)
 	JNZ          middle
 	ADDQ         128(AX), R9
 	ADDQ         120(AX), DI
-	DECQ         R10
+	DECQ         208(AX)
 	JNZ          outer
 
 	// Addresses of C.
@@ -1991,7 +2074,7 @@ TEXT ·tile3x16AVX512(SB), NOSPLIT, $0-8
 	KMOVW DX, K1
 	MOVQ  32(AX), CX
 	MOVQ  40(AX), DX
-	LEAQ  176(AX)(CX*1), CX
+	LEAQ  216(AX)(CX*1), CX
 	MOVQ  56(AX), BX
 	MOVQ  64(AX), SI
 
@@ -2006,12 +2089,14 @@ tile:
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
 	MOVQ   96(AX), R10
+	MOVQ   R10, 208(AX)
 
 outer:
-	MOVQ 88(AX), R11
+	MOVQ 88(AX), R10
+	MOVQ R10, 200(AX)
 
 middle:
-	MOVQ 80(AX), R12
+	MOVQ 80(AX), R10
 
 inner:
 	VMOVUPS      (R9), Z3
@@ -2023,15 +2108,15 @@ inner:
 	VFMADD231PS  Z3, Z4, Z2
 	ADDQ         SI, R9
 	ADDQ         BX, DI
-	DECQ         R12
+	DECQ         R10
 	JNZ          inner
 	ADDQ         112(AX), R9
 	ADDQ         104(AX), DI
-	DECQ         R11
+	DECQ         200(AX)
 	JNZ          middle
 	ADDQ         128(AX), R9
 	ADDQ         120(AX), DI
-	DECQ         R10
+	DECQ         208(AX)
 	JNZ          outer
 
 	// Addresses of C.
@@ -2074,7 +2159,7 @@ TEXT ·tile4x16AVX512(SB), NOSPLIT, $0-8
 	KMOVW DX, K1
 	MOVQ  32(AX), CX
 	MOVQ  40(AX), DX
-	LEAQ  176(AX)(CX*1), CX
+	LEAQ  216(AX)(CX*1), CX
 	MOVQ  56(AX), BX
 	MOVQ  64(AX), SI
 
@@ -2091,12 +2176,14 @@ tile:
 	VPXORD Z2, Z2, Z2
 	VPXORD Z3, Z3, Z3
 	MOVQ   96(AX), R11
+	MOVQ   R11, 208(AX)
 
 outer:
-	MOVQ 88(AX), R12
+	MOVQ 88(AX), R11
+	MOVQ R11, 200(AX)
 
 middle:
-	MOVQ 80(AX), R13
+	MOVQ 80(AX), R11
 
 inner:
 	VMOVUPS      (R10), Z4
@@ -2110,15 +2197,15 @@ inner:
 	VFMADD231PS  Z4, Z5, Z3
 	ADDQ         SI, R10
 	ADDQ         BX, DI
-	DECQ         R13
+	DECQ         R11
 	JNZ          inner
 	ADDQ         112(AX), R10
 	ADDQ         104(AX), DI
-	DECQ         R12
+	DECQ         200(AX)
 	JNZ          middle
 	ADDQ         128(AX), R10
 	ADDQ         120(AX), DI
-	DECQ         R11
+	DECQ         208(AX)
 	JNZ          outer
 
 	// Addresses of C.
@@ -2165,7 +2252,7 @@ TEXT ·tile5x16AVX512(SB), NOSPLIT, $0-8
 	KMOVW DX, K1
 	MOVQ  32(AX), CX
 	MOVQ  40(AX), DX
-	LEAQ  176(AX)(CX*1), CX
+	LEAQ  216(AX)(CX*1), CX
 	MOVQ  56(AX), BX
 	MOVQ  64(AX), SI
 
@@ -2185,12 +2272,14 @@ tile:
 	VPXORD Z3, Z3, Z3
 	VPXORD Z4, Z4, Z4
 	MOVQ   96(AX), R12
+	MOVQ   R12, 208(AX)
 
 outer:
-	MOVQ 88(AX), R13
+	MOVQ 88(AX), R12
+	MOVQ R12, 200(AX)
 
 middle:
-	MOVQ 80(AX), R14
+	MOVQ 80(AX), R12
 
 inner:
 	VMOVUPS      (R11), Z5
@@ -2207,17 +2296,17 @@ inner:
 	ADDQ         SI, R11
 	ADDQ         BX, DI
 	ADDQ         BX, R8
-	DECQ         R14
+	DECQ         R12
 	JNZ          inner
 	ADDQ         112(AX), R11
 	ADDQ         104(AX), DI
 	ADDQ         104(AX), R8
-	DECQ         R13
+	DECQ         200(AX)
 	JNZ          middle
 	ADDQ         128(AX), R11
 	ADDQ         120(AX), DI
 	ADDQ         120(AX), R8
-	DECQ         R12
+	DECQ         208(AX)
 	JNZ          outer
 
 	// Addresses of C.
@@ -2269,7 +2358,7 @@ TEXT ·tile6x16AVX512(SB), NOSPLIT, $0-8
 	KMOVW DX, K1
 	MOVQ  32(AX), CX
 	MOVQ  40(AX), DX
-	LEAQ  176(AX)(CX*1), CX
+	LEAQ  216(AX)(CX*1), CX
 	MOVQ  56(AX), BX
 	MOVQ  64(AX), SI
 
@@ -2290,12 +2379,14 @@ tile:
 	VPXORD Z4, Z4, Z4
 	VPXORD Z5, Z5, Z5
 	MOVQ   96(AX), R12
+	MOVQ   R12, 208(AX)
 
 outer:
-	MOVQ 88(AX), R13
+	MOVQ 88(AX), R12
+	MOVQ R12, 200(AX)
 
 middle:
-	MOVQ 80(AX), R14
+	MOVQ 80(AX), R12
 
 inner:
 	VMOVUPS      (R11), Z6
@@ -2314,17 +2405,17 @@ inner:
 	ADDQ         SI, R11
 	ADDQ         BX, DI
 	ADDQ         BX, R8
-	DECQ         R14
+	DECQ         R12
 	JNZ          inner
 	ADDQ         112(AX), R11
 	ADDQ         104(AX), DI
 	ADDQ         104(AX), R8
-	DECQ         R13
+	DECQ         200(AX)
 	JNZ          middle
 	ADDQ         128(AX), R11
 	ADDQ         120(AX), DI
 	ADDQ         120(AX), R8
-	DECQ         R12
+	DECQ         208(AX)
 	JNZ          outer
 
 	// Addresses of C.
@@ -2379,7 +2470,7 @@ TEXT ·tile7x16AVX512(SB), NOSPLIT, $0-8
 	KMOVW DX, K1
 	MOVQ  32(AX), CX
 	MOVQ  40(AX), DX
-	LEAQ  176(AX)(CX*1), CX
+	LEAQ  216(AX)(CX*1), CX
 	MOVQ  56(AX), BX
 	MOVQ  64(AX), SI
 
@@ -2401,12 +2492,14 @@ tile:
 	VPXORD Z5, Z5, Z5
 	VPXORD Z6, Z6, Z6
 	MOVQ   96(AX), R12
+	MOVQ   R12, 208(AX)
 
 outer:
-	MOVQ 88(AX), R13
+	MOVQ 88(AX), R12
+	MOVQ R12, 200(AX)
 
 middle:
-	MOVQ 80(AX), R14
+	MOVQ 80(AX), R12
 
 inner:
 	VMOVUPS      (R11), Z7
@@ -2427,17 +2520,17 @@ inner:
 	ADDQ         SI, R11
 	ADDQ         BX, DI
 	ADDQ         BX, R8
-	DECQ         R14
+	DECQ         R12
 	JNZ          inner
 	ADDQ         112(AX), R11
 	ADDQ         104(AX), DI
 	ADDQ         104(AX), R8
-	DECQ         R13
+	DECQ         200(AX)
 	JNZ          middle
 	ADDQ         128(AX), R11
 	ADDQ         120(AX), DI
 	ADDQ         120(AX), R8
-	DECQ         R12
+	DECQ         208(AX)
 	JNZ          outer
 
 	// Addresses of C.
@@ -2495,7 +2588,7 @@ TEXT ·tile8x16AVX512(SB), NOSPLIT, $0-8
 	KMOVW DX, K1
 	MOVQ  32(AX), CX
 	MOVQ  40(AX), DX
-	LEAQ  176(AX)(CX*1), CX
+	LEAQ  216(AX)(CX*1), CX
 	MOVQ  56(AX), BX
 	MOVQ  64(AX), SI
 
@@ -2518,12 +2611,14 @@ tile:
 	VPXORD Z6, Z6, Z6
 	VPXORD Z7, Z7, Z7
 	MOVQ   96(AX), R12
+	MOVQ   R12, 208(AX)
 
 outer:
-	MOVQ 88(AX), R13
+	MOVQ 88(AX), R12
+	MOVQ R12, 200(AX)
 
 middle:
-	MOVQ 80(AX), R14
+	MOVQ 80(AX), R12
 
 inner:
 	VMOVUPS      (R11), Z8
@@ -2546,17 +2641,17 @@ inner:
 	ADDQ         SI, R11
 	ADDQ         BX, DI
 	ADDQ         BX, R8
-	DECQ         R14
+	DECQ         R12
 	JNZ          inner
 	ADDQ         112(AX), R11
 	ADDQ         104(AX), DI
 	ADDQ         104(AX), R8
-	DECQ         R13
+	DECQ         200(AX)
 	JNZ          middle
 	ADDQ         128(AX), R11
 	ADDQ         120(AX), DI
 	ADDQ         120(AX), R8
-	DECQ         R12
+	DECQ         208(AX)
 	JNZ          outer
 
 	// Addresses of C.
@@ -2617,7 +2712,7 @@ TEXT ·tile9x16AVX512(SB), NOSPLIT, $0-8
 	KMOVW DX, K1
 	MOVQ  32(AX), CX
 	MOVQ  40(AX), DX
-	LEAQ  176(AX)(CX*1), CX
+	LEAQ  216(AX)(CX*1), CX
 	MOVQ  56(AX), BX
 	MOVQ  64(AX), SI
 
@@ -2643,12 +2738,14 @@ tile:
 	VPXORD Z7, Z7, Z7
 	VPXORD Z8, Z8, Z8
 	MOVQ   96(AX), R13
+	MOVQ   R13, 208(AX)
 
 outer:
-	MOVQ 88(AX), R14
+	MOVQ 88(AX), R13
+	MOVQ R13, 200(AX)
 
 middle:
-	MOVQ 80(AX), R15
+	MOVQ 80(AX), R13
 
 inner:
 	VMOVUPS      (R12), Z9
@@ -2674,19 +2771,19 @@ inner:
 	ADDQ         BX, DI
 	ADDQ         BX, R8
 	ADDQ         BX, R9
-	DECQ         R15
+	DECQ         R13
 	JNZ          inner
 	ADDQ         112(AX), R12
 	ADDQ         104(AX), DI
 	ADDQ         104(AX), R8
 	ADDQ         104(AX), R9
-	DECQ         R14
+	DECQ         200(AX)
 	JNZ          middle
 	ADDQ         128(AX), R12
 	ADDQ         120(AX), DI
 	ADDQ         120(AX), R8
 	ADDQ         120(AX), R9
-	DECQ         R13
+	DECQ         208(AX)
 	JNZ          outer
 
 	// Addresses of C.
@@ -2752,7 +2849,7 @@ TEXT ·tile10x16AVX512(SB), NOSPLIT, $0-8
 	KMOVW DX, K1
 	MOVQ  32(AX), CX
 	MOVQ  40(AX), DX
-	LEAQ  176(AX)(CX*1), CX
+	LEAQ  216(AX)(CX*1), CX
 	MOVQ  56(AX), BX
 	MOVQ  64(AX), SI
 
@@ -2779,12 +2876,14 @@ tile:
 	VPXORD Z8, Z8, Z8
 	VPXORD Z9, Z9, Z9
 	MOVQ   96(AX), R13
+	MOVQ   R13, 208(AX)
 
 outer:
-	MOVQ 88(AX), R14
+	MOVQ 88(AX), R13
+	MOVQ R13, 200(AX)
 
 middle:
-	MOVQ 80(AX), R15
+	MOVQ 80(AX), R13
 
 inner:
 	VMOVUPS      (R12), Z10
@@ -2812,19 +2911,19 @@ inner:
 	ADDQ         BX, DI
 	ADDQ         BX, R8
 	ADDQ         BX, R9
-	DECQ         R15
+	DECQ         R13
 	JNZ          inner
 	ADDQ         112(AX), R12
 	ADDQ         104(AX), DI
 	ADDQ         104(AX), R8
 	ADDQ         104(AX), R9
-	DECQ         R14
+	DECQ         200(AX)
 	JNZ          middle
 	ADDQ         128(AX), R12
 	ADDQ         120(AX), DI
 	ADDQ         120(AX), R8
 	ADDQ         120(AX), R9
-	DECQ         R13
+	DECQ         208(AX)
 	JNZ          outer
 
 	// Addresses of C.
@@ -2893,7 +2992,7 @@ TEXT ·tile11x16AVX512(SB), NOSPLIT, $0-8
 	KMOVW DX, K1
 	MOVQ  32(AX), CX
 	MOVQ  40(AX), DX
-	LEAQ  176(AX)(CX*1), CX
+	LEAQ  216(AX)(CX*1), CX
 	MOVQ  56(AX), BX
 	MOVQ  64(AX), SI
 
@@ -2921,12 +3020,14 @@ tile:
 	VPXORD Z9, Z9, Z9
 	VPXORD Z10, Z10, Z10
 	MOVQ   96(AX), R13
+	MOVQ   R13, 208(AX)
 
 outer:
-	MOVQ 88(AX), R14
+	MOVQ 88(AX), R13
+	MOVQ R13, 200(AX)
 
 middle:
-	MOVQ 80(AX), R15
+	MOVQ 80(AX), R13
 
 inner:
 	VMOVUPS      (R12), Z11
@@ -2956,19 +3057,19 @@ inner:
 	ADDQ         BX, DI
 	ADDQ         BX, R8
 	ADDQ         BX, R9
-	DECQ         R15
+	DECQ         R13
 	JNZ          inner
 	ADDQ         112(AX), R12
 	ADDQ         104(AX), DI
 	ADDQ         104(AX), R8
 	ADDQ         104(AX), R9
-	DECQ         R14
+	DECQ         200(AX)
 	JNZ          middle
 	ADDQ         128(AX), R12
 	ADDQ         120(AX), DI
 	ADDQ         120(AX), R8
 	ADDQ         120(AX), R9
-	DECQ         R13
+	DECQ         208(AX)
 	JNZ          outer
 
 	// Addresses of C.
@@ -3040,7 +3141,7 @@ TEXT ·tile12x16AVX512(SB), NOSPLIT, $0-8
 	KMOVW DX, K1
 	MOVQ  32(AX), CX
 	MOVQ  40(AX), DX
-	LEAQ  176(AX)(CX*1), CX
+	LEAQ  216(AX)(CX*1), CX
 	MOVQ  56(AX), BX
 	MOVQ  64(AX), SI
 
@@ -3069,12 +3170,14 @@ tile:
 	VPXORD Z10, Z10, Z10
 	VPXORD Z11, Z11, Z11
 	MOVQ   96(AX), R13
+	MOVQ   R13, 208(AX)
 
 outer:
-	MOVQ 88(AX), R14
+	MOVQ 88(AX), R13
+	MOVQ R13, 200(AX)
 
 middle:
-	MOVQ 80(AX), R15
+	MOVQ 80(AX), R13
 
 inner:
 	VMOVUPS      (R12), Z12
@@ -3106,19 +3209,19 @@ inner:
 	ADDQ         BX, DI
 	ADDQ         BX, R8
 	ADDQ         BX, R9
-	DECQ         R15
+	DECQ         R13
 	JNZ          inner
 	ADDQ         112(AX), R12
 	ADDQ         104(AX), DI
 	ADDQ         104(AX), R8
 	ADDQ         104(AX), R9
-	DECQ         R14
+	DECQ         200(AX)
 	JNZ          middle
 	ADDQ         128(AX), R12
 	ADDQ         120(AX), DI
 	ADDQ         120(AX), R8
 	ADDQ         120(AX), R9
-	DECQ         R13
+	DECQ         208(AX)
 	JNZ          outer
 
 	// Addresses of C.
@@ -3355,7 +3458,7 @@ TEXT ·tile1x16AVX2(SB), NOSPLIT, $0-8
 	VMOVUPS 64(DX)(CX*4), Y0
 	MOVQ    32(AX), CX
 	MOVQ    40(AX), DX
-	LEAQ    176(AX)(CX*1), CX
+	LEAQ    216(AX)(CX*1), CX
 	MOVQ    56(AX), BX
 	MOVQ    64(AX), SI
 
@@ -3369,12 +3472,14 @@ tile:
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	MOVQ   96(AX), R9
+	MOVQ   R9, 208(AX)
 
 outer:
-	MOVQ 88(AX), R10
+	MOVQ 88(AX), R9
+	MOVQ R9, 200(AX)
 
 middle:
-	MOVQ 80(AX), R11
+	MOVQ 80(AX), R9
 
 inner:
 	VMOVUPS      (R8), Y3
@@ -3384,15 +3489,15 @@ inner:
 	VFMADD231PS  Y4, Y5, Y2
 	ADDQ         SI, R8
 	ADDQ         BX, DI
-	DECQ         R11
+	DECQ         R9
 	JNZ          inner
 	ADDQ         112(AX), R8
 	ADDQ         104(AX), DI
-	DECQ         R10
+	DECQ         200(AX)
 	JNZ          middle
 	ADDQ         128(AX), R8
 	ADDQ         120(AX), DI
-	DECQ         R9
+	DECQ         208(AX)
 	JNZ          outer
 
 	// Addresses of C.
@@ -3453,7 +3558,7 @@ TEXT ·tile2x16AVX2(SB), NOSPLIT, $0-8
 	VMOVUPS 64(DX)(CX*4), Y0
 	MOVQ    32(AX), CX
 	MOVQ    40(AX), DX
-	LEAQ    176(AX)(CX*1), CX
+	LEAQ    216(AX)(CX*1), CX
 	MOVQ    56(AX), BX
 	MOVQ    64(AX), SI
 
@@ -3469,12 +3574,14 @@ tile:
 	VXORPS Y3, Y3, Y3
 	VXORPS Y4, Y4, Y4
 	MOVQ   96(AX), R10
+	MOVQ   R10, 208(AX)
 
 outer:
-	MOVQ 88(AX), R11
+	MOVQ 88(AX), R10
+	MOVQ R10, 200(AX)
 
 middle:
-	MOVQ 80(AX), R12
+	MOVQ 80(AX), R10
 
 inner:
 	VMOVUPS      (R9), Y5
@@ -3487,15 +3594,15 @@ inner:
 	VFMADD231PS  Y6, Y7, Y4
 	ADDQ         SI, R9
 	ADDQ         BX, DI
-	DECQ         R12
+	DECQ         R10
 	JNZ          inner
 	ADDQ         112(AX), R9
 	ADDQ         104(AX), DI
-	DECQ         R11
+	DECQ         200(AX)
 	JNZ          middle
 	ADDQ         128(AX), R9
 	ADDQ         120(AX), DI
-	DECQ         R10
+	DECQ         208(AX)
 	JNZ          outer
 
 	// Addresses of C.
@@ -3546,7 +3653,7 @@ TEXT ·tile3x16AVX2(SB), NOSPLIT, $0-8
 	VMOVUPS 64(DX)(CX*4), Y0
 	MOVQ    32(AX), CX
 	MOVQ    40(AX), DX
-	LEAQ    176(AX)(CX*1), CX
+	LEAQ    216(AX)(CX*1), CX
 	MOVQ    56(AX), BX
 	MOVQ    64(AX), SI
 
@@ -3566,12 +3673,14 @@ tile:
 	VXORPS Y5, Y5, Y5
 	VXORPS Y6, Y6, Y6
 	MOVQ   96(AX), R11
+	MOVQ   R11, 208(AX)
 
 outer:
-	MOVQ 88(AX), R12
+	MOVQ 88(AX), R11
+	MOVQ R11, 200(AX)
 
 middle:
-	MOVQ 80(AX), R13
+	MOVQ 80(AX), R11
 
 inner:
 	VMOVUPS      (R10), Y7
@@ -3588,17 +3697,17 @@ inner:
 	ADDQ         SI, R10
 	ADDQ         BX, DI
 	ADDQ         BX, R8
-	DECQ         R13
+	DECQ         R11
 	JNZ          inner
 	ADDQ         112(AX), R10
 	ADDQ         104(AX), DI
 	ADDQ         104(AX), R8
-	DECQ         R12
+	DECQ         200(AX)
 	JNZ          middle
 	ADDQ         128(AX), R10
 	ADDQ         120(AX), DI
 	ADDQ         120(AX), R8
-	DECQ         R11
+	DECQ         208(AX)
 	JNZ          outer
 
 	// Addresses of C.
@@ -3659,7 +3768,7 @@ TEXT ·tile4x16AVX2(SB), NOSPLIT, $0-8
 	VMOVUPS 64(DX)(CX*4), Y0
 	MOVQ    32(AX), CX
 	MOVQ    40(AX), DX
-	LEAQ    176(AX)(CX*1), CX
+	LEAQ    216(AX)(CX*1), CX
 	MOVQ    56(AX), BX
 	MOVQ    64(AX), SI
 
@@ -3681,12 +3790,14 @@ tile:
 	VXORPS Y7, Y7, Y7
 	VXORPS Y8, Y8, Y8
 	MOVQ   96(AX), R11
+	MOVQ   R11, 208(AX)
 
 outer:
-	MOVQ 88(AX), R12
+	MOVQ 88(AX), R11
+	MOVQ R11, 200(AX)
 
 middle:
-	MOVQ 80(AX), R13
+	MOVQ 80(AX), R11
 
 inner:
 	VMOVUPS      (R10), Y9
@@ -3706,17 +3817,17 @@ inner:
 	ADDQ         SI, R10
 	ADDQ         BX, DI
 	ADDQ         BX, R8
-	DECQ         R13
+	DECQ         R11
 	JNZ          inner
 	ADDQ         112(AX), R10
 	ADDQ         104(AX), DI
 	ADDQ         104(AX), R8
-	DECQ         R12
+	DECQ         200(AX)
 	JNZ          middle
 	ADDQ         128(AX), R10
 	ADDQ         120(AX), DI
 	ADDQ         120(AX), R8
-	DECQ         R11
+	DECQ         208(AX)
 	JNZ          outer
 
 	// Addresses of C.
@@ -3785,7 +3896,7 @@ TEXT ·tile5x16AVX2(SB), NOSPLIT, $0-8
 	VMOVUPS 64(DX)(CX*4), Y0
 	MOVQ    32(AX), CX
 	MOVQ    40(AX), DX
-	LEAQ    176(AX)(CX*1), CX
+	LEAQ    216(AX)(CX*1), CX
 	MOVQ    56(AX), BX
 	MOVQ    64(AX), SI
 
@@ -3811,12 +3922,14 @@ tile:
 	VXORPS Y9, Y9, Y9
 	VXORPS Y10, Y10, Y10
 	MOVQ   96(AX), R12
+	MOVQ   R12, 208(AX)
 
 outer:
-	MOVQ 88(AX), R13
+	MOVQ 88(AX), R12
+	MOVQ R12, 200(AX)
 
 middle:
-	MOVQ 80(AX), R14
+	MOVQ 80(AX), R12
 
 inner:
 	VMOVUPS      (R11), Y11
@@ -3840,19 +3953,19 @@ inner:
 	ADDQ         BX, DI
 	ADDQ         BX, R8
 	ADDQ         BX, R9
-	DECQ         R14
+	DECQ         R12
 	JNZ          inner
 	ADDQ         112(AX), R11
 	ADDQ         104(AX), DI
 	ADDQ         104(AX), R8
 	ADDQ         104(AX), R9
-	DECQ         R13
+	DECQ         200(AX)
 	JNZ          middle
 	ADDQ         128(AX), R11
 	ADDQ         120(AX), DI
 	ADDQ         120(AX), R8
 	ADDQ         120(AX), R9
-	DECQ         R12
+	DECQ         208(AX)
 	JNZ          outer
 
 	// Addresses of C.
@@ -3931,7 +4044,7 @@ TEXT ·tile6x16AVX2(SB), NOSPLIT, $0-8
 	VMOVUPS 64(DX)(CX*4), Y0
 	MOVQ    32(AX), CX
 	MOVQ    40(AX), DX
-	LEAQ    176(AX)(CX*1), CX
+	LEAQ    216(AX)(CX*1), CX
 	MOVQ    56(AX), BX
 	MOVQ    64(AX), SI
 
@@ -3959,12 +4072,14 @@ tile:
 	VXORPS Y11, Y11, Y11
 	VXORPS Y12, Y12, Y12
 	MOVQ   96(AX), R12
+	MOVQ   R12, 208(AX)
 
 outer:
-	MOVQ 88(AX), R13
+	MOVQ 88(AX), R12
+	MOVQ R12, 200(AX)
 
 middle:
-	MOVQ 80(AX), R14
+	MOVQ 80(AX), R12
 
 inner:
 	VMOVUPS      (R11), Y13
@@ -3991,19 +4106,19 @@ inner:
 	ADDQ         BX, DI
 	ADDQ         BX, R8
 	ADDQ         BX, R9
-	DECQ         R14
+	DECQ         R12
 	JNZ          inner
 	ADDQ         112(AX), R11
 	ADDQ         104(AX), DI
 	ADDQ         104(AX), R8
 	ADDQ         104(AX), R9
-	DECQ         R13
+	DECQ         200(AX)
 	JNZ          middle
 	ADDQ         128(AX), R11
 	ADDQ         120(AX), DI
 	ADDQ         120(AX), R8
 	ADDQ         120(AX), R9
-	DECQ         R12
+	DECQ         208(AX)
 	JNZ          outer
 
 	// Addresses of C.
@@ -4090,7 +4205,7 @@ TEXT ·tile1x8AVX2(SB), NOSPLIT, $0-8
 	VMOVUPS 32(DX)(CX*4), Y0
 	MOVQ    32(AX), CX
 	MOVQ    40(AX), DX
-	LEAQ    176(AX)(CX*1), CX
+	LEAQ    216(AX)(CX*1), CX
 	MOVQ    56(AX), BX
 	MOVQ    64(AX), SI
 
@@ -4103,12 +4218,14 @@ tile:
 	MOVQ   8(AX), R8
 	VXORPS Y1, Y1, Y1
 	MOVQ   96(AX), R9
+	MOVQ   R9, 208(AX)
 
 outer:
-	MOVQ 88(AX), R10
+	MOVQ 88(AX), R9
+	MOVQ R9, 200(AX)
 
 middle:
-	MOVQ 80(AX), R11
+	MOVQ 80(AX), R9
 
 inner:
 	VMOVUPS      (R8), Y2
@@ -4116,15 +4233,15 @@ inner:
 	VFMADD231PS  Y2, Y3, Y1
 	ADDQ         SI, R8
 	ADDQ         BX, DI
-	DECQ         R11
+	DECQ         R9
 	JNZ          inner
 	ADDQ         112(AX), R8
 	ADDQ         104(AX), DI
-	DECQ         R10
+	DECQ         200(AX)
 	JNZ          middle
 	ADDQ         128(AX), R8
 	ADDQ         120(AX), DI
-	DECQ         R9
+	DECQ         208(AX)
 	JNZ          outer
 
 	// Addresses of C.
@@ -4162,7 +4279,7 @@ TEXT ·tile2x8AVX2(SB), NOSPLIT, $0-8
 	VMOVUPS 32(DX)(CX*4), Y0
 	MOVQ    32(AX), CX
 	MOVQ    40(AX), DX
-	LEAQ    176(AX)(CX*1), CX
+	LEAQ    216(AX)(CX*1), CX
 	MOVQ    56(AX), BX
 	MOVQ    64(AX), SI
 
@@ -4176,12 +4293,14 @@ tile:
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	MOVQ   96(AX), R10
+	MOVQ   R10, 208(AX)
 
 outer:
-	MOVQ 88(AX), R11
+	MOVQ 88(AX), R10
+	MOVQ R10, 200(AX)
 
 middle:
-	MOVQ 80(AX), R12
+	MOVQ 80(AX), R10
 
 inner:
 	VMOVUPS      (R9), Y3
@@ -4191,15 +4310,15 @@ inner:
 	VFMADD231PS  Y3, Y4, Y2
 	ADDQ         SI, R9
 	ADDQ         BX, DI
-	DECQ         R12
+	DECQ         R10
 	JNZ          inner
 	ADDQ         112(AX), R9
 	ADDQ         104(AX), DI
-	DECQ         R11
+	DECQ         200(AX)
 	JNZ          middle
 	ADDQ         128(AX), R9
 	ADDQ         120(AX), DI
-	DECQ         R10
+	DECQ         208(AX)
 	JNZ          outer
 
 	// Addresses of C.
@@ -4241,7 +4360,7 @@ TEXT ·tile3x8AVX2(SB), NOSPLIT, $0-8
 	VMOVUPS 32(DX)(CX*4), Y0
 	MOVQ    32(AX), CX
 	MOVQ    40(AX), DX
-	LEAQ    176(AX)(CX*1), CX
+	LEAQ    216(AX)(CX*1), CX
 	MOVQ    56(AX), BX
 	MOVQ    64(AX), SI
 
@@ -4258,12 +4377,14 @@ tile:
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 	MOVQ   96(AX), R11
+	MOVQ   R11, 208(AX)
 
 outer:
-	MOVQ 88(AX), R12
+	MOVQ 88(AX), R11
+	MOVQ R11, 200(AX)
 
 middle:
-	MOVQ 80(AX), R13
+	MOVQ 80(AX), R11
 
 inner:
 	VMOVUPS      (R10), Y4
@@ -4276,17 +4397,17 @@ inner:
 	ADDQ         SI, R10
 	ADDQ         BX, DI
 	ADDQ         BX, R8
-	DECQ         R13
+	DECQ         R11
 	JNZ          inner
 	ADDQ         112(AX), R10
 	ADDQ         104(AX), DI
 	ADDQ         104(AX), R8
-	DECQ         R12
+	DECQ         200(AX)
 	JNZ          middle
 	ADDQ         128(AX), R10
 	ADDQ         120(AX), DI
 	ADDQ         120(AX), R8
-	DECQ         R11
+	DECQ         208(AX)
 	JNZ          outer
 
 	// Addresses of C.
@@ -4334,7 +4455,7 @@ TEXT ·tile4x8AVX2(SB), NOSPLIT, $0-8
 	VMOVUPS 32(DX)(CX*4), Y0
 	MOVQ    32(AX), CX
 	MOVQ    40(AX), DX
-	LEAQ    176(AX)(CX*1), CX
+	LEAQ    216(AX)(CX*1), CX
 	MOVQ    56(AX), BX
 	MOVQ    64(AX), SI
 
@@ -4352,12 +4473,14 @@ tile:
 	VXORPS Y3, Y3, Y3
 	VXORPS Y4, Y4, Y4
 	MOVQ   96(AX), R11
+	MOVQ   R11, 208(AX)
 
 outer:
-	MOVQ 88(AX), R12
+	MOVQ 88(AX), R11
+	MOVQ R11, 200(AX)
 
 middle:
-	MOVQ 80(AX), R13
+	MOVQ 80(AX), R11
 
 inner:
 	VMOVUPS      (R10), Y5
@@ -4372,17 +4495,17 @@ inner:
 	ADDQ         SI, R10
 	ADDQ         BX, DI
 	ADDQ         BX, R8
-	DECQ         R13
+	DECQ         R11
 	JNZ          inner
 	ADDQ         112(AX), R10
 	ADDQ         104(AX), DI
 	ADDQ         104(AX), R8
-	DECQ         R12
+	DECQ         200(AX)
 	JNZ          middle
 	ADDQ         128(AX), R10
 	ADDQ         120(AX), DI
 	ADDQ         120(AX), R8
-	DECQ         R11
+	DECQ         208(AX)
 	JNZ          outer
 
 	// Addresses of C.
@@ -4434,7 +4557,7 @@ TEXT ·tile5x8AVX2(SB), NOSPLIT, $0-8
 	VMOVUPS 32(DX)(CX*4), Y0
 	MOVQ    32(AX), CX
 	MOVQ    40(AX), DX
-	LEAQ    176(AX)(CX*1), CX
+	LEAQ    216(AX)(CX*1), CX
 	MOVQ    56(AX), BX
 	MOVQ    64(AX), SI
 
@@ -4455,12 +4578,14 @@ tile:
 	VXORPS Y4, Y4, Y4
 	VXORPS Y5, Y5, Y5
 	MOVQ   96(AX), R12
+	MOVQ   R12, 208(AX)
 
 outer:
-	MOVQ 88(AX), R13
+	MOVQ 88(AX), R12
+	MOVQ R12, 200(AX)
 
 middle:
-	MOVQ 80(AX), R14
+	MOVQ 80(AX), R12
 
 inner:
 	VMOVUPS      (R11), Y6
@@ -4478,19 +4603,19 @@ inner:
 	ADDQ         BX, DI
 	ADDQ         BX, R8
 	ADDQ         BX, R9
-	DECQ         R14
+	DECQ         R12
 	JNZ          inner
 	ADDQ         112(AX), R11
 	ADDQ         104(AX), DI
 	ADDQ         104(AX), R8
 	ADDQ         104(AX), R9
-	DECQ         R13
+	DECQ         200(AX)
 	JNZ          middle
 	ADDQ         128(AX), R11
 	ADDQ         120(AX), DI
 	ADDQ         120(AX), R8
 	ADDQ         120(AX), R9
-	DECQ         R12
+	DECQ         208(AX)
 	JNZ          outer
 
 	// Addresses of C.
@@ -4548,7 +4673,7 @@ TEXT ·tile6x8AVX2(SB), NOSPLIT, $0-8
 	VMOVUPS 32(DX)(CX*4), Y0
 	MOVQ    32(AX), CX
 	MOVQ    40(AX), DX
-	LEAQ    176(AX)(CX*1), CX
+	LEAQ    216(AX)(CX*1), CX
 	MOVQ    56(AX), BX
 	MOVQ    64(AX), SI
 
@@ -4570,12 +4695,14 @@ tile:
 	VXORPS Y5, Y5, Y5
 	VXORPS Y6, Y6, Y6
 	MOVQ   96(AX), R12
+	MOVQ   R12, 208(AX)
 
 outer:
-	MOVQ 88(AX), R13
+	MOVQ 88(AX), R12
+	MOVQ R12, 200(AX)
 
 middle:
-	MOVQ 80(AX), R14
+	MOVQ 80(AX), R12
 
 inner:
 	VMOVUPS      (R11), Y7
@@ -4595,19 +4722,19 @@ inner:
 	ADDQ         BX, DI
 	ADDQ         BX, R8
 	ADDQ         BX, R9
-	DECQ         R14
+	DECQ         R12
 	JNZ          inner
 	ADDQ         112(AX), R11
 	ADDQ         104(AX), DI
 	ADDQ         104(AX), R8
 	ADDQ         104(AX), R9
-	DECQ         R13
+	DECQ         200(AX)
 	JNZ          middle
 	ADDQ         128(AX), R11
 	ADDQ         120(AX), DI
 	ADDQ         120(AX), R8
 	ADDQ         120(AX), R9
-	DECQ         R12
+	DECQ         208(AX)
 	JNZ          outer
 
 	// Addresses of C.

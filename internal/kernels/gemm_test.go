@@ -42,7 +42,12 @@ func TestCallOffsets(t *testing.T) {
 		{"ahead", unsafe.Offsetof(v.ahead), 152},
 		{"fetched", unsafe.Offsetof(v.fetched), 160},
 		{"pace", unsafe.Offsetof(v.pace), 168},
-		{"spots", unsafe.Offsetof(v.spots), 176},
+		{"part", unsafe.Offsetof(v.part), 176},
+		{"turn", unsafe.Offsetof(v.turn), 184},
+		{"jump", unsafe.Offsetof(v.jump), 192},
+		{"left1", unsafe.Offsetof(v.left1), 200},
+		{"left2", unsafe.Offsetof(v.left2), 208},
+		{"spots", unsafe.Offsetof(v.spots), 216},
 		{"spot.a", unsafe.Offsetof(s.a), 0},
 		{"spot.c", unsafe.Offsetof(s.c), 24},
 		{"spot", unsafe.Sizeof(s), 48},
@@ -69,7 +74,7 @@ func TestTile(t *testing.T) {
 				ti.aK, ti.aRow, ti.aStep1, ti.aStep2 = 2, 7, 91, 190
 				ti.bK, ti.bStep1, ti.bStep2 = 33, 101, 205
 				ti.cRow = cols + 3
-				ti.fetch(make([]float32, 100), 10)
+				ti.fetch(make([]float32, 100), 10, 5, 10, 30)
 				ti.m = g.rows + rows
 				ti.spots[0] = spot{a: [3]int{1, 141, 75}, c: [3]int{1, 4*ti.cRow + 5, 9 * ti.cRow}}
 				ti.spots[1] = spot{a: [3]int{0, 31, 65}, c: [3]int{14 * ti.cRow, 19*ti.cRow + 5, 25 * ti.cRow}}

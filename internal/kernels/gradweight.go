@@ -292,6 +292,9 @@ func (g *gradWeight) addBox(items []gradItem, scratch []float32, depth int, in b
 	col0, col1 := 0, 0 // the columns that are packed
 	for i := range items {
 		item := &items[i]
+		if g.packA {
+			g.fetch(&t, items, i, in)
+		}
 		if g.packB && item.col >= col1 {
 			last := items[len(items)-1]
 			col0, col1 = item.col, min(item.col+gradPanels*panelCols, last.col+last.cols)
@@ -311,6 +314,23 @@ func (g *gradWeight) addBox(items []gradItem, scratch []float32, depth int, in b
 			g.addItem(&t, item, panel, in)
 		}
 	}
+}
+
+// fetch has tiles bring what the items will need next, the pixels behind a box, into the cache while
+// item i is computed: rows of a during the first half of the items, rows of b during the second.
+func (g *gradWeight) fetch(t *tile, items []gradItem, i int, in box) {
+	half := (len(items) + 1) / 2
+	if i != 0 && i != half {
+		return
+	}
+	first, last, n := items[0], items[len(items)-1], in.pixels()
+	f, from, to, count := &g.a, 0, g.a.channels, half
+	if i == half {
+		f, from, to, count = &g.b, first.col, last.col+last.cols, len(items)-half
+	}
+	v := f.v[f.at(in.s0, in.line0, in.pixel0)+n*f.pixel:]
+	tiles := divideUp(first.rows, t.g.rows)
+	t.fetch(v[min(from, len(v)):], min(n, len(v)/f.pixel), to-from, f.pixel, count*tiles*n)
 }
 
 // addBias adds channels of dy, from the one with number from, over a box of pixels to sum. If they

@@ -82,7 +82,7 @@ func productBlock(c, a, packed, bias, next []float32, row, rows, n, k int, accum
 		t.aRow = copiedStride
 	}
 	t.lay(rows)
-	t.fetch(next, divideUp(rows, t.g.rows)*k*(p1-p0))
+	t.fetch(next, 1, len(next), len(next), divideUp(rows, t.g.rows)*k*(p1-p0))
 	wide := t.g.cols()
 	for kk := 0; kk < k; kk += blockK {
 		t.k, t.add = min(blockK, k-kk), kk > 0 || accumulate

@@ -66,9 +66,12 @@ type call struct {
 	times, times1, times2      int // k, n1, n2
 	endA1, endB1, endA2, endB2 int // to add to an address behind a run of k, and behind one of n1
 	width, adds                int
-	ahead                      *float32 // what is fetched
-	fetched                    int      // bytes of it that are
-	pace                       int      // bytes for each step of the summed index
+	ahead                      *float32 // the rows that are fetched
+	fetched                    int      // how far, in bytes
+	pace                       int      // bytes for every two steps of the summed index
+	part, turn                 int      // of a row that is fetched, and for every two steps, in 1/2³²
+	jump                       int      // bytes from a row's end to the next row
+	left1, left2               int      // rounds to go
 	spots                      [maxSpots]spot
 }
 
@@ -131,12 +134,21 @@ const (
 	shortBias = "kernels: product: bias too short"
 )
 
-// fetch has v brought into the second-level cache by largest tiles, evenly while they take so many
-// steps of the summed index. It changes no result, and kernels that have no room for it do not do it.
-func (t *tile) fetch(v []float32, steps int) {
-	t.ahead, t.fetched, t.pace = nil, 0, 0
-	if len(v) > 0 {
-		t.ahead, t.pace = &v[0], divideUp(4*len(v), steps)
+// fetch has rows of v, so wide and at such a distance, brought into the second-level cache by largest
+// tiles, evenly while they take so many steps of the summed index. It changes no result, and
+// kernels that have no room for it do not do it.
+func (t *tile) fetch(v []float32, rows, width, stride, steps int) {
+	t.ahead, t.fetched, t.pace, t.part, t.turn, t.jump = nil, 0, 0, 0, 0, 0
+	if rows <= 0 || width <= 0 || steps <= 0 {
+		return
+	}
+	if stride == width {
+		rows, width = 1, rows*width
+	}
+	each := max(1, steps/(2*rows)) // pairs of steps for a row
+	t.ahead, t.pace = &v[0], divideUp(4*width, each)
+	if rows > 1 {
+		t.turn, t.jump = divideUp(1<<32, each), 4*stride-each*t.pace
 	}
 }
 
@@ -159,7 +171,7 @@ func (t *tile) run() {
 	if t.add {
 		t.adds = 1
 	}
-	if t.ahead == nil {
+	if t.pace == 0 {
 		t.ahead = t.atA // which is in the cache
 	}
 	full := t.m / t.g.rows

@@ -51,7 +51,12 @@ const (
 	offAhead = 152
 	offFetch = 160
 	offPace  = 168
-	offSpots = 176
+	offPart  = 176
+	offTurn  = 184
+	offJump  = 192
+	offLeft1 = 200
+	offLeft2 = 208
+	offSpots = 216
 
 	spotA    = 0  // of kernels.spot: [3]int
 	spotC    = 24 // [3]int
@@ -115,9 +120,9 @@ func (s *isa) tile(rows, vecs int) {
 	}
 
 	fetches := s.fetches(rows, vecs)
-	var ahead reg.GPVirtual
+	var ahead, part reg.GPVirtual
 	if fetches {
-		ahead = load(offAhead)
+		ahead, part = load(offAhead), load(offPart)
 		ADDQ(field(offFetch), ahead)
 	}
 
@@ -143,44 +148,66 @@ func (s *isa) tile(rows, vecs int) {
 		}
 	}
 
-	n2 := load(offN2)
+	// again sets a counter in memory, where there is room, to the number of rounds.
+	again := func(off, offLeft int) {
+		MOVQ(load(off), field(offLeft))
+	}
+	again(offN2, offLeft2)
 	Label("outer")
-	n1 := load(offN1)
+	again(offN1, offLeft1)
 	Label("middle")
 	k := load(offK)
-	Label("inner")
-	bv := make([]reg.VecVirtual, vecs)
-	for v := range bv {
-		bv[v] = s.vec()
-		VMOVUPS(Mem{Base: b, Disp: 4 * s.lanes * v}, bv[v])
-	}
-	for r := range rows {
-		x := s.vec()
-		VBROADCASTSS(row(a, aRow, aRow3, r), x)
-		for v := range vecs {
-			VFMADD231PS(bv[v], x, acc[r][v]) // acc += B[k, v]·A[r, k]
+	// step adds the products of one k.
+	step := func() {
+		bv := make([]reg.VecVirtual, vecs)
+		for v := range bv {
+			bv[v] = s.vec()
+			VMOVUPS(Mem{Base: b, Disp: 4 * s.lanes * v}, bv[v])
+		}
+		for r := range rows {
+			x := s.vec()
+			VBROADCASTSS(row(a, aRow, aRow3, r), x)
+			for v := range vecs {
+				VFMADD231PS(bv[v], x, acc[r][v]) // acc += B[k, v]·A[r, k]
+			}
+		}
+		ADDQ(bK, b)
+		for _, p := range a {
+			ADDQ(aK, p)
 		}
 	}
 	if fetches {
+		Comment("Two steps a round, and one of them before if their number is odd.")
+		INCQ(k)
+		SHRQ(Imm(1), k)
+		JCC(LabelRef("odd"))
+		Label("inner")
+		step()
+		Label("odd")
+		step()
 		PREFETCHT1(Mem{Base: ahead})
 		ADDQ(field(offPace), ahead)
-	}
-	ADDQ(bK, b)
-	for _, p := range a {
-		ADDQ(aK, p)
+		jump := GP64()
+		ADDL(field(offTurn), part.As32()) // carries at the end of a row
+		SBBQ(jump, jump)
+		ANDQ(field(offJump), jump)
+		ADDQ(jump, ahead)
+	} else {
+		Label("inner")
+		step()
 	}
 	DECQ(k)
 	JNZ(LabelRef("inner"))
-	next := func(offA, offB int, n reg.GPVirtual, label string) {
+	next := func(offA, offB, offLeft int, label string) {
 		ADDQ(field(offB), b)
 		for _, p := range a {
 			ADDQ(field(offA), p)
 		}
-		DECQ(n)
+		DECQ(field(offLeft))
 		JNZ(LabelRef(label))
 	}
-	next(offEndA1, offEndB1, n1, "middle")
-	next(offEndA2, offEndB2, n2, "outer")
+	next(offEndA1, offEndB1, offLeft1, "middle")
+	next(offEndA2, offEndB2, offLeft2, "outer")
 
 	Comment("Addresses of C.")
 	addresses(offC, offCRow, spotC)
@@ -214,6 +241,7 @@ func (s *isa) tile(rows, vecs int) {
 	if fetches {
 		SUBQ(field(offAhead), ahead)
 		MOVQ(ahead, field(offFetch))
+		MOVQ(part, field(offPart))
 	}
 	VZEROUPPER()
 	RET()
