@@ -273,6 +273,12 @@ func layoutCases() (all []kernelCase) {
 				items: SliceGradItems(s),
 				run:   func(o, in [][]float32, _ []float32, i, j int) { SliceGrad(o[0], in[0], s, i, j) }})
 	}
+	for _, s := range []ConcatShape{{1, 1, 1}, {7, 5, 3}, {64, 16, 8}, {3, 60, 100}, {33, 1, 17}} {
+		all = append(all, kernelCase{name: fmt.Sprintf("Concat%+v", s), in: []int{s.Rows * s.M, s.Rows * s.N}, out: []int{s.Rows * (s.M + s.N)},
+			want:  func(o, in [][]float64) { ref.Concat(o[0], in[0], in[1], s.Rows, s.M, s.N) },
+			items: ConcatItems(s),
+			run:   func(o, in [][]float32, _ []float32, i, j int) { Concat(o[0], in[0], in[1], s, i, j) }})
+	}
 	for _, s := range []EmbeddingShape{{1, 1, 1}, {33, 7, 4}, {64, 300, 11}, {5, 512, 3}} {
 		ids := func(at int) func(int, []float64) {
 			return func(i int, v []float64) {

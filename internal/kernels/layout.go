@@ -91,3 +91,21 @@ func SliceGrad(dx, dy []float32, s SliceShape, i0, i1 int) {
 		clear(row[s.To:])
 	}
 }
+
+// ConcatShape is that of Rows rows, M numbers of the one and N of the other.
+type ConcatShape struct{ Rows, M, N int }
+
+// ConcatItems counts rows.
+func ConcatItems(s ConcatShape) int { return s.Rows }
+
+// Concat is y[r] = (a[r], b[r]). a is (Rows, M), b (Rows, N), y (Rows, M+N).
+func Concat(y, a, b []float32, s ConcatShape, i0, i1 int) {
+	need("concat", "y", len(y), s.Rows*(s.M+s.N))
+	need("concat", "a", len(a), s.Rows*s.M)
+	need("concat", "b", len(b), s.Rows*s.N)
+	for r := i0; r < i1; r++ {
+		row := y[r*(s.M+s.N) : (r+1)*(s.M+s.N)]
+		copy(row[:s.M], a[r*s.M:(r+1)*s.M])
+		copy(row[s.M:], b[r*s.N:(r+1)*s.N])
+	}
+}

@@ -228,6 +228,7 @@ func TestMisuse(t *testing.T) {
 		{"ops: add: input 1 is (2, 3), input 0 is (3); want one shape", func() *gorgonia.Node { return ops.Add(v, m) }},
 		{"ops: reshape: x is (2, 3), which does not make (4)", func() *gorgonia.Node { return ops.Reshape(m, 4) }},
 		{"ops: slice: columns [1, 4) of 3", func() *gorgonia.Node { return ops.Slice(m, 1, 4) }},
+		{"ops: concat: b is (2, 3), want (2, 5, 3)", func() *gorgonia.Node { return ops.Concat(tokens, m) }},
 		{"ops: broadcast-add: b is (3), want (5, 4)", func() *gorgonia.Node { return ops.BroadcastAdd(tokens, v) }},
 		{"ops: embedding: table has rows of 3, want (2, 2)", func() *gorgonia.Node { return ops.Embedding(m, v, 2, 2) }},
 		{"ops: time-embedding: dim is 3, want an even number", func() *gorgonia.Node { return ops.TimeEmbedding(v, 3) }},

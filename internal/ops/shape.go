@@ -89,6 +89,34 @@ func sliceGrad[F ref.Float](o *SliceGradOp, dst, src [][]F, in []tensor.Shape) {
 	ref.SliceGrad(dst[0], src[0], rows(in[0]), o.Width, o.From, o.To)
 }
 
+// ConcatOp puts the last dimensions of a (..., M) and b (..., N) end to end: y (..., M+N).
+type ConcatOp struct{ base }
+
+// Concat puts the channels of b (..., N) behind those of a (..., M).
+func Concat(a, b *gorgonia.Node) *gorgonia.Node { return apply(&ConcatOp{}, a, b) }
+
+func (o *ConcatOp) Kind() Kind { return "concat" }
+
+func (o *ConcatOp) Results(in []tensor.Shape) []tensor.Shape {
+	wants(o, in, 2, 2)
+	a, b := in[0], in[1]
+	wantsRank(o, "a", a, 1, 4)
+	wantsRank(o, "b", b, 1, 4)
+	wantsShape(o, "b", b, withLast(a, last(b))...)
+	return []tensor.Shape{withLast(a, last(a)+last(b))}
+}
+
+func (o *ConcatOp) SymDiff(in gorgonia.Nodes, _, dy *gorgonia.Node) (gorgonia.Nodes, error) {
+	m, width := last(in[0].Shape()), last(dy.Shape())
+	return gorgonia.Nodes{Slice(dy, 0, m), Slice(dy, m, width)}, nil
+}
+
+func (o *ConcatOp) Reference() Reference { return define(o, concat, concat) }
+
+func concat[F ref.Float](_ *ConcatOp, dst, src [][]F, in []tensor.Shape) {
+	ref.Concat(dst[0], src[0], src[1], rows(in[0]), last(in[0]), last(in[1]))
+}
+
 // BroadcastAddOp adds the same numbers to each sample: x (N, ...), b of the shape of one
 // sample, with or without a leading 1.
 type BroadcastAddOp struct{ base }

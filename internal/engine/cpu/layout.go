@@ -19,6 +19,12 @@ func sliceGrad(c *call) {
 	c.loop(kernels.SliceGradItems(s), 0, func(_ []float32, i0, i1 int) { kernels.SliceGrad(dx, dy.data, s, i0, i1) })
 }
 
+func concat(c *call) {
+	y, a, b := c.out[0].data, c.in[0], c.in[1]
+	s := kernels.ConcatShape{Rows: rows(a.shape), M: width(a.shape), N: width(b.shape)}
+	c.loop(kernels.ConcatItems(s), 0, func(_ []float32, i0, i1 int) { kernels.Concat(y, a.data, b.data, s, i0, i1) })
+}
+
 func sampleShape(x tensor.Shape) kernels.SampleShape {
 	return kernels.SampleShape{N: x[0], M: x[1:].TotalSize()}
 }

@@ -43,6 +43,7 @@ var kernelTable = map[ops.Kind]func(c *call){
 
 	"slice":              slice,
 	"slice-grad":         sliceGrad,
+	"concat":             concat,
 	"broadcast-add":      broadcastAdd,
 	"broadcast-add-grad": broadcastAddGrad,
 

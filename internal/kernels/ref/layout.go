@@ -55,3 +55,11 @@ func SliceGrad[F Float](dx, dy []F, rows, width, from, to int) {
 		copy(dx[r*width+from:r*width+to], dy[r*(to-from):(r+1)*(to-from)])
 	}
 }
+
+// Concat is y[r] = (a[r], b[r]): rows of a (rows, m) and b (rows, n), end to end in y (rows, m+n).
+func Concat[F Float](y, a, b []F, rows, m, n int) {
+	for r := range rows {
+		copy(y[r*(m+n):], a[r*m:(r+1)*m])
+		copy(y[r*(m+n)+m:], b[r*n:(r+1)*n])
+	}
+}

@@ -242,12 +242,25 @@ var shapeCases = []Case{
 		x := in.Learned("x", 3, 6)
 		return ops.Add(ops.Mul(ops.Slice(x, 0, 2), ops.Slice(x, 2, 4)), ops.Slice(x, 4, 6))
 	}},
+	{Name: "concat", Output: func(in *Inputs) *gorgonia.Node {
+		return ops.Concat(in.Learned("a", 2, 3, 3, 4), in.Learned("b", 2, 3, 3, 7))
+	}},
+	{Name: "concat/one-row", Output: func(in *Inputs) *gorgonia.Node {
+		return ops.SiLU(ops.Concat(in.Learned("a", 1, 4), in.Learned("b", 1, 3)))
+	}},
+	{Name: "concat/with-itself", Output: func(in *Inputs) *gorgonia.Node {
+		x := in.Learned("x", 17, 2, 5)
+		return ops.Concat(x, x)
+	}},
 	{Name: "broadcast-add", Output: func(in *Inputs) *gorgonia.Node {
 		return ops.BroadcastAdd(in.Learned("x", 3, 2, 5), in.Learned("b", 2, 5))
 	}},
 	{Name: "broadcast-add/leading-1", Output: func(in *Inputs) *gorgonia.Node {
 		return ops.BroadcastAdd(in.Learned("x", 19, 2, 5), in.Learned("b", 1, 2, 5))
 	}},
+	large(Case{Name: "concat/skip", Output: func(in *Inputs) *gorgonia.Node {
+		return ops.Concat(in.Learned("a", 8, 8, 8, 128), in.Learned("b", 8, 8, 8, 64))
+	}}),
 	large(Case{Name: "broadcast-add/positions", Output: func(in *Inputs) *gorgonia.Node {
 		return ops.BroadcastAdd(in.Learned("x", 8, 64, 256), in.Learned("b", 1, 64, 256))
 	}}),
