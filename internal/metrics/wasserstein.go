@@ -104,11 +104,7 @@ func Wasserstein(x, y []float32, d int) float64 {
 	if checkVectors("exact distance", y, d, 1) != n {
 		panic("metrics: exact distance: the sets differ in size")
 	}
-	pairs, err := ot.Assign(n, func(i int, costs []float64) {
-		for j := range costs {
-			costs[j] = squared(x[i*d:(i+1)*d], y[j*d:(j+1)*d], math.Inf(1))
-		}
-	})
+	pairs, err := ot.Points{X: x, Y: y, D: d}.Assign()
 	if err != nil {
 		panic("metrics: exact distance: " + err.Error()) // what is not a number has no distance
 	}

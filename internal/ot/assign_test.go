@@ -118,6 +118,25 @@ func TestOptimal(t *testing.T) {
 			}
 			return u
 		},
+		"one row's choice": func(i, j, n int, u float64) float64 { // row i may take the columns up to i + 1 alone
+			if j > i+1 {
+				return inf
+			}
+			return u
+		},
+		"huge and forbidden": func(i, j, n int, u float64) float64 {
+			if u < 0.5 && i != j {
+				return inf
+			}
+			return math.Exp(80 * (u - 0.5))
+		},
+		"tied and forbidden": func(i, j, n int, u float64) float64 {
+			if u < 0.6 && (i+1)%n != j {
+				return inf
+			}
+			return math.Floor(u * 3)
+		},
+		"rank one": func(i, j, n int, u float64) float64 { return -float64(i) * float64(j) }, // any two rows want one column
 	}
 	for name, cost := range kinds {
 		t.Run(name, func(t *testing.T) {
