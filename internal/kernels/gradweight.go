@@ -23,11 +23,11 @@ import (
 const (
 	gradRows   = 72  // rows of a block of d: six tiles of 12, twelve of 6
 	gradPixels = 256 // pixels in a call of the tile kernel, at most; such sums are added in order
-	gradGroup  = 24  // items that are computed together, at most: six panels of four blocks
+	gradGroup  = 32  // items that are computed together, at most: eight panels of four blocks
 	tapGroup   = 18  // the same where a is not packed: the taps of two panels
 	gradDepth  = 5   // partial sums that wait to be added: 16 of them make a tree of height 4
 
-	gradPanels = 6 // panels of b that are copied together, at most
+	gradPanels = 8 // panels of b that are copied together, at most
 
 	// Sizes in floats. Copies lie off a power of two, lest they share few sets of the cache.
 	gradBlock = gradRows * panelCols
@@ -323,14 +323,17 @@ func (g *gradWeight) fetch(t *tile, items []gradItem, i int, in box) {
 	if i != 0 && i != half {
 		return
 	}
-	first, last, n := items[0], items[len(items)-1], in.pixels()
-	f, from, to, count := &g.a, 0, g.a.channels, half
+	f, from, to, until := &g.a, 0, g.a.channels, half
 	if i == half {
-		f, from, to, count = &g.b, first.col, last.col+last.cols, len(items)-half
+		last := items[len(items)-1]
+		f, from, to, until = &g.b, items[0].col, last.col+last.cols, len(items)
+	}
+	n, tiles := in.pixels(), 0
+	for _, item := range items[i:until] {
+		tiles += item.rows / t.g.rows
 	}
 	v := f.v[f.at(in.s0, in.line0, in.pixel0)+n*f.pixel:]
-	tiles := divideUp(first.rows, t.g.rows)
-	t.fetch(v[min(from, len(v)):], min(n, len(v)/f.pixel), to-from, f.pixel, count*tiles*n)
+	t.fetch(v[min(from, len(v)):], min(n, len(v)/f.pixel), to-from, f.pixel, tiles*n)
 }
 
 // addBias adds channels of dy, from the one with number from, over a box of pixels to sum. If they
