@@ -51,7 +51,7 @@ var mayImport = map[string][]string{
 	"stages/classifier":    with(gorgoniaModules, with(stageBase, "internal/nn", "internal/train", "internal/optim", "internal/dataset")...),
 	"stages/encode":        with(gorgoniaModules, with(stageBase, "stages/autoencoder", "internal/dataset", "internal/latent")...),
 	"stages/flow": with(gorgoniaModules, with(stageBase, "stages/autoencoder", "crossattn", "internal/nn", "internal/train",
-		"internal/optim", "internal/path", "internal/ode", "internal/latent")...),
+		"internal/optim", "internal/path", "internal/ode", "internal/ot", "internal/latent")...),
 	"stages/decode":   with(gorgoniaModules, with(stageBase, "stages/autoencoder", "stages/flow")...),
 	"stages/evaluate": with(stageBase, "stages/autoencoder", "stages/flow", "stages/decode", "stages/classifier", "internal/dataset", "internal/train"),
 	"internal/bench":  nil, // stages and below

@@ -167,9 +167,12 @@ func noisyLatents(a flow.Arch, batch int) draw {
 	x, classes := normal("latents", batch*size), labels(batch)
 	noising := flow.NewNoising(flow.DefaultConfig(), a.Classes, seed)
 	return func(step int, inputs [][]float32) {
-		noising.Fill(step, inputs, func(i int, dst []float32) int {
+		err := noising.Fill(step, inputs, func(i int, dst []float32) (int, error) {
 			copy(dst, item(x, i, size))
-			return classes[i]
+			return classes[i], nil
 		})
+		if err != nil {
+			panic(err) // these latents are numbers
+		}
 	}
 }

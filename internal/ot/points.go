@@ -57,6 +57,24 @@ func hold(n int, costs func(i int, row []float64)) func(i int, row []float64) {
 	return func(i int, row []float64) { copy(row, all[i*n:]) }
 }
 
+// meanCost is the mean of |x - y|² over all n² pairs: that of |x|² and of |y|², less twice the product of mean x and
+// mean y.
+func (p Points) meanCost() float64 {
+	n := float64(p.Len())
+	x, y := make([]float64, p.D), make([]float64, p.D)
+	var mean float64
+	for i := range p.X {
+		a, b := float64(p.X[i]), float64(p.Y[i])
+		mean += (a*a + b*b) / n
+		x[i%p.D] += a / n
+		y[i%p.D] += b / n
+	}
+	for k := range x {
+		mean -= 2 * x[k] * y[k]
+	}
+	return mean
+}
+
 // Assign pairs each point of X with one of Y so that the sum of squared distances is least: see the function Assign.
 // An error says that a distance is not a finite number.
 func (p Points) Assign() (Pairs, error) {

@@ -63,6 +63,16 @@ func Sinkhorn(n int, costs func(i int, row []float64), epsilon float64) (*Plan, 
 	return p, nil
 }
 
+// Sinkhorn is the function Sinkhorn for points, with epsilon in units of the mean cost of a pair, so that it means the
+// same for points near and far.
+func (p Points) Sinkhorn(epsilon float64) (*Plan, error) {
+	mean := p.meanCost()
+	if math.IsNaN(mean) || math.IsInf(mean, 0) {
+		return nil, fmt.Errorf("ot: the mean distance of points is %v", mean)
+	}
+	return Sinkhorn(p.Len(), p.Costs, max(epsilon*mean, math.SmallestNonzeroFloat32)) // where all points are one, any will do
+}
+
 // scaling is a plan in the making: costs c and the prices f of rows and g of columns.
 type scaling struct {
 	n         int

@@ -12,15 +12,7 @@ import (
 func plan(t *testing.T, n int, epsilon float64) (Points, *Plan) {
 	t.Helper()
 	p := some(n, 2, 0.5)
-	var mean float64
-	row := make([]float64, n)
-	for i := range n {
-		p.Costs(i, row)
-		for _, c := range row {
-			mean += c / float64(n*n)
-		}
-	}
-	soft, err := Sinkhorn(n, p.Costs, epsilon*mean)
+	soft, err := p.Sinkhorn(epsilon)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,6 +105,40 @@ func TestScalingForm(t *testing.T) {
 				t.Errorf("rows %d and columns %d: %v, want %v", i, j, got, want)
 			}
 		}
+	}
+}
+
+// TestMeanCost: epsilon is in units of the mean over all pairs, so that points moved and drawn out have the same plan.
+func TestMeanCost(t *testing.T) {
+	p := some(30, 3, 2)
+	row := make([]float64, 30)
+	var mean float64
+	for i := range row {
+		p.Costs(i, row)
+		mean += total(row, 1) / 900
+	}
+	if got := p.meanCost(); !within(got, mean, 1e-9) {
+		t.Errorf("mean cost %v, want %v", got, mean)
+	}
+	want, err := p.Sinkhorn(0.1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range [][]float32{p.X, p.Y} {
+		for i := range v {
+			v[i] *= 1024
+		}
+	}
+	if got, err := p.Sinkhorn(0.1); err != nil || !slices.Equal(got.P, want.P) {
+		t.Errorf("points drawn out have another plan (%v)", err)
+	}
+	same := Points{X: make([]float32, 4), Y: make([]float32, 4), D: 1}
+	if got, err := same.Sinkhorn(0.1); err != nil || got.P[0] != 0.25 {
+		t.Errorf("points that are one: %v, %v", got, err)
+	}
+	same.X[1] = float32(math.NaN())
+	if _, err := same.Sinkhorn(0.1); err == nil {
+		t.Error("a point that is no number is paired")
 	}
 }
 

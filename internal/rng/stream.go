@@ -21,6 +21,7 @@ const (
 	Init      Purpose = "init"         // first weights
 	Shuffle   Purpose = "shuffle"      // the order of training items
 	HeldOut   Purpose = "held-out"     // noise of the held-out loss
+	Coupling  Purpose = "coupling"     // pairings drawn from a soft plan
 )
 
 // Stream is a family of random numbers, told apart by step and sample. It is a small value without state: copy it,

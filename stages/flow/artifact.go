@@ -39,8 +39,9 @@ type Spec struct {
 	Classes     []string     `json:"classes"`
 	Path        string       `json:"path"`
 	SigmaMin    float64      `json:"sigma_min"`
-	Averaged    bool         `json:"averaged"`    // flow-ema.safetensors is there
-	Autoencoder string       `json:"autoencoder"` // output ID of the autoencoder that made the latents
+	Coupling    string       `json:"coupling,omitempty"` // of noise and data in training; "" is independent
+	Averaged    bool         `json:"averaged"`           // flow-ema.safetensors is there
+	Autoencoder string       `json:"autoencoder"`        // output ID of the autoencoder that made the latents
 }
 
 // Conditional says whether there is more than one class to ask for.

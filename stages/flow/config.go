@@ -1,6 +1,8 @@
 package flow
 
 import (
+	"fmt"
+
 	"lfm/internal/path"
 	"lfm/internal/train"
 	"lfm/pipeline"
@@ -18,7 +20,8 @@ type Config struct {
 	TimeMean         float64 `yaml:"time_mean" min:"-10" max:"10" doc:"mean of logit t under logit-normal; more is noisier"`
 	TimeStd          float64 `yaml:"time_std" above:"0" max:"10" doc:"standard deviation of logit t under logit-normal"`
 	SigmaMin         float64 `yaml:"sigma_min" min:"0" max:"0.5" doc:"noise that is left at t = 0"`
-	Coupling         string  `yaml:"coupling" oneof:"independent" doc:"how a batch's noise and data are paired"`
+	Coupling         string  `yaml:"coupling" oneof:"independent ot class-ot sinkhorn" doc:"how a batch's noise and data are paired: as drawn, at the least squared distance, so within each class, or softly so"`
+	SinkhornEpsilon  float64 `yaml:"sinkhorn_epsilon" above:"0" max:"1000" doc:"softness of sinkhorn, in units of a batch's mean squared distance: towards 0 it is ot, a large one independent"`
 
 	// key:"-": preview pictures lie beside the pipeline and are read by nobody.
 	Previews bool `yaml:"previews" key:"-" doc:"draw a grid in out/STAGE ten times during training"`
@@ -30,7 +33,7 @@ type Config struct {
 func DefaultConfig() *Config {
 	c := &Config{
 		Width: 128, Depth: 4, Heads: 4, ContextTokens: 8,
-		ConditionDropout: 0.1, Time: "logit-normal", TimeMean: 0, TimeStd: 1, Coupling: "independent", Previews: true,
+		ConditionDropout: 0.1, Time: "logit-normal", TimeMean: 0, TimeStd: 1, Coupling: "independent", SinkhornEpsilon: 0.02, Previews: true,
 		Settings: train.DefaultSettings(),
 	}
 	c.EMA = 0.999
@@ -41,6 +44,10 @@ func DefaultConfig() *Config {
 func (c *Config) Validate() error {
 	if c.Width%c.Heads != 0 {
 		return pipeline.FieldError{Name: "heads", Msg: "must divide the width"}
+	}
+	if c.Coupling != independent && c.Batch > maxPaired {
+		return pipeline.FieldError{Name: "coupling", Msg: fmt.Sprintf(
+			"%s pairs batches of at most %d, as its time grows with the cube of the batch; this one has %d", c.Coupling, maxPaired, c.Batch)}
 	}
 	return nil
 }

@@ -7,8 +7,9 @@ import (
 )
 
 // Noising fills the training graph's inputs for a step: the lecture's training algorithm up
-// to the loss. Sample i of a step has latent x, noise eps and time t of its own, one from each
-// of N equally likely strata of the distribution of times:
+// to the loss. Sample i of a step has latent x and time t of its own, one from each of N equally
+// likely strata of the distribution of times, and its share eps of the batch's noise, as the
+// coupling has it:
 //
 //	z_t = (1-t) x + (t + sigma_min) eps        v = x - eps
 //
@@ -16,6 +17,7 @@ import (
 // functions of the seed, the step and i.
 type Noising struct {
 	path              path.Straight
+	coupling          coupling
 	times             path.Times
 	dropout           float64
 	null              int
@@ -25,28 +27,37 @@ type Noising struct {
 // NewNoising is what settings say, for a network whose null context has the label null.
 func NewNoising(c *Config, null int, seed uint64) *Noising {
 	return &Noising{
-		path: path.Straight{SigmaMin: float32(c.SigmaMin)}, times: c.times(), dropout: c.ConditionDropout, null: null,
+		path: path.Straight{SigmaMin: float32(c.SigmaMin)}, coupling: newCoupling(c, rng.New(seed, rng.Coupling)), times: c.times(), dropout: c.ConditionDropout, null: null,
 		noise: rng.New(seed, rng.Noise), time: rng.New(seed, rng.Times), drop: rng.New(seed, rng.Drop),
 	}
 }
 
 // Fill fills z_t (N, L, C), t (N), labels (N) and the velocity v (N, L, C), the inputs of
 // Training in their order. sample writes the normalised latent of sample i to x and returns
-// its label.
-func (n *Noising) Fill(step int, inputs [][]float32, sample func(i int, x []float32) (label int)) {
+// its label. An error is sample's, or that of a latent which cannot be paired.
+func (n *Noising) Fill(step int, inputs [][]float32, sample func(i int, x []float32) (label int, err error)) error {
 	zt, t, labels, v := inputs[0], inputs[1], inputs[2], inputs[3]
 	size := len(zt) / len(t)
 	path.Stratified(t, n.times, func(i int) float64 { return n.time.Float64(uint64(step), uint64(i)) })
 	for i := range t {
-		x, eps := v[i*size:(i+1)*size], zt[i*size:(i+1)*size]
-		label := sample(i, x)
-		n.noise.Normal(eps, uint64(step), uint64(i))
-		n.path.Interpolate(eps, x, x, eps, t[i])
-		if n.drop.Float64(uint64(step), uint64(i)) < n.dropout {
-			label = n.null
+		label, err := sample(i, v[i*size:(i+1)*size])
+		if err != nil {
+			return err
 		}
 		labels[i] = float32(label)
+		n.noise.Normal(zt[i*size:(i+1)*size], uint64(step), uint64(i))
 	}
+	if err := n.coupling.pair(uint64(step), v, zt, labels); err != nil {
+		return err
+	}
+	for i := range t {
+		x, eps := v[i*size:(i+1)*size], zt[i*size:(i+1)*size]
+		n.path.Interpolate(eps, x, x, eps, t[i])
+		if n.drop.Float64(uint64(step), uint64(i)) < n.dropout {
+			labels[i] = float32(n.null)
+		}
+	}
+	return nil
 }
 
 // draw gives a training step the rows whose turn it is.
@@ -67,14 +78,12 @@ func newDraw(set *latent.Set, c Config, spec *Spec, seed uint64) *draw {
 
 // step fills the inputs of Training.
 func (d *draw) step(step int, inputs [][]float32) error {
-	var failed error
-	d.Fill(step, inputs, func(i int, x []float32) int {
+	return d.Fill(step, inputs, func(i int, x []float32) (int, error) {
 		row := d.rows[d.order.Index(step, d.batch, i)]
 		if err := d.set.Read(x, row); err != nil {
-			failed = err
+			return 0, err
 		}
 		d.spec.Stats.Normalize(x, x)
-		return d.spec.Label(d.set.Label(row))
+		return d.spec.Label(d.set.Label(row)), nil
 	})
-	return failed
 }

@@ -59,6 +59,10 @@ func (s *stage) Run(ctx context.Context, in pipeline.Inputs, work artifacts.Work
 		return err
 	}
 
+	if skews(s.config.Coupling) && spec.Conditional() && s.config.ConditionDropout < 1 {
+		l.Warn("coupling %s pairs noise and latents across classes: the noise that a class is trained from is then not the noise that it is sampled from; class-ot pairs within classes", s.config.Coupling)
+	}
+
 	graph, plan, err := compileTraining(spec.Arch, s.config.Batch, spec.Averaged)
 	if err != nil {
 		return err
@@ -102,7 +106,7 @@ func (s *stage) Run(ctx context.Context, in pipeline.Inputs, work artifacts.Work
 // spec is what sampling must know of the model to come.
 func (s *stage) spec(set *latent.Set) *Spec {
 	shape := set.Shape()
-	return &Spec{
+	spec := &Spec{
 		Format: format,
 		Arch: Arch{Tokens: shape.H * shape.W, Channels: shape.C, Width: s.config.Width, Depth: s.config.Depth,
 			Heads: s.config.Heads, Classes: len(set.Classes()), ContextTokens: s.config.ContextTokens},
@@ -110,6 +114,10 @@ func (s *stage) spec(set *latent.Set) *Spec {
 		Path: pathName, SigmaMin: s.config.SigmaMin, Averaged: s.config.EMA > 0,
 		Autoencoder: set.Summary().Autoencoder,
 	}
+	if s.config.Coupling != independent {
+		spec.Coupling = s.config.Coupling
+	}
+	return spec
 }
 
 // compileTraining plans a training step for a batch.

@@ -18,8 +18,9 @@ import (
 	"lfm/stages/autoencoder"
 )
 
-// HeldOut is the loss on held-out latents, at fixed times with fixed noise. Losses of
-// models trained with other distributions of time can be compared by it.
+// HeldOut is the loss on held-out latents, at fixed times with fixed noise, which is paired
+// with them as in training, 64 at a time. Losses of models trained with other distributions of
+// time can be compared by it; those of other couplings not, whose least loss is another.
 type HeldOut struct {
 	Rows  int       `json:"rows"`
 	Times []float64 `json:"times"`         // t of each bin
@@ -171,14 +172,13 @@ func binTime(i int) float64 { return (float64(i) + 0.5) / timeBins }
 func (w *watch) loss(ctx context.Context, f network, rows []int) (Loss, error) {
 	size := w.spec.Latent.Size()
 	straight := path.Straight{SigmaMin: float32(w.spec.SigmaMin)}
-	noise := rng.New(w.stage.env.Seed, rng.HeldOut)
+	x, eps, labels := make([]float32, evalBatch*size), make([]float32, evalBatch*size), make([]float32, evalBatch)
 	zt, target, v := make([]float32, evalBatch*size), make([]float32, evalBatch*size), make([]float32, evalBatch*size)
-	x, labels := make([]float32, size), make([]float32, evalBatch)
 	total := Loss{ByT: make([]float64, timeBins)}
 	for from := 0; from < len(rows); from += evalBatch {
 		n := min(evalBatch, len(rows)-from)
-		for i := range n {
-			labels[i] = float32(w.spec.Label(w.set.Label(rows[from+i])))
+		if err := w.pairs(rows, from, x[:n*size], eps[:n*size], labels[:n]); err != nil {
+			return total, err
 		}
 		if err := f.condition(labels); err != nil {
 			return total, err
@@ -188,15 +188,7 @@ func (w *watch) loss(ctx context.Context, f network, rows []int) (Loss, error) {
 				return total, err
 			}
 			t := binTime(bin)
-			for i := range n {
-				if err := w.set.Read(x, rows[from+i]); err != nil {
-					return total, err
-				}
-				w.spec.Stats.Normalize(x, x)
-				eps := zt[i*size : (i+1)*size]
-				noise.Normal(eps, 0, uint64(from+i))
-				straight.Interpolate(eps, target[i*size:(i+1)*size], x, eps, float32(t))
-			}
+			straight.Interpolate(zt[:n*size], target[:n*size], x[:n*size], eps[:n*size], float32(t))
 			if err := f.velocity(v, zt, t); err != nil {
 				return total, err
 			}
@@ -212,18 +204,36 @@ func (w *watch) loss(ctx context.Context, f network, rows []int) (Loss, error) {
 // zero is the loss of predicting nought: the mean square of x - eps.
 func (w *watch) zero(rows []int) (float64, error) {
 	size := w.spec.Latent.Size()
-	noise := rng.New(w.stage.env.Seed, rng.HeldOut)
-	x, eps := make([]float32, size), make([]float32, size)
+	x, eps, labels := make([]float32, evalBatch*size), make([]float32, evalBatch*size), make([]float32, evalBatch)
 	var sum float64
-	for i, row := range rows {
-		if err := w.set.Read(x, row); err != nil {
+	for from := 0; from < len(rows); from += evalBatch {
+		n := min(evalBatch, len(rows)-from)
+		if err := w.pairs(rows, from, x[:n*size], eps[:n*size], labels[:n]); err != nil {
 			return 0, err
 		}
-		w.spec.Stats.Normalize(x, x)
-		noise.Normal(eps, 0, uint64(i))
-		sum += squares(x, eps)
+		for i := range n {
+			sum += squares(x[i*size:(i+1)*size], eps[i*size:(i+1)*size])
+		}
 	}
 	return sum / float64(len(rows)*size), nil
+}
+
+// pairs reads held-out latents x (N, h, w, C), rows[from] the first of them, and their labels (N), and draws the noise
+// that goes with them as in training.
+func (w *watch) pairs(rows []int, from int, x, eps, labels []float32) error {
+	size, seed := w.spec.Latent.Size(), w.stage.env.Seed
+	noise := rng.New(seed, rng.HeldOut)
+	for i := range labels {
+		row := rows[from+i]
+		if err := w.set.Read(x[i*size:(i+1)*size], row); err != nil {
+			return err
+		}
+		labels[i] = float32(w.spec.Label(w.set.Label(row)))
+		noise.Normal(eps[i*size:(i+1)*size], 0, uint64(from+i))
+	}
+	w.spec.Stats.Normalize(x, x)
+	// Step 0 of the stream is the noise's.
+	return newCoupling(&w.stage.config, noise).pair(uint64(1+from), x, eps, labels)
 }
 
 // squares is the sum of (a-b)².
