@@ -3,7 +3,7 @@ export CGO_ENABLED := 0
 GO ?= go
 
 .DEFAULT_GOAL := help
-.PHONY: help build test long big faults race check lint noasm cross fuzz kill generate readers bench bench-peer bench-page
+.PHONY: help build test long big faults race check lint noasm cross fuzz sweep kill generate readers bench bench-peer bench-page
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ race: ## the fast tests under the race detector (needs gcc)
 FUZZTIME ?= 60s
 fuzz: ## every fuzz test for FUZZTIME each; what they find is to be committed
 	GO=$(GO) .ci/fuzz $(FUZZTIME)
+
+sweep: ## exp and the activations at every float32 number; a quarter of an hour
+	LFM_SWEEP=1 $(GO) test ./internal/kernels -run TestWholeRange -count=1 -timeout 2h -v
 
 N ?= 200
 SEED ?= 1

@@ -40,6 +40,12 @@ func GroupNormScratch(s NormShape) int { return (3 + 2*max(1, s.parts())) * s.C 
 // GroupNorm is y = (x - mean)·rstd·gamma + beta, and SiLU of it if s says so; mean and rstd
 // are those of each sample and group: see ref.GroupNorm.
 //
+// With u = 2⁻²⁴ and k = rstd·average|x|, the mean is within 32u·average|x|, rstd within 32u·(1 + k)
+// relatively, y (before SiLU) within 32u·(|y| + |beta| + |gamma|·k): the factor is what the shift of
+// the sums may cost at worst; 3u is what random numbers of any scale show. Where a sum of squares
+// passes 2¹²⁸ rstd is 0 and results are beta or NaN (the plain level goes further). NaN or an
+// infinity makes its group NaN and no other.
+//
 // x, y are (N, P, C); mean, rstd (N, G); gamma, beta (C). y may be x.
 func GroupNorm(y, mean, rstd, x, gamma, beta []float32, s NormShape, eps float32, scratch []float32, i0, i1 int) {
 	need("group-norm", "y", len(y), s.N*s.P*s.C)
@@ -228,6 +234,11 @@ func LayerNormItems(s RowShape) int { return s.Rows }
 
 // LayerNorm is y = (x - mean)·rstd for each row; see ref.LayerNorm. x, y are (Rows, D);
 // mean, rstd (Rows). y may be x.
+//
+// With e = (D/8 + 8)·2⁻²⁴, for the additions in one of eight lanes and the roundings behind
+// them, and k = rstd·average|x|, the mean is within e·average|x|, rstd within e·(1 + k) relatively,
+// y within e·(|y| + k). Where the sum of squares passes 2¹²⁸ rstd is 0 and y is 0 or NaN
+// (the plain level goes further). NaN or an infinity makes its row NaN and no other.
 func LayerNorm(y, mean, rstd, x []float32, s RowShape, eps float32, i0, i1 int) {
 	need("layer-norm", "y", len(y), s.Rows*s.D)
 	need("layer-norm", "mean", len(mean), s.Rows)
@@ -243,7 +254,8 @@ func LayerNorm(y, mean, rstd, x []float32, s RowShape, eps float32, i0, i1 int) 
 func LayerNormGradItems(s RowShape) int { return s.Rows }
 
 // LayerNormGrad is dx = rstd·(dy - average(dy) - h·average(dy·h)), h = (x - mean)·rstd, for
-// each row. dx may be dy or x.
+// each row, within e·rstd·(|dy| + average|dy| + |h|·average|dy·h|), e that of [LayerNorm]. dx may
+// be dy or x.
 func LayerNormGrad(dx, dy, x, mean, rstd []float32, s RowShape, i0, i1 int) {
 	need("layer-norm-grad", "dx", len(dx), s.Rows*s.D)
 	need("layer-norm-grad", "dy", len(dy), s.Rows*s.D)
