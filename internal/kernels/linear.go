@@ -63,17 +63,17 @@ func product(c, a, packed, bias []float32, m, n, k int, accumulate bool, scratch
 		block := i / panels(n)
 		end := min(i1, (block+1)*panels(n))
 		row := block * rowBlock
-		var next []float32 // rows of a that come then
+		then := 0 // rows of a that come then
 		if end < i1 {
-			next = a[(row+rowBlock)*k : min(m, row+2*rowBlock)*k]
+			then = min(rowBlock, m-row-rowBlock)
 		}
-		productBlock(c, a, packed, bias, next, row, min(rowBlock, m-row), n, k, accumulate, scratch, i%panels(n), i%panels(n)+end-i)
+		productBlock(c, a, packed, bias, row, min(rowBlock, m-row), then, n, k, accumulate, scratch, i%panels(n), i%panels(n)+end-i)
 		i = end
 	}
 }
 
-// productBlock computes rows rows from row for panels [p0, p1), and has next brought into the cache.
-func productBlock(c, a, packed, bias, next []float32, row, rows, n, k int, accumulate bool, scratch []float32, p0, p1 int) {
+// productBlock computes rows rows from row for panels [p0, p1). As many rows as then says come next.
+func productBlock(c, a, packed, bias []float32, row, rows, then, n, k int, accumulate bool, scratch []float32, p0, p1 int) {
 	var t tile
 	t.init()
 	t.aK, t.bK, t.aRow, t.cRow = 1, panelCols, k, n
@@ -82,7 +82,6 @@ func productBlock(c, a, packed, bias, next []float32, row, rows, n, k int, accum
 		t.aRow = copiedStride
 	}
 	t.lay(rows)
-	t.fetch(next, 1, len(next), len(next), divideUp(rows, t.g.rows)*k*(p1-p0))
 	wide := t.g.cols()
 	for kk := 0; kk < k; kk += blockK {
 		t.k, t.add = min(blockK, k-kk), kk > 0 || accumulate
@@ -92,6 +91,14 @@ func productBlock(c, a, packed, bias, next []float32, row, rows, n, k int, accum
 				copy(scratch[r*copiedStride:], t.a[r*k:r*k+t.k])
 			}
 			t.a = scratch
+		}
+		steps := rows / t.g.rows * t.k * (p1 - p0)
+		if next := kk + blockK; next < k {
+			t.fetch(a[row*k+next:], rows, min(blockK, k-next), k, steps)
+		} else if then > 0 {
+			t.fetch(a[(row+rows)*k:], then, min(blockK, k), k, steps)
+		} else {
+			t.fetch(nil, 0, 0, 0, 0)
 		}
 		for j := p0 * panelCols; j < min(n, p1*panelCols); j += wide {
 			t.cols = min(wide, n-j)
