@@ -75,20 +75,32 @@ func Attention(o, lse, q, kv []float32, s AttentionShape, scratch []float32, i0,
 			denominator = lse[head*s.L+l:][:r]
 		}
 		if s.M <= blockKeys {
-			s.attendOnce(o[query:], denominator, q[query:], kv[key:], rest)
+			nextQuery, nextKey := s.at(min(i+1, i1-1)/blocks, min(i+1, i1-1)%blocks*block)
+			s.attendOnce(o[query:], denominator, q[query:], kv[key:], rest, s.queriesAt(q, nextQuery, r), s.keysAt(kv, nextKey))
 		} else {
 			s.attend(o[query:], denominator, q[query:], kv[key:], rest)
 		}
 	}
 }
 
-// attendOnce lets a block of len(lse) queries read all keys at once.
-func (s AttentionShape) attendOnce(o, lse, q, kv, scratch []float32) {
+// attendOnce lets a block of len(lse) queries read all keys at once, and has those that come next
+// brought into the cache.
+func (s AttentionShape) attendOnce(o, lse, q, kv, scratch []float32, nextQueries, nextKeys region) {
 	r := len(lse)
 	p, rest := scratch[:r*s.M], scratch[r*s.M:]
-	Gemm(p, kv, q, s.scores(r, s.M), rest)
+	gemm(p, kv, q, s.scores(r, s.M), rest, nextKeys)
 	now().softmaxColumns(p, lse, s.M, s.scale())
-	Gemm(o, p, kv[s.D:], s.mix(r, s.M, false), rest)
+	gemm(o, p, kv[s.D:], s.mix(r, s.M, false), rest, nextQueries)
+}
+
+// queriesAt is a head's part of n rows of q, or of what is shaped like it.
+func (s AttentionShape) queriesAt(q []float32, at, n int) region {
+	return region{q[at:], n, s.width(), s.D}
+}
+
+// keysAt is a head's part of a sample's keys and values, which take turns.
+func (s AttentionShape) keysAt(kv []float32, at int) region {
+	return region{kv[at:], 2 * s.M, s.width(), s.D}
 }
 
 // attend lets a block of len(lse) queries read block after block of keys. What it has read so far
@@ -159,26 +171,27 @@ func AttentionGrad(dq, dkv, do, q, kv, o, lse []float32, s AttentionShape, scrat
 	block, keys := s.queries(), s.keys()
 	delta, scores, rest := scratch[:block], scratch[block:], scratch[block*(1+2*keys):]
 	for head := i0; head < i1; head++ {
+		nextQuery, nextKey := s.at(min(head+1, i1-1), 0)
 		for l := 0; l < s.L; l += block {
 			r := min(block, s.L-l)
 			query, first := s.at(head, l)
 			lse, delta := lse[head*s.L+l:][:r], delta[:r]
-			dq, do, q := dq[query:], do[query:], q[query:]
-			f.dotRows(delta, do, o[query:], s.width(), s.D)
+			dqs, dos, qs := dq[query:], do[query:], q[query:]
+			f.dotRows(delta, dos, o[query:], s.width(), s.D)
 			for from := 0; from < s.M; from += keys {
 				m, key := min(keys, s.M-from), first+from*2*s.D
 				p, ds := scores[:r*m], scores[block*keys:][:r*m]
 				// p = exp(s - lse)
-				Gemm(p, kv[key:], q, s.scores(r, m), rest)
+				gemm(p, kv[key:], qs, s.scores(r, m), rest, s.keysAt(kv, nextKey))
 				f.probabilities(p, lse, s.scale(), m)
 				// dv += p·do
-				Gemm(dkv[key+s.D:], p, do, s.collect(r, m, l > 0), rest)
+				gemm(dkv[key+s.D:], p, dos, s.collect(r, m, l > 0), rest, s.queriesAt(q, nextQuery, r))
 				// ds = p·(v·doᵀ - Σ do·o)/√dh
-				Gemm(ds, kv[key+s.D:], do, s.scores(r, m), rest)
+				gemm(ds, kv[key+s.D:], dos, s.scores(r, m), rest, s.queriesAt(do, nextQuery, r))
 				f.scoreGrad(ds, p, delta, s.scale(), m)
 				// dq += dsᵀ·k, dk += ds·q
-				Gemm(dq, ds, kv[key:], s.mix(r, m, from > 0), rest)
-				Gemm(dkv[key:], ds, q, s.collect(r, m, l > 0), rest)
+				gemm(dqs, ds, kv[key:], s.mix(r, m, from > 0), rest, s.queriesAt(o, nextQuery, r))
+				Gemm(dkv[key:], ds, qs, s.collect(r, m, l > 0), rest)
 			}
 		}
 	}

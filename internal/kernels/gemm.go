@@ -17,6 +17,11 @@ func GemmScratch(s GemmShape) int { return min(s.K, blockK) * panelCols }
 // those of attention: nothing but one panel of b is ever packed, and that only if b is
 // transposed or does not fill the panel. The whole product is one work item.
 func Gemm(c, a, b []float32, s GemmShape, scratch []float32) {
+	gemm(c, a, b, s, scratch, region{})
+}
+
+// gemm is Gemm, and has what is needed next brought into the cache meanwhile.
+func gemm(c, a, b []float32, s GemmShape, scratch []float32, next region) {
 	if s.M <= 0 || s.N <= 0 {
 		return
 	}
@@ -34,6 +39,7 @@ func Gemm(c, a, b []float32, s GemmShape, scratch []float32) {
 	if s.TransA {
 		t.aRow, t.aK = 1, s.LDA
 	}
+	t.fetch(next, s.M/t.g.rows*s.K*panels(s.N))
 	for i := 0; i < s.M; i += t.g.maxRows() {
 		rows := min(t.g.maxRows(), s.M-i)
 		t.lay(rows)

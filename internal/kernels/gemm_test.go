@@ -74,7 +74,7 @@ func TestTile(t *testing.T) {
 				ti.aK, ti.aRow, ti.aStep1, ti.aStep2 = 2, 7, 91, 190
 				ti.bK, ti.bStep1, ti.bStep2 = 33, 101, 205
 				ti.cRow = cols + 3
-				ti.fetch(make([]float32, 100), 10, 5, 10, 30)
+				ti.fetch(region{make([]float32, 100), 10, 5, 10}, 30)
 				ti.m = g.rows + rows
 				ti.spots[0] = spot{a: [3]int{1, 141, 75}, c: [3]int{1, 4*ti.cRow + 5, 9 * ti.cRow}}
 				ti.spots[1] = spot{a: [3]int{0, 31, 65}, c: [3]int{14 * ti.cRow, 19*ti.cRow + 5, 25 * ti.cRow}}

@@ -333,7 +333,7 @@ func (g *gradWeight) fetch(t *tile, items []gradItem, i int, in box) {
 		tiles += item.rows / t.g.rows
 	}
 	v := f.v[f.at(in.s0, in.line0, in.pixel0)+n*f.pixel:]
-	t.fetch(v[min(from, len(v)):], min(n, len(v)/f.pixel), to-from, f.pixel, tiles*n)
+	t.fetch(region{v[min(from, len(v)):], min(n, len(v)/f.pixel), to - from, f.pixel}, tiles*n)
 }
 
 // addBias adds channels of dy, from the one with number from, over a box of pixels to sum. If they

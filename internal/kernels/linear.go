@@ -92,14 +92,13 @@ func productBlock(c, a, packed, bias []float32, row, rows, then, n, k int, accum
 			}
 			t.a = scratch
 		}
-		steps := rows / t.g.rows * t.k * (p1 - p0)
-		if next := kk + blockK; next < k {
-			t.fetch(a[row*k+next:], rows, min(blockK, k-next), k, steps)
+		var next region
+		if from := kk + blockK; from < k {
+			next = region{a[row*k+from:], rows, min(blockK, k-from), k}
 		} else if then > 0 {
-			t.fetch(a[(row+rows)*k:], then, min(blockK, k), k, steps)
-		} else {
-			t.fetch(nil, 0, 0, 0, 0)
+			next = region{a[(row+rows)*k:], then, min(blockK, k), k}
 		}
+		t.fetch(next, rows/t.g.rows*t.k*(p1-p0))
 		for j := p0 * panelCols; j < min(n, p1*panelCols); j += wide {
 			t.cols = min(wide, n-j)
 			t.b = packed[j/panelCols*panelCols*k+kk*panelCols+j%panelCols:]

@@ -134,21 +134,27 @@ const (
 	shortBias = "kernels: product: bias too short"
 )
 
-// fetch has rows of v, so wide and at such a distance, brought into the second-level cache by largest
-// tiles, evenly while they take so many steps of the summed index. It changes no result, and
-// kernels that have no room for it do not do it.
-func (t *tile) fetch(v []float32, rows, width, stride, steps int) {
+// A region is rows of v, so wide and at such a distance.
+type region struct {
+	v                   []float32
+	rows, width, stride int
+}
+
+// fetch has a region brought into the second-level cache by largest tiles, evenly while they take so
+// many steps of the summed index. It changes no result, and kernels that have no room for it do not
+// do it.
+func (t *tile) fetch(r region, steps int) {
 	t.ahead, t.fetched, t.pace, t.part, t.turn, t.jump = nil, 0, 0, 0, 0, 0
-	if rows <= 0 || width <= 0 || steps <= 0 {
+	if r.rows <= 0 || r.width <= 0 || steps <= 0 {
 		return
 	}
-	if stride == width {
-		rows, width = 1, rows*width
+	if r.stride == r.width {
+		r.rows, r.width = 1, r.rows*r.width
 	}
-	each := max(1, steps/(2*rows)) // pairs of steps for a row
-	t.ahead, t.pace = &v[0], divideUp(4*width, each)
-	if rows > 1 {
-		t.turn, t.jump = divideUp(1<<32, each), 4*stride-each*t.pace
+	each := max(1, steps/(2*r.rows)) // pairs of steps for a row
+	t.ahead, t.pace = &r.v[0], divideUp(4*r.width, each)
+	if r.rows > 1 {
+		t.turn, t.jump = divideUp(1<<32, each), 4*r.stride-each*t.pace
 	}
 }
 
