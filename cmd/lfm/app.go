@@ -248,6 +248,7 @@ kept by content and reused; what was interrupted goes on where it stopped.`,
 	flags.StringVar(&a.store, "store", os.Getenv("LFM_STORE"), "the store of artifacts (default: .lfm beside pipeline.yaml; LFM_STORE)")
 	root.AddCommand(
 		newInit(a), newRun(a), newResume(a), newGenerate(a),
+		newReport(a),
 		newStatus(a), newDag(a), newExplain(a), newLogs(a), newArtifacts(a),
 		newBench(a), newSchema(a), newVersion(a),
 	)

@@ -35,6 +35,7 @@ var mayImport = map[string][]string{
 	"internal/kernels":     {"internal/kernels/ref", "golang.org/x/sys/cpu"},
 	"internal/kernels/ref": {},
 	"internal/picture":     {"golang.org/x/image"},
+	"internal/report":      {},
 	"internal/critters":    {"internal/rng", "git.sr.ht/~sbinet/gg"},
 	"internal/latent":      {"internal/disk", "github.com/apache/arrow/go/v15"},
 	"internal/dataset":     {"artifacts", "internal/disk", "internal/panics", "internal/rng", "internal/critters", "github.com/disintegration/imaging", "golang.org/x/image"},
