@@ -43,6 +43,11 @@ func NewConv2d(s Scope, in, out, kernel, stride int) Conv2d {
 	return Conv2d{Weight: s.Uniform("weight", bound, out, in, kernel, kernel), Bias: s.Uniform("bias", bound, out), Stride: stride}
 }
 
+// NewZeroConv2d makes a convolution that begins as nought, as NewZeroLinear does.
+func NewZeroConv2d(s Scope, in, out, kernel, stride int) Conv2d {
+	return Conv2d{Weight: s.Constant("weight", 0, out, in, kernel, kernel), Bias: s.Constant("bias", 0, out), Stride: stride}
+}
+
 // Apply takes x (N, H, W, in) to (N, H/stride, W/stride, out), rounded up.
 func (c Conv2d) Apply(x *gorgonia.Node) *gorgonia.Node {
 	return ops.Conv2d(x, c.Weight, c.Bias, c.Stride)

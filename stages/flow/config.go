@@ -3,6 +3,7 @@ package flow
 import (
 	"fmt"
 
+	"lfm/internal/latent"
 	"lfm/internal/path"
 	"lfm/internal/train"
 	"lfm/pipeline"
@@ -10,10 +11,13 @@ import (
 
 // Config is what stands under `with:` of a stage that uses flow.
 type Config struct {
-	Width         int `yaml:"width" min:"8" max:"4096" doc:"channels of a token"`
-	Depth         int `yaml:"depth" min:"1" max:"64" doc:"transformer blocks"`
-	Heads         int `yaml:"heads" min:"1" max:"64" doc:"attention heads; they divide the width"`
-	ContextTokens int `yaml:"context_tokens" min:"2" max:"256" doc:"learned tokens that stand for a class; attention over a single one would be a constant"`
+	Arch          string `yaml:"arch" oneof:"transformer unet" doc:"the network: a transformer over latent tokens, or the U-Net of latent diffusion over latents as images"`
+	Width         int    `yaml:"width" min:"8" max:"4096" doc:"channels of a token; the unet's first level has half as many"`
+	Depth         int    `yaml:"depth" min:"1" max:"64" doc:"blocks of the transformer"`
+	Levels        int    `yaml:"levels" min:"1" max:"6" doc:"resolutions of the unet, each half of the one above"`
+	Blocks        int    `yaml:"blocks" min:"1" max:"8" doc:"residual blocks of a level of the unet on its way down; on its way up there is one more"`
+	Heads         int    `yaml:"heads" min:"1" max:"64" doc:"attention heads; they divide the width, or half of it for the unet"`
+	ContextTokens int    `yaml:"context_tokens" min:"2" max:"256" doc:"learned tokens that stand for a class; attention over a single one would be a constant"`
 
 	ConditionDropout float64 `yaml:"condition_dropout" min:"0" max:"1" doc:"how often a sample is shown without its class, which guidance needs"`
 	Time             string  `yaml:"time" oneof:"uniform logit-normal" doc:"distribution of the times trained on"`
@@ -29,10 +33,12 @@ type Config struct {
 	train.Settings
 }
 
-// DefaultConfig is a small flow of the reference model R1's family.
+// DefaultConfig is a small flow of the reference model R1's family. For latents of 8x8x4 and ten
+// classes its transformer has 1.6 million parameters and costs 130 MFLOP an evaluation; its U-Net,
+// with the same width, 3.2 million and 153 MFLOP.
 func DefaultConfig() *Config {
 	c := &Config{
-		Width: 128, Depth: 4, Heads: 4, ContextTokens: 8,
+		Arch: Transformer, Width: 128, Depth: 4, Levels: 2, Blocks: 1, Heads: 4, ContextTokens: 8,
 		ConditionDropout: 0.1, Time: "logit-normal", TimeMean: 0, TimeStd: 1, Coupling: "independent", SinkhornEpsilon: 0.02, Previews: true,
 		Settings: train.DefaultSettings(),
 	}
@@ -42,12 +48,51 @@ func DefaultConfig() *Config {
 
 // Validate says what the tags of Config cannot.
 func (c *Config) Validate() error {
+	if err := c.foreign(); err != nil {
+		return err
+	}
+	if c.Arch == UNet && c.Width%(2*c.Heads) != 0 {
+		return pipeline.FieldError{Name: "heads", Msg: "must divide half the width, the channels of the unet's first level"}
+	}
 	if c.Width%c.Heads != 0 {
 		return pipeline.FieldError{Name: "heads", Msg: "must divide the width"}
 	}
 	if c.Coupling != independent && c.Batch > maxPaired {
 		return pipeline.FieldError{Name: "coupling", Msg: fmt.Sprintf(
 			"%s pairs batches of at most %d, as its time grows with the cube of the batch; this one has %d", c.Coupling, maxPaired, c.Batch)}
+	}
+	return nil
+}
+
+// foreign refuses a setting of the other network that was changed, which would do nothing.
+func (c *Config) foreign() error {
+	d := DefaultConfig()
+	switch {
+	case c.Arch == UNet && c.Depth != d.Depth:
+		return pipeline.FieldError{Name: "depth", Msg: "is a setting of the transformer; with arch: unet say levels and blocks"}
+	case c.Arch == Transformer && c.Levels != d.Levels:
+		return pipeline.FieldError{Name: "levels", Msg: "is a setting of the unet; with arch: transformer say depth"}
+	case c.Arch == Transformer && c.Blocks != d.Blocks:
+		return pipeline.FieldError{Name: "blocks", Msg: "is a setting of the unet; with arch: transformer say depth"}
+	}
+	return nil
+}
+
+// arch is the network that settings ask for, for latents of a shape.
+func (c *Config) arch(latent latent.Shape, classes int) Arch {
+	a := Arch{Tokens: latent.H * latent.W, Channels: latent.C, Width: c.Width, Heads: c.Heads, Classes: classes, ContextTokens: c.ContextTokens}
+	if c.Arch == UNet {
+		a.Kind, a.Rows, a.Levels, a.Blocks = UNet, latent.H, c.Levels, c.Blocks
+	} else {
+		a.Depth = c.Depth
+	}
+	return a
+}
+
+// fits says whether latents can be halved as often as the unet's levels want.
+func (c *Config) fits(s latent.Shape) error {
+	if step := 1 << (c.Levels - 1); c.Arch == UNet && (s.H%step != 0 || s.W%step != 0) {
+		return pipeline.FieldError{Name: "levels", Msg: fmt.Sprintf("is %d, which wants latents whose sides are multiples of %d; these are %dx%d", c.Levels, step, s.H, s.W)}
 	}
 	return nil
 }

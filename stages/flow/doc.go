@@ -1,11 +1,12 @@
 // Package flow is the stage that learns to turn noise into latents: a transformer over
-// latent tokens, conditioned on time by adaptive layer norm (Peebles & Xie 2023) and on the
-// class by cross-attention to context tokens, trained by flow matching on straight paths
-// (Lipman et al. 2023, Liu et al. 2023).
+// latent tokens, conditioned on time by adaptive layer norm (Peebles & Xie 2023), or the U-Net of
+// latent diffusion (Rombach et al. 2022), either conditioned on the class by cross-attention to
+// context tokens, trained by flow matching on straight paths (Lipman et al. 2023, Liu et al. 2023).
 //
-// An Arch says how large the network is; Net is its layers on a graph; NewTraining,
+// An Arch says which network it is and how large; Net is its layers on a graph; NewTraining,
 // NewConditioning and NewEvaluation build the graphs that are run. Parameters have PyTorch's
-// names (inp.weight, blocks.0.cross_attn.kv.weight, …).
+// names (inp.weight, blocks.0.cross_attn.kv.weight, …). The transformer, say (unet has a picture
+// of the other):
 //
 //	z (N, L, C) ─inp, + pos──▶ x (N, L, D) ─blocks, out──▶ velocity (N, L, C)
 //	t (N) ─────────time──────▶ (N, D) ───────┘ scales, shifts and gates

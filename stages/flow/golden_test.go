@@ -8,11 +8,17 @@ import (
 	"lfm/internal/ops/optest"
 )
 
-// golden is the architecture of testdata/golden-flow.safetensors, whose batch is 3.
-var golden = Arch{Tokens: 16, Channels: 4, Width: 32, Depth: 2, Heads: 2, Classes: 10, ContextTokens: 4}
+// goldens are the architectures of the files in testdata, whose batches are 3.
+var goldens = map[string]Arch{
+	"golden-flow": {Tokens: 16, Channels: 4, Width: 32, Depth: 2, Heads: 2, Classes: 10, ContextTokens: 4},
+	"golden-unet": {Kind: UNet, Tokens: 32, Rows: 4, Channels: 3, Width: 8, Levels: 3, Blocks: 1, Heads: 2, Classes: 5, ContextTokens: 3},
+}
 
-func openGolden(t *testing.T) *optest.Golden {
-	return optest.OpenGolden(t, "testdata/golden-flow.safetensors")
+// eachGolden runs a test for each of them.
+func eachGolden(t *testing.T, test func(t *testing.T, a Arch, g *optest.Golden)) {
+	for name, a := range goldens {
+		t.Run(name, func(t *testing.T) { test(t, a, optest.OpenGolden(t, "testdata/"+name+".safetensors")) })
+	}
 }
 
 // onPath gives z_t = (1-t) x + t eps and v = x - eps for the golden inputs.
@@ -27,9 +33,10 @@ func onPath(g *optest.Golden) (zt, v []float32) {
 }
 
 // TestGolden: velocity, loss and every gradient are PyTorch's, on gorgonia's tape machine.
-func TestGolden(t *testing.T) {
-	g := openGolden(t)
-	m, err := NewTraining(golden, 3)
+func TestGolden(t *testing.T) { eachGolden(t, testGolden) }
+
+func testGolden(t *testing.T, a Arch, g *optest.Golden) {
+	m, err := NewTraining(a, 3)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,10 +55,11 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// TestParameters: the names are those of PyTorch's named_parameters, pos first, and in its
-// order.
-func TestParameters(t *testing.T) {
-	m, err := NewTraining(golden, 3)
+// TestParameters: the names are those of PyTorch's named_parameters, and in its order.
+func TestParameters(t *testing.T) { eachGolden(t, testParameters) }
+
+func testParameters(t *testing.T, a Arch, g *optest.Golden) {
+	m, err := NewTraining(a, 3)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,7 +67,7 @@ func TestParameters(t *testing.T) {
 	for _, p := range m.Params.All() {
 		got = append(got, p.Name)
 	}
-	for _, name := range openGolden(t).Names() {
+	for _, name := range g.Names() {
 		if name, ok := strings.CutPrefix(name, "param."); ok {
 			want = append(want, name)
 		}
@@ -72,21 +80,22 @@ func TestParameters(t *testing.T) {
 // TestEvaluation: the graph of the field, whose samples are at one time and read contexts that
 // another graph made, gives the velocity of the training graph: each sample at its time, under
 // its class and once more under the null context.
-func TestEvaluation(t *testing.T) {
-	g := openGolden(t)
+func TestEvaluation(t *testing.T) { eachGolden(t, testEvaluation) }
+
+func testEvaluation(t *testing.T, a Arch, g *optest.Golden) {
 	zt, _ := onPath(g)
 	times, labels, want := g.Floats("input.t"), g.Floats("input.label"), g.Floats("output.velocity")
 	size := len(zt) / len(times)
 	for i := range times {
-		c, err := NewConditioning(golden, 2)
+		c, err := NewConditioning(a, 2)
 		if err != nil {
 			t.Fatal(err)
 		}
 		g.LetParams(t, c.Params.Nodes())
-		optest.Let(t, c.Labels, []float32{labels[i], float32(golden.Classes)})
+		optest.Let(t, c.Labels, []float32{labels[i], float32(a.Classes)})
 		optest.Tape(t, c.Graph)
 
-		e, err := NewEvaluation(golden, 1, 2)
+		e, err := NewEvaluation(a, 1, 2)
 		if err != nil {
 			t.Fatal(err)
 		}

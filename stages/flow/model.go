@@ -12,18 +12,28 @@ import (
 	"lfm/internal/ops"
 )
 
-// timeDim is the width of the sinusoidal embedding of t: 128 frequencies.
-const timeDim = 256
+// The kinds of network, as settings name them.
+const (
+	Transformer = "transformer"
+	UNet        = "unet"
+)
 
-// Arch is the size of the velocity network: a family with the reference model R1 in it.
+// Arch is the kind and the size of the velocity network. Transformers are a family with the
+// reference model R1 in it.
 type Arch struct {
-	Tokens        int `json:"tokens"`         // L, latent positions
-	Channels      int `json:"channels"`       // C of the latents
-	Width         int `json:"width"`          // D
-	Depth         int `json:"depth"`          // blocks
-	Heads         int `json:"heads"`          // of each attention
-	Classes       int `json:"classes"`        // without the null context
-	ContextTokens int `json:"context_tokens"` // M
+	Kind          string `json:"kind,omitempty"`  // UNet, or nothing: Transformer
+	Tokens        int    `json:"tokens"`          // L, latent positions
+	Channels      int    `json:"channels"`        // C of the latents
+	Width         int    `json:"width"`           // D
+	Depth         int    `json:"depth,omitempty"` // blocks of a transformer
+	Heads         int    `json:"heads"`           // of each attention
+	Classes       int    `json:"classes"`         // without the null context
+	ContextTokens int    `json:"context_tokens"`  // M
+
+	// Of a U-Net, see unet.
+	Rows   int `json:"rows,omitempty"`   // h: L = h w
+	Levels int `json:"levels,omitempty"` // resolutions
+	Blocks int `json:"blocks,omitempty"` // of a level on the way down
 }
 
 // R1 is the reference model: 64 tokens of 4, ten classes.
@@ -39,15 +49,25 @@ func (a Arch) Validate() error {
 		name  string
 		value int
 	}{
-		{"tokens", a.Tokens}, {"channels", a.Channels}, {"width", a.Width}, {"depth", a.Depth},
+		{"tokens", a.Tokens}, {"channels", a.Channels}, {"width", a.Width},
 		{"heads", a.Heads}, {"classes", a.Classes}, {"context_tokens", a.ContextTokens},
 	} {
 		if f.value < 1 {
 			return fmt.Errorf("flow: %s is %d, want at least 1", f.name, f.value)
 		}
 	}
-	if a.Depth > maxDepth {
-		return fmt.Errorf("flow: depth is %d, want at most %d", a.Depth, maxDepth)
+	switch a.Kind {
+	case "", Transformer:
+		return a.validateTransformer()
+	case UNet:
+		return a.validateUNet()
+	}
+	return fmt.Errorf("flow: the network is a %q, this lfm knows %s and %s", a.Kind, Transformer, UNet)
+}
+
+func (a Arch) validateTransformer() error {
+	if a.Depth < 1 || a.Depth > maxDepth {
+		return fmt.Errorf("flow: depth is %d, want 1 to %d", a.Depth, maxDepth)
 	}
 	if a.Width%a.Heads != 0 {
 		return fmt.Errorf("flow: a width of %d does not make %d heads", a.Width, a.Heads)
@@ -57,13 +77,13 @@ func (a Arch) Validate() error {
 
 // transformer is the velocity network over latent tokens.
 type transformer struct {
-	arch         Arch
-	pos          *gorgonia.Node // (1, L, D)
-	inp          nn.Linear
-	time0, time2 nn.Linear
-	cond         *crossattn.ClassTokens
-	blocks       []*block
-	mod, out     nn.Linear
+	arch     Arch
+	pos      *gorgonia.Node // (1, L, D)
+	inp      nn.Linear
+	time     timeMLP
+	cond     *crossattn.ClassTokens
+	blocks   []*block
+	mod, out nn.Linear
 }
 
 // newTransformer makes the layers of the network. Modulations, gates and the output begin as nought
@@ -72,12 +92,11 @@ type transformer struct {
 // after 400 steps of 32 is 0.846 so and 0.932 the other way, most of it by the positions.
 func newTransformer(s nn.Scope, a Arch) *transformer {
 	n := &transformer{
-		arch:  a,
-		pos:   s.Given("pos", positions(a.Tokens, a.Width), 1, a.Tokens, a.Width),
-		inp:   nn.NewLinear(s.In("inp"), a.Channels, a.Width),
-		time0: nn.NewLinear(s.In("time", "0"), timeDim, a.Width),
-		time2: nn.NewLinear(s.In("time", "2"), a.Width, a.Width),
-		cond:  crossattn.NewClassTokens(s.In("cond"), a.Classes, a.ContextTokens, a.Width),
+		arch: a,
+		pos:  s.Given("pos", positions(a.Tokens, a.Width), 1, a.Tokens, a.Width),
+		inp:  nn.NewLinear(s.In("inp"), a.Channels, a.Width),
+		time: newTimeMLP(s.In("time"), a.Width),
+		cond: crossattn.NewClassTokens(s.In("cond"), a.Classes, a.ContextTokens, a.Width),
 	}
 	for i := range a.Depth {
 		n.blocks = append(n.blocks, newBlock(s.In("blocks").At(i), a))
@@ -87,12 +106,8 @@ func newTransformer(s nn.Scope, a Arch) *transformer {
 	return n
 }
 
-// Time embeds times t (N) as SiLU(embedding) (N, D), the form in which every modulation
-// reads it.
-func (n *transformer) Time(t *gorgonia.Node) *gorgonia.Node {
-	e := n.time0.Apply(ops.TimeEmbedding(t, timeDim))
-	return ops.SiLU(n.time2.Apply(ops.SiLU(e)))
-}
+// Time embeds times t (N) as SiLU(embedding) (N, D), from which each block reads its modulation.
+func (n *transformer) Time(t *gorgonia.Node) *gorgonia.Node { return n.time.apply(t) }
 
 // Context gives the keys and values (N, M, 2D) that each block reads for labels (N).
 func (n *transformer) Context(labels *gorgonia.Node) gorgonia.Nodes {
@@ -196,10 +211,10 @@ func turns(x *gorgonia.Node, rows int) *gorgonia.Node {
 	return nn.Fixed(x.Graph(), "turns", numbers, rows)
 }
 
-// repeat lets the samples of x (N, L, D) take turns (R): (R, L, D).
+// repeat lets the samples of x (N, ...) take turns (R): (R, ...).
 func repeat(x, turns *gorgonia.Node) *gorgonia.Node {
 	s := x.Shape()
-	return ops.Embedding(ops.Reshape(x, s[0], s[1]*s[2]), turns, s[1], s[2])
+	return ops.Embedding(ops.Reshape(x, s[0], s[1:].TotalSize()), turns, s[1:]...)
 }
 
 // chunk cuts the last dimension of x into n equal parts.

@@ -5,6 +5,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"lfm/internal/nn"
+	"lfm/internal/ops"
 )
 
 // Net is a velocity network on a graph, cut where its parts are computed apart: what it reads of
@@ -28,4 +29,25 @@ type Net interface {
 }
 
 // NewNet makes the layers of an architecture's network.
-func NewNet(s nn.Scope, a Arch) Net { return newTransformer(s, a) }
+func NewNet(s nn.Scope, a Arch) Net {
+	if a.Kind == UNet {
+		return newUNet(s, a)
+	}
+	return newTransformer(s, a)
+}
+
+// timeDim is the width of the sinusoidal embedding of t: 128 frequencies.
+const timeDim = 256
+
+// timeMLP embeds times: two linear layers, named 0 and 2, behind sines and cosines.
+type timeMLP struct{ layer0, layer2 nn.Linear }
+
+func newTimeMLP(s nn.Scope, width int) timeMLP {
+	return timeMLP{nn.NewLinear(s.In("0"), timeDim, width), nn.NewLinear(s.In("2"), width, width)}
+}
+
+// apply takes t (N) to SiLU(embedding) (N, D), the form in which every modulation reads it.
+func (m timeMLP) apply(t *gorgonia.Node) *gorgonia.Node {
+	e := m.layer0.Apply(ops.TimeEmbedding(t, timeDim))
+	return ops.SiLU(m.layer2.Apply(ops.SiLU(e)))
+}

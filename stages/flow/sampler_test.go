@@ -2,6 +2,7 @@ package flow
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -177,13 +178,24 @@ func TestDrawEnds(t *testing.T) {
 	}
 }
 
-// small is a network whose weights are all of a size, so that class, place and time all show.
-var small = Arch{Tokens: 16, Channels: 2, Width: 16, Depth: 2, Heads: 2, Classes: 3, ContextTokens: 2}
+// smalls are small networks.
+var smalls = []Arch{
+	{Tokens: 16, Channels: 2, Width: 16, Depth: 2, Heads: 2, Classes: 3, ContextTokens: 2},
+	{Kind: UNet, Tokens: 16, Rows: 4, Channels: 2, Width: 16, Levels: 2, Blocks: 1, Heads: 2, Classes: 3, ContextTokens: 2},
+}
 
-// smallModel is a model with that network.
-func smallModel(t *testing.T) *Model {
+// eachSmall runs a test for a model of each.
+func eachSmall(t *testing.T, test func(t *testing.T, m *Model)) {
+	for _, a := range smalls {
+		t.Run(cmp.Or(a.Kind, Transformer), func(t *testing.T) { test(t, smallModel(t, a)) })
+	}
+}
+
+// smallModel is a model of a network whose weights are all of a size, so that class, place and
+// time all show.
+func smallModel(t *testing.T, a Arch) *Model {
 	t.Helper()
-	e, err := NewEvaluation(small, 1, 1)
+	e, err := NewEvaluation(a, 1, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -196,7 +208,7 @@ func smallModel(t *testing.T) *Model {
 		tensors = append(tensors, checkpoint.Tensor{Name: p.Name, Shape: p.Shape(), Data: values})
 	}
 	return NewModel(Spec{
-		Arch: small, Latent: latent.Shape{H: 4, W: 4, C: 2}, Classes: []string{"a", "b", "c"}, SigmaMin: 0.01,
+		Arch: a, Latent: latent.Shape{H: 4, W: 4, C: 2}, Classes: []string{"a", "b", "c"}, SigmaMin: 0.01,
 		Stats: latent.Stats{Mean: []float64{0.5, -1}, Std: []float64{1, 2}},
 	}, weights(t, tensors))
 }
@@ -238,8 +250,9 @@ func drawn(t *testing.T, s *Sampler, labels, numbers []int) []float32 {
 
 // TestSameBits: a sample has the same bits at any batch, beside any others, with any number
 // of threads.
-func TestSameBits(t *testing.T) {
-	m := smallModel(t)
+func TestSameBits(t *testing.T) { eachSmall(t, testSameBits) }
+
+func testSameBits(t *testing.T, m *Model) {
 	labels, numbers := []int{0, 1, 2, 3, 0, 1, 2}, []int{0, 0, 1, 4, 9, 1, 70000}
 	for _, o := range []SampleOptions{{Guidance: 2.5, Steps: 3, Solver: "heun"}, {Guidance: 1, Steps: 2, Solver: "euler"}} {
 		want := drawn(t, sampler(t, m, 1, 7, o), labels, numbers)
@@ -303,12 +316,13 @@ func TestDrawFrom(t *testing.T) {
 // TestGuidanceEnds: w = 1 is the conditional model and w = 0 the unconditional one, bit for
 // bit; and the two halves of a guided batch are the bits of the two models, so that the sum
 // is what arithmetic in float32 makes of them.
-func TestGuidanceEnds(t *testing.T) {
-	m := smallModel(t)
+func TestGuidanceEnds(t *testing.T) { eachSmall(t, testGuidanceEnds) }
+
+func testGuidanceEnds(t *testing.T, m *Model) {
 	backend := cpu.Open(2)
 	defer backend.Close()
 	const n = 3
-	net, err := newField(backend, small, n, 1, engine.Options{})
+	net, err := newField(backend, m.Arch, n, 1, engine.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -369,17 +383,19 @@ func TestGuidanceEnds(t *testing.T) {
 }
 
 // TestWrongWeights: weights that are missing, or of another shape, are named.
-func TestWrongWeights(t *testing.T) {
-	m := smallModel(t)
+func TestWrongWeights(t *testing.T) { eachSmall(t, testWrongWeights) }
+
+func testWrongWeights(t *testing.T, m *Model) {
+	first := fmt.Sprintf("%q", m.weights[engine.Raw].Tensors[0].Name)
 	for name, change := range map[string]func([]checkpoint.Tensor) []checkpoint.Tensor{
 		"missing":     func(w []checkpoint.Tensor) []checkpoint.Tensor { return w[1:] },
-		"other shape": func(w []checkpoint.Tensor) []checkpoint.Tensor { w[0].Shape = w[0].Shape[1:]; return w },
+		"other shape": func(w []checkpoint.Tensor) []checkpoint.Tensor { w[0].Shape = []int{len(w[0].Data)}; return w },
 	} {
 		file := weights(t, change(slices.Clone(m.weights[engine.Raw].Tensors)))
 		backend := cpu.Open(1)
 		_, err := NewModel(m.Spec, file).NewSampler(backend, 1, SampleOptions{Steps: 1, Solver: "euler"})
 		backend.Close()
-		if err == nil || !bytes.Contains([]byte(err.Error()), []byte(`"pos"`)) {
+		if err == nil || !bytes.Contains([]byte(err.Error()), []byte(first)) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -48,6 +48,9 @@ func (s *stage) Run(ctx context.Context, in pipeline.Inputs, work artifacts.Work
 		return err
 	}
 	defer set.Close()
+	if err := s.config.fits(set.Shape()); err != nil {
+		return err
+	}
 	spec := s.spec(set)
 	backend, err := s.open(ctx, s.env.Device, s.env.Threads)
 	if err != nil {
@@ -108,8 +111,7 @@ func (s *stage) spec(set *latent.Set) *Spec {
 	shape := set.Shape()
 	spec := &Spec{
 		Format: format,
-		Arch: Arch{Tokens: shape.H * shape.W, Channels: shape.C, Width: s.config.Width, Depth: s.config.Depth,
-			Heads: s.config.Heads, Classes: len(set.Classes()), ContextTokens: s.config.ContextTokens},
+		Arch:   s.config.arch(shape, len(set.Classes())),
 		Latent: shape, Stats: set.Stats(), Classes: set.Classes(),
 		Path: pathName, SigmaMin: s.config.SigmaMin, Averaged: s.config.EMA > 0,
 		Autoencoder: set.Summary().Autoencoder,

@@ -41,12 +41,25 @@ func tiny(steps int) *Config {
 	return c
 }
 
+// tinies are tiny settings for each network.
+func tinies(steps int) map[string]*Config {
+	unet := tiny(steps)
+	unet.Arch, unet.Depth = UNet, DefaultConfig().Depth
+	return map[string]*Config{Transformer: tiny(steps), UNet: unet}
+}
+
 // TestLearns: a small flow comes near the floor of its loss in seconds, its average too, and
 // draws samples of the classes asked for: what training and sampling say of time and sign
 // is one.
 func TestLearns(t *testing.T) {
+	for name, c := range tinies(300) {
+		t.Run(name, func(t *testing.T) { testLearns(t, c) })
+	}
+}
+
+func testLearns(t *testing.T, c *Config) {
 	b := pipelinetest.New(t)
-	a := b.Run(Kind(pipelinetest.CPU), tiny(300), inputs(t, b))
+	a := b.Run(Kind(pipelinetest.CPU), c, inputs(t, b))
 	var e HeldOut
 	if err := json.Unmarshal(b.Read(a, evaluationFile), &e); err != nil {
 		t.Fatal(err)
@@ -88,7 +101,12 @@ func TestLearns(t *testing.T) {
 // TestExact: the payload's bytes do not depend on threads, nor on where the training was
 // interrupted.
 func TestExact(t *testing.T) {
-	c := tiny(24)
+	for name, c := range tinies(24) {
+		t.Run(name, func(t *testing.T) { testExact(t, c) })
+	}
+}
+
+func testExact(t *testing.T, c *Config) {
 	c.CheckpointEvery = 5
 	b := pipelinetest.New(t)
 	in := inputs(t, b)

@@ -28,22 +28,29 @@ func TestGolden(t *testing.T) {
 		}
 		compareGolden(t, g, m.Graph, m.Loss, m.Params, m.Grads, inputs, outputs)
 	})
-	t.Run("flow", func(t *testing.T) {
-		g := optest.OpenGolden(t, "../../../stages/flow/testdata/golden-flow.safetensors")
-		m, err := flow.NewTraining(flow.Arch{Tokens: 16, Channels: 4, Width: 32, Depth: 2, Heads: 2, Classes: 10, ContextTokens: 4}, 3)
-		if err != nil {
-			t.Fatal(err)
-		}
-		x, eps, times := g.Floats("input.x"), g.Floats("input.noise"), g.Floats("input.t")
-		zt, v := make([]float32, len(x)), make([]float32, len(x))
-		for i := range x {
-			s := times[i/(len(x)/len(times))]
-			zt[i], v[i] = (1-s)*x[i]+s*eps[i], x[i]-eps[i]
-		}
-		inputs := map[*gorgonia.Node][]float32{m.Zt: zt, m.Target: v, m.T: times, m.Labels: g.Floats("input.label")}
-		outputs := map[*gorgonia.Node][]float32{m.Velocity: g.Floats("output.velocity")}
-		compareGolden(t, g, m.Graph, m.Loss, m.Params, m.Grads, inputs, outputs)
-	})
+	for name, a := range map[string]flow.Arch{
+		"flow": {Tokens: 16, Channels: 4, Width: 32, Depth: 2, Heads: 2, Classes: 10, ContextTokens: 4},
+		"unet": {Kind: flow.UNet, Tokens: 32, Rows: 4, Channels: 3, Width: 8, Levels: 3, Blocks: 1, Heads: 2, Classes: 5, ContextTokens: 3},
+	} {
+		t.Run(name, func(t *testing.T) { testGoldenFlow(t, a, "golden-"+name+".safetensors") })
+	}
+}
+
+func testGoldenFlow(t *testing.T, a flow.Arch, file string) {
+	g := optest.OpenGolden(t, "../../../stages/flow/testdata/"+file)
+	m, err := flow.NewTraining(a, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, eps, times := g.Floats("input.x"), g.Floats("input.noise"), g.Floats("input.t")
+	zt, v := make([]float32, len(x)), make([]float32, len(x))
+	for i := range x {
+		s := times[i/(len(x)/len(times))]
+		zt[i], v[i] = (1-s)*x[i]+s*eps[i], x[i]-eps[i]
+	}
+	inputs := map[*gorgonia.Node][]float32{m.Zt: zt, m.Target: v, m.T: times, m.Labels: g.Floats("input.label")}
+	outputs := map[*gorgonia.Node][]float32{m.Velocity: g.Floats("output.velocity")}
+	compareGolden(t, g, m.Graph, m.Loss, m.Params, m.Grads, inputs, outputs)
 }
 
 func compareGolden(t *testing.T, g *optest.Golden, graph *gorgonia.ExprGraph, loss *gorgonia.Node, params *nn.Params, grads gorgonia.Nodes, inputs, outputs map[*gorgonia.Node][]float32) {

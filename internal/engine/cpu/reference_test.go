@@ -22,18 +22,23 @@ func TestOneDifferentiation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	net, err := flow.NewTraining(flow.Arch{Tokens: 16, Channels: 4, Width: 32, Depth: 2, Heads: 2, Classes: 5, ContextTokens: 3}, 3)
-	if err != nil {
-		t.Fatal(err)
-	}
 	t.Run("autoencoder", func(t *testing.T) {
 		sameAsTape(t, ae.Params, append(gorgonia.Nodes{ae.Loss}, ae.Grads...), map[*gorgonia.Node][]float32{
 			ae.X: filled(ae.X), ae.Noise: filled(ae.Noise)})
 	})
-	t.Run("flow", func(t *testing.T) {
-		sameAsTape(t, net.Params, append(gorgonia.Nodes{net.Loss}, net.Grads...), map[*gorgonia.Node][]float32{
-			net.Zt: filled(net.Zt), net.Target: filled(net.Target), net.T: {0.1, 0.5, 0.9}, net.Labels: {0, 5, 3}})
-	})
+	for name, a := range map[string]flow.Arch{
+		"flow": {Tokens: 16, Channels: 4, Width: 32, Depth: 2, Heads: 2, Classes: 5, ContextTokens: 3},
+		"unet": {Kind: flow.UNet, Tokens: 16, Rows: 4, Channels: 4, Width: 16, Levels: 2, Blocks: 1, Heads: 2, Classes: 5, ContextTokens: 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			net, err := flow.NewTraining(a, 3)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sameAsTape(t, net.Params, append(gorgonia.Nodes{net.Loss}, net.Grads...), map[*gorgonia.Node][]float32{
+				net.Zt: filled(net.Zt), net.Target: filled(net.Target), net.T: {0.1, 0.5, 0.9}, net.Labels: {0, 5, 3}})
+		})
+	}
 }
 
 // filled draws values for a leaf from its name.
