@@ -123,6 +123,32 @@ func TestConv2dGradWeight(t *testing.T) {
 	})
 }
 
+// TestFewChannels: a convolution to few channels, whose places are several pixels, gives to the bit
+// what one to many channels gives in these.
+func TestFewChannels(t *testing.T) {
+	atEachLevel(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(19, 20))
+		for _, few := range []int{1, 2, 3, 4, 7, 8} {
+			for _, width := range []int{1, 2, 6, 7, 32, 150} {
+				narrow := ConvShape{N: 2, H: 5, W: width, Cin: 11, Cout: few, Kernel: 3, Stride: 1}
+				wide := narrow
+				wide.Cout = 20
+				x, w, b := randomGuarded(rng, wide.sizeX()).v, randomGuarded(rng, wide.sizeW()).v, randomGuarded(rng, wide.Cout).v
+				conv := func(s ConvShape) []float32 {
+					packed, y := make([]float32, Conv2dPackSize(s)), make([]float32, s.sizeY())
+					Conv2dPack(packed, w[:s.sizeW()], s, 0, Conv2dPackItems(s))
+					Conv2d(y, x, packed, b[:s.Cout], s, make([]float32, Conv2dScratch(s)), 0, Conv2dItems(s))
+					return y
+				}
+				got, all := conv(narrow), conv(wide)
+				for i := range len(got) / few {
+					sameBits(t, fmt.Sprintf("%v: pixel %d", narrow, i), got[i*few:(i+1)*few], all[i*wide.Cout:][:few])
+				}
+			}
+		}
+	})
+}
+
 // realConvs are the convolutions of the reference model's autoencoder, a quarter of its batch.
 var realConvs = []ConvShape{
 	{N: 16, H: 32, W: 32, Cin: 3, Cout: 32, Kernel: 3, Stride: 1},

@@ -41,7 +41,7 @@ type function struct {
 }
 
 var functions = []function{
-	{"Exp", Exp, ref.Exp[float64], func(_, y float64) float64 { return 1.25*ulp*y + tiny }, math.Inf(-1)},
+	{"Exp", Exp, ref.Exp[float64], func(_, y float64) float64 { return 1.3*ulp*y + tiny }, math.Inf(-1)},
 	{"SiLU", SiLU, ref.SiLU[float64], func(_, y float64) float64 { return 3*ulp*math.Abs(y) + tiny }, -87},
 	{"GELU", GELU, ref.GELU[float64], func(x, y float64) float64 {
 		return 3*ulp*(1+max(0, -geluArgument(x)))*math.Abs(y) + tiny

@@ -42,7 +42,7 @@ func (s UpsampleConvShape) check() {
 // The halo has one column of zeros, on the left: the one on the right is the next line's.
 func (s UpsampleConvShape) forward() window {
 	s.check()
-	win := window{srcH: s.H, srcW: s.W, k: s.Cin, n: s.Cout, before: 1, reach: 3, step: 1, phases: 4}
+	win := window{srcH: s.H, srcW: s.W, k: s.Cin, n: s.Cout, joined: 1, before: 1, reach: 3, step: 1, phases: 4}
 	taps := [2]struct{ n, first, stride int }{{2, 0, 2}, {1, 1, 0}}
 	weights := 0
 	for i := range win.phase {
@@ -167,7 +167,7 @@ func (s UpsampleConvShape) sumSquares(y, even, odd, bias []float32, rows, col in
 func (s UpsampleConvShape) gradInput() window {
 	s.check()
 	return window{
-		images: s.N, srcH: 2 * s.H, srcW: 2 * s.W, k: s.Cout, dstH: s.H, dstW: s.W, n: s.Cin,
+		images: s.N, srcH: 2 * s.H, srcW: 2 * s.W, k: s.Cout, dstH: s.H, dstW: s.W, n: s.Cin, joined: 1,
 		before: 1, reach: 3, step: 2, squares: true, phases: 1,
 		phase: [4]phase{{kRows: 3, kCols: 3, firstTapH: 2, firstTapW: 2, tapStrideH: -1, tapStrideW: -1}},
 	}
