@@ -32,7 +32,7 @@ var mayImport = map[string][]string{
 	"internal/ode":         {},
 	"internal/ot":          {},
 	"internal/metrics":     {"internal/kernels", "internal/ot", "internal/panics", "internal/rng", "gonum.org/v1/gonum"},
-	"internal/kernels":     {"internal/kernels/ref", "golang.org/x/sys/cpu"},
+	"internal/kernels":     {"internal/kernels/ref", "golang.org/x/sys/cpu", "github.com/klauspost/cpuid/v2"},
 	"internal/kernels/ref": {},
 	"internal/picture":     {"golang.org/x/image"},
 	"internal/report":      {},

@@ -23,7 +23,6 @@ import (
 const (
 	gradRows   = 72  // rows of a block of d: six tiles of 12, twelve of 6
 	gradPixels = 256 // pixels in a call of the tile kernel, at most; such sums are added in order
-	gradGroup  = 32  // items that are computed together, at most: eight panels of four blocks
 	tapGroup   = 18  // the same where a is not packed: the taps of two panels
 	gradDepth  = 5   // partial sums that wait to be added: 16 of them make a tree of height 4
 
@@ -118,13 +117,13 @@ func (g *gradWeight) items() int {
 
 // scratch is the work memory: stacks of sums, panels of b, and blocks of a or sums of squares.
 func (g *gradWeight) scratch() int {
-	n := gradGroup*gradDepth*(gradBlock+gradBias) + gradBias + gradPanels*gradPanel
+	n := maxGroup*gradDepth*(gradBlock+gradBias) + gradBias + gradPanels*gradPanel
 	if g.squares {
 		n += (g.samples*(2*g.lines+1)*(2*g.pixels+1) + 2*g.pixels + 2) * g.looked().channels
 	}
 	if g.packA {
 		tiles := gradRows / currentGeometry().rows
-		n += min(g.blocks(), gradGroup) * tiles * tileDistance(gradPixels)
+		n += min(g.blocks(), maxGroup) * tiles * tileDistance(gradPixels)
 	}
 	return n
 }
@@ -155,10 +154,10 @@ func (g *gradWeight) item(i int) gradItem {
 func (g *gradWeight) run(scratch []float32, i0, i1 int) {
 	most := tapGroup
 	if g.packA {
-		most = gradGroup // every group packs its blocks of a anew
+		most = cut.group // every group packs its blocks of a anew
 	}
 	for ; i0 < i1; i0 += most {
-		var items [gradGroup]gradItem
+		var items [maxGroup]gradItem
 		n := min(most, i1-i0)
 		for i := range n {
 			items[i] = g.item(i0 + i)
@@ -244,7 +243,7 @@ func stackSum(scratch []float32, i, depth int) []float32 {
 
 // stackBias is a sum of dy on the stack of item i of a group.
 func stackBias(scratch []float32, i, depth int) []float32 {
-	at := gradGroup*gradDepth*gradBlock + (i*gradDepth+depth)*gradBias
+	at := maxGroup*gradDepth*gradBlock + (i*gradDepth+depth)*gradBias
 	return scratch[at : at+gradBias]
 }
 
@@ -277,7 +276,7 @@ func (g *gradWeight) partial(items []gradItem, scratch []float32, depth, s0, s1 
 
 // addBox adds a box of pixels to the sums of all items.
 func (g *gradWeight) addBox(items []gradItem, scratch []float32, depth int, in box) {
-	spare := scratch[gradGroup*gradDepth*(gradBlock+gradBias):]
+	spare := scratch[maxGroup*gradDepth*(gradBlock+gradBias):]
 	panels := spare[gradBias:]
 	blocks := panels[gradPanels*gradPanel:]
 	if g.packA {

@@ -12,10 +12,6 @@ func (s LinearShape) GFLOP() float64 {
 	return 2e-9 * float64(s.N*s.Rows) * float64(s.In*s.Out)
 }
 
-// rowBlock is the number of rows of a work item: at 96 rows of 256 floats they
-// stay in the second-level cache while all panels of the weight pass by.
-const rowBlock = 96
-
 // LinearPackSize is the length of a weight packed for [Linear].
 func LinearPackSize(s LinearShape) int { return panels(s.Out) * panelCols * s.In }
 
@@ -42,14 +38,14 @@ func Linear(y, x, packed, b []float32, s LinearShape, scratch []float32, i0, i1 
 }
 
 // productItems is the number of work items of a product with m rows and n columns.
-func productItems(m, n int) int { return (m + rowBlock - 1) / rowBlock * panels(n) }
+func productItems(m, n int) int { return divideUp(m, cut.rows) * panels(n) }
 
 // productScratch is the work memory of a product whose rows of a are k long.
 func productScratch(k int) int {
 	if k <= blockK {
 		return 0
 	}
-	return rowBlock * copiedStride
+	return cut.rows * copiedStride
 }
 
 // copiedStride is the distance of rows in a copy of a block of a: off a power of two, so
@@ -62,12 +58,12 @@ func product(c, a, packed, bias []float32, m, n, k int, accumulate bool, scratch
 	for i := i0; i < i1; {
 		block := i / panels(n)
 		end := min(i1, (block+1)*panels(n))
-		row := block * rowBlock
+		row := block * cut.rows
 		then := 0 // rows of a that come then
 		if end < i1 {
-			then = min(rowBlock, m-row-rowBlock)
+			then = min(cut.rows, m-row-cut.rows)
 		}
-		productBlock(c, a, packed, bias, row, min(rowBlock, m-row), then, n, k, accumulate, scratch, i%panels(n), i%panels(n)+end-i)
+		productBlock(c, a, packed, bias, row, min(cut.rows, m-row), then, n, k, accumulate, scratch, i%panels(n), i%panels(n)+end-i)
 		i = end
 	}
 }

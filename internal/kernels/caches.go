@@ -1,0 +1,42 @@
+package kernels
+
+// blocks are the sizes of what is worked on at a time, by the size of the second-level cache that it is to
+// stay in. They change no bit of any result: sums do not end where these blocks do.
+type blocks struct {
+	rows  int // of a product's block of A
+	group int // items of a weight gradient that are computed together, at most maxGroup
+}
+
+// maxGroup is the size of the greatest group of items.
+const maxGroup = 32
+
+// sized is the blocks for second-level caches of at least so many KiB, and who has such.
+//
+// A block of rows of 256 numbers takes a KiB a row, and as much for the rows that are fetched
+// meanwhile. A group of items takes 9 KiB of sums an item, 32 KiB for a panel of four items,
+// and as much again for what is fetched, beside the blocks of A.
+var sized = []struct {
+	kib int
+	blocks
+}{
+	{1024, blocks{rows: 96, group: 32}}, // Intel's servers since Skylake (1 to 2 MiB) and desktops since Alder Lake, Zen 4 and 5
+	{512, blocks{rows: 96, group: 16}},  // Zen to Zen 3, Ice and Tiger Lake (512 KiB, 1.25 MiB)
+	{0, blocks{rows: 48, group: 8}},     // Haswell to Comet Lake (256 KiB)
+}
+
+// cut is what this processor's work is cut by.
+var cut = blocksFor(secondCache())
+
+// blocksFor is the sizes for a second-level cache of so many bytes; where it is not known, 0 or
+// less, they are those of Zen 3.
+func blocksFor(bytes int) blocks {
+	if bytes <= 0 {
+		bytes = 512 << 10
+	}
+	for _, s := range sized {
+		if bytes >= s.kib<<10 {
+			return s.blocks
+		}
+	}
+	return sized[len(sized)-1].blocks
+}
