@@ -18,7 +18,8 @@ import (
 )
 
 type reportOptions struct {
-	out string
+	out      string
+	pictures bool
 }
 
 func newReport(a *app) *cobra.Command {
@@ -27,7 +28,8 @@ func newReport(a *app) *cobra.Command {
 		Use:   "report [RUN [RUN]]",
 		Short: "Write a page that shows what a run learned, or two runs side by side",
 		Long: `Report writes one HTML file that needs nothing beside itself: the stages with their times
-and what was cached, what was learned and how well, and all settings.
+and what was cached, what was learned and how well, and all settings. It draws some pictures
+with the flow, which takes seconds for a small model.
 
 RUN is a pipeline.yaml or its folder, whose last run is meant, or the ID of a run in the
 store here, or as much of it as tells it from the others (lfm logs prints the ID of the
@@ -35,11 +37,13 @@ last one). Without RUN it is the last run here. Two runs stand side by side, and
 that differ are marked.`,
 		Example: `  lfm report
   lfm report -o tiny.html
-  lfm report pipeline.yaml`,
+  lfm report pipeline.yaml --pictures=false`,
 		Args: usageArgs(cobra.MaximumNArgs(2)),
 		RunE: func(cmd *cobra.Command, args []string) error { return reportRun(cmd.Context(), a, args, o) },
 	}
+	a.computing(cmd)
 	cmd.Flags().StringVarP(&o.out, "out", "o", "report.html", "the file to write")
+	cmd.Flags().BoolVar(&o.pictures, "pictures", true, "draw pictures with the flow")
 	return cmd
 }
 
@@ -47,6 +51,14 @@ func reportRun(ctx context.Context, a *app, names []string, o reportOptions) err
 	if len(names) == 0 {
 		names = []string{""}
 	}
+	if err := a.checkComputing("auto"); err != nil {
+		return err
+	}
+	backend, err := openBackend(ctx, a.device, a.threads)
+	if err != nil {
+		return err
+	}
+	defer backend.Close()
 	page := &report.Page{Made: madeBy(time.Now())}
 	for _, name := range names {
 		s, err := a.subject(name)
@@ -59,6 +71,11 @@ func reportRun(ctx context.Context, a *app, names []string, o reportOptions) err
 		}
 		defer done()
 		t := s.tell()
+		if o.pictures {
+			if err := t.pictures(ctx, backend); err != nil {
+				return err
+			}
+		}
 		page.Runs = append(page.Runs, t.run)
 	}
 	var file bytes.Buffer

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 
@@ -173,7 +174,13 @@ func figure(v *float64) string {
 	if v == nil {
 		return "–"
 	}
-	return strconv.FormatFloat(*v, 'g', 3, 64)
+	decimals := 4 // so that columns stand under each other
+	for _, bound := range []float64{0.1, 1, 10, 100} {
+		if math.Abs(*v) >= bound {
+			decimals--
+		}
+	}
+	return strconv.FormatFloat(*v, 'f', decimals, 64)
 }
 
 // qualityTable is evaluate's table, without measures that no row has.

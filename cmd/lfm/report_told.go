@@ -126,7 +126,7 @@ func (t *told) stage(s *pipeline.StageRecord, makers map[artifacts.ID]pipeline.S
 	case pipeline.WasCached:
 		if maker, known := makers[s.Output]; known {
 			out.Seconds = maker.Seconds
-			out.Note = "made " + maker.Started.Local().Format("2 January 2006, 15:04")
+			out.Note = "made " + maker.Started.Local().Format("2 Jan 2006, 15:04")
 		}
 	case pipeline.Running:
 		out.Seconds = 0

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"html"
 	"html/template"
@@ -290,13 +291,7 @@ func (p *plot) values(x, from, to float64) string {
 			continue
 		}
 		near := slices.MinFunc(all, func(a, b joined) int {
-			switch da, db := math.Abs(a.x-x), math.Abs(b.x-x); {
-			case da < db:
-				return -1
-			case da > db:
-				return 1
-			}
-			return 0
+			return cmp.Compare(math.Abs(a.x-x), math.Abs(b.x-x))
 		})
 		if at := p.x.at(near.x); at >= from && at <= to {
 			text += "\n" + p.chart.Lines[i].Name + " " + number(near.y)

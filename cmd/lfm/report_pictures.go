@@ -1,0 +1,556 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+
+	"lfm/artifacts"
+	"lfm/internal/dataset"
+	"lfm/internal/engine"
+	"lfm/internal/metrics"
+	"lfm/internal/picture"
+	"lfm/internal/report"
+	"lfm/pipeline"
+	"lfm/stages/autoencoder"
+	"lfm/stages/decode"
+	"lfm/stages/flow"
+)
+
+// How many pictures a report draws: all of them cost seconds for a small model.
+const (
+	gridClasses = 10 // rows of the grids of samples at most
+	gridColumns = 5
+	stripRows   = 3 // of the strips of guidance and so on
+	pathSteps   = 20
+	between     = 9 // pictures from one noise to another
+	neighbours  = 8 // samples whose nearest training image is looked for
+	lookedAt    = 20000
+	rebuilt     = 16 // images beside their reconstructions
+	drawSteps   = 10
+	drawSolver  = "heun"
+	drawBatch   = 16
+)
+
+var (
+	guidances = []float64{0, 1, 2, 3, 4, 6, 8}
+	times     = []float64{1, 0.8, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0} // of the way from noise to image: most happens late
+)
+
+// pictures draws with what the run has learned. What cannot be drawn is noted and left out; an error
+// is ctx's alone.
+func (t *told) pictures(ctx context.Context, b engine.Backend) error {
+	var exhibits []report.Exhibit
+	show := func(what string, e report.Exhibit, err error) {
+		if err != nil {
+			t.leaveOut("%s: %v.", what, err)
+		} else {
+			exhibits = append(exhibits, e)
+		}
+	}
+	flows := t.made(flow.Output, "Samples")
+	for _, m := range flows {
+		prefix := ""
+		if len(flows) > 1 {
+			prefix = m.Name + ": "
+		}
+		s, err := t.newStudio(b, m)
+		if err != nil {
+			t.leaveOut("Samples of %s: %v.", m.Name, err)
+			continue
+		}
+		for _, part := range s.parts() {
+			e, err := part.draw(ctx)
+			e.Title = prefix + part.title
+			show(e.Title, e, err)
+			if ctx.Err() != nil {
+				break
+			}
+		}
+		s.decoder.Close()
+	}
+	for _, m := range t.made(autoencoder.Output, "Reconstructions") {
+		if ctx.Err() == nil {
+			e, err := t.reconstructions(b, m)
+			show("Reconstructions of "+m.Name, e, err)
+		}
+	}
+	if len(exhibits) > 0 {
+		t.run.Sections = slices.Insert(t.run.Sections, 0, report.Section{Title: "Pictures", Exhibits: exhibits,
+			Text: fmt.Sprintf("Drawn for this page with %d steps of %s and averaged weights, unless a caption says otherwise.", drawSteps, drawSolver)})
+	}
+	return ctx.Err()
+}
+
+// studio is what pictures of a flow are drawn with.
+type studio struct {
+	told     *told
+	backend  engine.Backend
+	stage    product // the flow's
+	model    *flow.Model
+	coder    *autoencoder.Model
+	decoder  *autoencoder.Coder
+	seed     uint64
+	guidance float64 // a decode stage's, else the default
+	classes  []int   // shown in grids
+	few      []int   // shown in strips
+}
+
+func (t *told) newStudio(b engine.Backend, m product) (*studio, error) {
+	fl, err := flow.Open(m.Artifact)
+	if err != nil {
+		return nil, err
+	}
+	id, err := artifacts.ParseID(fl.Autoencoder)
+	if err != nil {
+		return nil, err
+	}
+	art, err := t.store.Get(id)
+	if err != nil {
+		return nil, fmt.Errorf("its autoencoder: %w", err)
+	}
+	ae, err := autoencoder.Open(art)
+	if err != nil {
+		return nil, err
+	}
+	s := &studio{told: t, backend: b, stage: m, model: fl, coder: ae, guidance: decode.DefaultConfig().Guidance}
+	keyLines(m.Key, func(name, value string) {
+		if name == "seed" {
+			s.seed, _ = strconv.ParseUint(value, 10, 64)
+		}
+	})
+	for _, d := range t.finished(decode.Name) {
+		keyLines(d.Key, func(name, value string) {
+			if name == "with.guidance" {
+				s.guidance, _ = strconv.ParseFloat(value, 64)
+			}
+		})
+	}
+	s.guidance = fl.Guidance(s.guidance)
+	all := make([]int, len(fl.Classes))
+	for i := range all {
+		all[i] = i
+	}
+	s.classes, s.few = metrics.Spread(all, gridClasses), metrics.Spread(all, stripRows)
+	s.decoder, err = ae.NewLatentDecoder(b, drawBatch)
+	return s, err
+}
+
+// part is an exhibit to be drawn.
+type part struct {
+	title string
+	draw  func(context.Context) (report.Exhibit, error)
+}
+
+func (s *studio) parts() []part {
+	grid := func(w engine.Weights) func(context.Context) (report.Exhibit, error) {
+		return func(ctx context.Context) (report.Exhibit, error) { return s.grid(ctx, w) }
+	}
+	parts := []part{{"Samples, averaged weights", grid(engine.Average)}, {"Samples, last weights", grid(engine.Raw)}}
+	if !s.model.Averaged {
+		parts = []part{{"Samples", grid(engine.Raw)}}
+	}
+	if s.model.Conditional() {
+		parts = append(parts, part{"Guidance", s.guided})
+	}
+	return append(parts, part{"From noise to image", s.path}, part{"From one noise to another", s.interpolation}, part{"Nearest training images", s.nearest})
+}
+
+func (s *studio) options(w engine.Weights) flow.SampleOptions {
+	return flow.SampleOptions{Guidance: s.guidance, Steps: drawSteps, Solver: drawSolver, Weights: w}
+}
+
+// drawn are pictures of classes, columns of each.
+func (s *studio) drawn(ctx context.Context, o flow.SampleOptions, classes []int, columns int) ([]decode.Drawn, error) {
+	r := decode.Request{Seed: s.seed, Batch: drawBatch, SampleOptions: o}
+	for _, c := range classes {
+		for i := range columns {
+			r.Labels, r.Numbers = append(r.Labels, s.model.Label(c)), append(r.Numbers, i)
+		}
+	}
+	var all []decode.Drawn
+	err := decode.Generate(ctx, s.backend, s.coder, s.model, r, func(d decode.Drawn) error {
+		all = append(all, d)
+		return nil
+	})
+	return all, err
+}
+
+// grid is a row of samples for each class.
+func (s *studio) grid(ctx context.Context, w engine.Weights) (report.Exhibit, error) {
+	all, err := s.drawn(ctx, s.options(w), s.classes, gridColumns)
+	e := report.Exhibit{Text: fmt.Sprintf("Guidance %g.", s.guidance)}
+	if !s.model.Conditional() {
+		e.Text = ""
+	}
+	if err != nil {
+		return e, err
+	}
+	if len(s.classes) < len(s.model.Classes) {
+		e.Text += fmt.Sprintf(" %d of %d classes.", len(s.classes), len(s.model.Classes))
+	}
+	e.Gallery = &report.Gallery{}
+	for i, c := range s.classes {
+		row := report.Strip{Label: s.model.Classes[c]}
+		for _, d := range all[i*gridColumns : (i+1)*gridColumns] {
+			row.Pictures = append(row.Pictures, shot(d.Image, fmt.Sprintf("%s %d", d.Class, d.Number)))
+		}
+		e.Gallery.Rows = append(e.Gallery.Rows, row)
+	}
+	return e, nil
+}
+
+// shot is a picture for the page.
+func shot(m *picture.Image, title string) report.Picture {
+	var file bytes.Buffer
+	picture.Encode(&file, m, nil) // a bytes.Buffer takes everything
+	return report.Picture{PNG: file.Bytes(), Title: title}
+}
+
+// strips is a gallery of rows by the classes of s.few.
+func (s *studio) strips() *report.Gallery {
+	g := &report.Gallery{}
+	for _, c := range s.few {
+		g.Rows = append(g.Rows, report.Strip{Label: s.model.Classes[c]})
+	}
+	return g
+}
+
+// guided shows the same noise at several scales of guidance.
+func (s *studio) guided(ctx context.Context) (report.Exhibit, error) {
+	e := report.Exhibit{Gallery: s.strips(), Wide: true, Text: "v = v(null) + w (v(class) - v(null)) from the same noise: w = 0 knows no class, 1 is plainly conditional."}
+	for _, w := range guidances {
+		o := s.options(engine.Average)
+		o.Guidance = w
+		all, err := s.drawn(ctx, o, s.few, 1)
+		if err != nil {
+			return e, err
+		}
+		e.Gallery.Heads = append(e.Gallery.Heads, fmt.Sprintf("w = %g", w))
+		for i, d := range all {
+			e.Gallery.Rows[i].Pictures = append(e.Gallery.Rows[i].Pictures, shot(d.Image, fmt.Sprintf("%s, w = %g", d.Class, w)))
+		}
+	}
+	return e, nil
+}
+
+// from draws latents from given noise and shows each batch on its way to passing.
+func (s *studio) from(ctx context.Context, o flow.SampleOptions, batch int, noise func(*flow.Sampler) (z []float32, labels []int),
+	passing func(t float64, latents []float32)) ([]float32, error) {
+	sampler, err := s.model.NewSampler(s.backend, batch, o)
+	if err != nil {
+		return nil, err
+	}
+	defer sampler.Close()
+	z, labels := noise(sampler)
+	latents := make([]float32, len(z))
+	_, err = sampler.DrawFrom(ctx, latents, z, labels, passing)
+	return latents, err
+}
+
+// images decodes latents.
+func (s *studio) images(latents []float32) ([]*picture.Image, error) {
+	size, latent := s.coder.Arch.Size, s.model.Latent.Size()
+	pixels := make([]float32, len(latents)/latent*size*size*3)
+	if err := s.decoder.Apply(pixels, latents); err != nil {
+		return nil, err
+	}
+	var all []*picture.Image
+	for x := range slices.Chunk(pixels, size*size*3) {
+		all = append(all, picture.FromFloats(x, size, size))
+	}
+	return all, nil
+}
+
+// path shows what noise passes on its way to an image.
+func (s *studio) path(ctx context.Context) (report.Exhibit, error) {
+	e := report.Exhibit{Gallery: s.strips(), Wide: true,
+		Text: fmt.Sprintf("The latent z_t, decoded, on the way of %d Euler steps from t = 1 to 0. The decoder was never shown noise: what is half way is not an image yet.", pathSteps)}
+	o := s.options(engine.Average)
+	o.Solver, o.Steps = "euler", pathSteps
+	type state struct {
+		t       float64
+		latents []float32
+	}
+	var passed []state
+	last, err := s.from(ctx, o, len(s.few), func(sampler *flow.Sampler) (z []float32, labels []int) {
+		size := sampler.Size()
+		z = make([]float32, len(s.few)*size)
+		for i, c := range s.few {
+			labels = append(labels, s.model.Label(c))
+			sampler.Noise(z[i*size:(i+1)*size], s.seed, labels[i], 0)
+		}
+		return z, labels
+	}, func(t float64, latents []float32) { passed = append(passed, state{t, slices.Clone(latents)}) })
+	if err != nil {
+		return e, err
+	}
+	passed = append(passed, state{0, last})
+	for _, want := range times {
+		near := slices.MinFunc(passed, func(a, b state) int { return cmp.Compare(math.Abs(a.t-want), math.Abs(b.t-want)) })
+		images, err := s.images(near.latents)
+		if err != nil {
+			return e, err
+		}
+		e.Gallery.Heads = append(e.Gallery.Heads, fmt.Sprintf("t = %.2g", near.t))
+		for i, m := range images {
+			row := &e.Gallery.Rows[i]
+			row.Pictures = append(row.Pictures, shot(m, fmt.Sprintf("%s at t = %.2g", row.Label, near.t)))
+		}
+	}
+	return e, nil
+}
+
+// interpolation shows what lies between two samples of a class.
+func (s *studio) interpolation(ctx context.Context) (report.Exhibit, error) {
+	e := report.Exhibit{Gallery: s.strips(), Wide: true, Text: "Each picture starts between two noises, on the arc from the one at the left to the one at the right."}
+	last, err := s.from(ctx, s.options(engine.Average), drawBatch, func(sampler *flow.Sampler) (z []float32, labels []int) {
+		size := sampler.Size()
+		a, b := make([]float32, size), make([]float32, size)
+		for _, c := range s.few {
+			label := s.model.Label(c)
+			sampler.Noise(a, s.seed, label, 0)
+			sampler.Noise(b, s.seed, label, 1)
+			for k := range between {
+				z = append(z, slerp(a, b, float64(k)/(between-1))...)
+				labels = append(labels, label)
+			}
+		}
+		return z, labels
+	}, nil)
+	if err != nil {
+		return e, err
+	}
+	images, err := s.images(last)
+	if err != nil {
+		return e, err
+	}
+	for i, m := range images {
+		row := &e.Gallery.Rows[i/between]
+		row.Pictures = append(row.Pictures, shot(m, fmt.Sprintf("%s, %d/%d of the way", row.Label, i%between, between-1)))
+	}
+	return e, nil
+}
+
+// slerp is the point at a part of the way from a to b on the great circle through them (Shoemake 1985): unlike
+// a straight line it keeps the length that noise has.
+//
+//	sin((1-part) θ)/sin θ a + sin(part θ)/sin θ b        θ the angle between a and b
+func slerp(a, b []float32, part float64) []float32 {
+	var ab, aa, bb float64
+	for i := range a {
+		ab += float64(a[i]) * float64(b[i])
+		aa += float64(a[i]) * float64(a[i])
+		bb += float64(b[i]) * float64(b[i])
+	}
+	u, v := 1-part, part
+	if angle := math.Acos(min(1, max(-1, ab/math.Sqrt(aa*bb)))); math.Sin(angle) > 1e-6 {
+		u, v = math.Sin((1-part)*angle)/math.Sin(angle), math.Sin(part*angle)/math.Sin(angle)
+	}
+	z := make([]float32, len(a))
+	for i := range z {
+		z[i] = float32(u*float64(a[i]) + v*float64(b[i]))
+	}
+	return z
+}
+
+// nearest shows samples above the training images that are nearest to them.
+func (s *studio) nearest(ctx context.Context) (report.Exhibit, error) {
+	e := report.Exhibit{Wide: true}
+	art, err := s.told.store.Get(s.coder.ID)
+	if err != nil {
+		return e, err
+	}
+	set, err := s.told.images(art.ID)
+	if err != nil {
+		return e, err
+	}
+	drawn, err := s.drawn(ctx, s.options(engine.Average), metrics.Spread(s.classes, neighbours), 1)
+	if err != nil {
+		return e, err
+	}
+	samples, tests := &search{}, &search{}
+	for _, d := range drawn {
+		x := make([]float32, len(d.Image.Pix))
+		for i, v := range d.Image.Pix {
+			x[i] = float32(v)/127.5 - 1
+		}
+		samples.add(x)
+	}
+	for _, item := range metrics.Spread(set.Test(), 4*neighbours) {
+		x := make([]float32, set.Size()*set.Size()*3)
+		if err := set.Read(x, item, false); err != nil {
+			return e, err
+		}
+		tests.add(x)
+	}
+	train := metrics.Spread(set.Train(), lookedAt)
+	if err := look(ctx, set, train, samples, tests); err != nil {
+		return e, err
+	}
+	e.Text = fmt.Sprintf("By the distance of pixels, among %d training images, samples of guidance %g. The mean distance of a pixel's colours, where black to white is 2, is %.3f",
+		len(train), s.guidance, samples.mean())
+	if len(tests.x) > 0 {
+		e.Text += fmt.Sprintf("; that of %d test images, which nobody could have copied, is %.3f", len(tests.x), tests.mean())
+	}
+	e.Text += "."
+	above, below := report.Strip{Label: "sample"}, report.Strip{Label: "nearest"}
+	e.Gallery = &report.Gallery{}
+	for i, d := range drawn {
+		x := make([]float32, len(d.Image.Pix))
+		if err := set.Read(x, samples.nearest[i], false); err != nil {
+			return e, err
+		}
+		item := set.Item(samples.nearest[i])
+		above.Pictures = append(above.Pictures, shot(d.Image, d.Class))
+		below.Pictures = append(below.Pictures, shot(picture.FromFloats(x, set.Size(), set.Size()), fmt.Sprintf("%s: %s", set.Classes()[item.Label], item.ID)))
+		e.Gallery.Heads = append(e.Gallery.Heads, fmt.Sprintf("%.3f", samples.distance(i)))
+	}
+	e.Gallery.Rows = []report.Strip{above, below}
+	return e, nil
+}
+
+// search looks for the image nearest to each of some pictures (S, S, 3).
+type search struct {
+	x       [][]float32
+	nearest []int     // number in the data set
+	best    []float64 // Euclidean distance to it
+}
+
+func (s *search) add(x []float32) {
+	s.x, s.nearest, s.best = append(s.x, x), append(s.nearest, -1), append(s.best, math.Inf(1))
+}
+
+// distance is the root mean square over pixels and colours.
+func (s *search) distance(i int) float64 { return s.best[i] / math.Sqrt(float64(len(s.x[i]))) }
+
+func (s *search) mean() (sum float64) {
+	for i := range s.x {
+		sum += s.distance(i) / float64(len(s.x))
+	}
+	return sum
+}
+
+// look reads each of items once and shows it to the searches.
+func look(ctx context.Context, set *dataset.Set, items []int, searches ...*search) error {
+	x := make([]float32, set.Size()*set.Size()*3)
+	for _, item := range items {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := set.Read(x, item, false); err != nil {
+			return err
+		}
+		for _, s := range searches {
+			for i := range s.x {
+				if _, d := metrics.Nearest(s.x[i], x); d < s.best[i] {
+					s.best[i], s.nearest[i] = d, item
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// images opens the data set that a stage read, which made an output.
+func (t *told) images(output artifacts.ID) (*dataset.Set, error) {
+	var data string
+	for i := range t.record.Stages {
+		if s := &t.record.Stages[i]; s.Output == output {
+			keyLines(s.Key, func(name, value string) {
+				if name == "data" {
+					data = value
+				}
+			})
+		}
+	}
+	graph, err := pipeline.Load(shown(t.record.File), kinds(), t.record.Sets)
+	if err != nil {
+		return nil, err
+	}
+	for i := range t.record.Stages {
+		s := &t.record.Stages[i]
+		if !s.IsSource() || s.Output.String() != data {
+			continue
+		}
+		node, err := graph.Node(s.Name)
+		if err != nil {
+			return nil, err
+		}
+		config, ok := node.Config.(*dataset.Config)
+		if !ok {
+			return nil, fmt.Errorf("%s is a data set no longer", s.Name)
+		}
+		source, err := dataset.Open(config, graph.Dir, t.store.Cache())
+		if err != nil {
+			return nil, err
+		}
+		index, err := t.store.Get(s.Output)
+		if err != nil {
+			return nil, err
+		}
+		return dataset.Load(index, source)
+	}
+	return nil, fmt.Errorf("the run's record does not say which images it was")
+}
+
+// reconstructions shows held-out images above what becomes of them in an autoencoder.
+func (t *told) reconstructions(b engine.Backend, m product) (report.Exhibit, error) {
+	e := report.Exhibit{Title: m.Name + ": reconstructions", Text: "Held-out images above what the autoencoder makes of their latents: no sample can be sharper.", Wide: true}
+	ae, err := autoencoder.Open(m.Artifact)
+	if err != nil {
+		return e, err
+	}
+	set, err := t.images(m.ID)
+	if err != nil {
+		return e, err
+	}
+	items := set.Test()
+	if len(items) == 0 {
+		items = set.Train()
+	}
+	items = metrics.Spread(items, rebuilt)
+	size, side := ae.Arch.Size, ae.Arch.LatentSize()
+	x, y, z := make([]float32, len(items)*size*size*3), make([]float32, len(items)*size*size*3), make([]float32, len(items)*side*side*ae.Arch.LatentChannels)
+	for i, item := range items {
+		if err := set.Read(x[i*size*size*3:(i+1)*size*size*3], item, false); err != nil {
+			return e, err
+		}
+	}
+	encoder, err := ae.NewImageEncoder(b, len(items))
+	if err != nil {
+		return e, err
+	}
+	defer encoder.Close()
+	decoder, err := ae.NewLatentDecoder(b, len(items))
+	if err != nil {
+		return e, err
+	}
+	defer decoder.Close()
+	if err := encoder.Apply(z, x); err != nil {
+		return e, err
+	}
+	if err := decoder.Apply(y, z); err != nil {
+		return e, err
+	}
+	e.Gallery = &report.Gallery{}
+	for from := 0; from < len(items); from += rebuilt / 2 {
+		to := min(from+rebuilt/2, len(items))
+		for _, half := range []struct {
+			label  string
+			pixels []float32
+		}{{"original", x}, {"rebuilt", y}} {
+			row := report.Strip{Label: half.label}
+			for i := from; i < to; i++ {
+				title := half.label + ": " + set.Item(items[i]).ID
+				row.Pictures = append(row.Pictures, shot(picture.FromFloats(half.pixels[i*size*size*3:(i+1)*size*size*3], size, size), title))
+			}
+			e.Gallery.Rows = append(e.Gallery.Rows, row)
+		}
+	}
+	return e, nil
+}
