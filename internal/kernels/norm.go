@@ -48,33 +48,95 @@ func GroupNormScratch(s NormShape) int { return (3 + 2*max(1, s.parts())) * s.C 
 //
 // x, y are (N, P, C); mean, rstd (N, G); gamma, beta (C). y may be x.
 func GroupNorm(y, mean, rstd, x, gamma, beta []float32, s NormShape, eps float32, scratch []float32, i0, i1 int) {
-	need("group-norm", "y", len(y), s.N*s.P*s.C)
-	need("group-norm", "x", len(x), s.N*s.P*s.C)
-	need("group-norm", "mean", len(mean), s.N*s.G)
-	need("group-norm", "rstd", len(rstd), s.N*s.G)
-	need("group-norm", "gamma", len(gamma), s.C)
-	need("group-norm", "beta", len(beta), s.C)
+	s.need("group-norm", y, mean, rstd, x, gamma, beta)
 	need("group-norm", "scratch", len(scratch), GroupNormScratch(s))
 	f := now()
-	normalise := f.normalise
-	if s.SiLU {
-		normalise = f.normaliseSiLU
-	}
 	for n := i0; n < i1; n++ {
-		x, y := x[n*s.P*s.C:(n+1)*s.P*s.C], y[n*s.P*s.C:(n+1)*s.P*s.C]
+		x, y := s.sample(x, n, 0, s.P), s.sample(y, n, 0, s.P)
 		mean, rstd := mean[n*s.G:(n+1)*s.G], rstd[n*s.G:(n+1)*s.G]
-		s.moments(f, mean, rstd, x, eps, scratch)
-		m, scale := scratch[:s.C], scratch[s.C:2*s.C]
-		s.spread(m, scale, mean, rstd, gamma)
-		rows(0, s.P, s.C, func(i, j int) {
-			normalise(y[i*s.C:j*s.C], x[i*s.C:j*s.C], m, scale, beta[:s.C], j-i)
+		shift, parts := scratch[2*s.C:3*s.C], scratch[3*s.C:]
+		s.shift(f, shift, x, parts)
+		s.channelSums(s.P, parts, func(sum, squares []float32, i, j int) {
+			f.momentSums(sum, squares, x[i*s.C:j*s.C], shift, j-i, s.C)
 		})
+		s.moments(mean, rstd, shift, parts, eps)
+		s.normalise(f, y, x, mean, rstd, gamma, beta, scratch)
 	}
 }
 
-// moments are the mean and 1/√(variance + eps) of each group of one sample.
-func (s NormShape) moments(f *primitives, mean, rstd, x []float32, eps float32, scratch []float32) {
-	shift, parts := scratch[2*s.C:3*s.C], scratch[3*s.C:]
+func (s NormShape) need(kernel string, y, mean, rstd, x, gamma, beta []float32) {
+	need(kernel, "y", len(y), s.N*s.P*s.C)
+	need(kernel, "x", len(x), s.N*s.P*s.C)
+	need(kernel, "mean", len(mean), s.N*s.G)
+	need(kernel, "rstd", len(rstd), s.N*s.G)
+	need(kernel, "gamma", len(gamma), s.C)
+	need(kernel, "beta", len(beta), s.C)
+}
+
+// GroupNormPartItems counts parts of the samples. [GroupNormSums] over them and then [GroupNormApply]
+// are GroupNorm to the bit, for few samples that many threads share.
+func GroupNormPartItems(s NormShape) int { return s.N * s.parts() }
+
+// GroupNormSumsSize is the length of what GroupNormSums leaves: of each sample the shift of its sums
+// and two sums of each part, for each channel.
+func GroupNormSumsSize(s NormShape) int { return s.N * s.sumsSize() }
+
+func (s NormShape) sumsSize() int { return (1 + 2*s.parts()) * s.C }
+
+// GroupNormSums makes the sums of x (N, P, C) that GroupNormApply needs. Scratch is that of GroupNorm.
+func GroupNormSums(sums, x []float32, s NormShape, scratch []float32, i0, i1 int) {
+	need("group-norm-sums", "sums", len(sums), GroupNormSumsSize(s))
+	need("group-norm-sums", "x", len(x), s.N*s.P*s.C)
+	need("group-norm-sums", "scratch", len(scratch), GroupNormScratch(s))
+	f := now()
+	shift := scratch[:s.C]
+	for i := i0; i < i1; i++ {
+		n, part := i/s.parts(), i%s.parts()
+		sums := sums[n*s.sumsSize():]
+		if i == i0 || part == 0 {
+			s.shift(f, shift, s.sample(x, n, 0, s.P), scratch[s.C:])
+		}
+		if part == 0 {
+			copy(sums, shift)
+		}
+		at, from, to := sums[(1+2*part)*s.C:], part*normRows, min((part+1)*normRows, s.P)
+		f.momentSums(at[:s.C], at[s.C:2*s.C], s.sample(x, n, from, to), shift, to-from, s.C)
+	}
+}
+
+// GroupNormApplyScratch is for the totals, moments, and mean and scale of each channel.
+func GroupNormApplyScratch(s NormShape) int { return 6 * s.C }
+
+// GroupNormApply is GroupNorm of parts [i0, i1), from the sums of all.
+func GroupNormApply(y, mean, rstd, x, gamma, beta, sums []float32, s NormShape, eps float32, scratch []float32, i0, i1 int) {
+	s.need("group-norm-apply", y, mean, rstd, x, gamma, beta)
+	need("group-norm-apply", "sums", len(sums), GroupNormSumsSize(s))
+	need("group-norm-apply", "scratch", len(scratch), GroupNormApplyScratch(s))
+	f := now()
+	m, r := scratch[4*s.C:][:s.G], scratch[5*s.C:][:s.G]
+	for i := i0; i < i1; i++ {
+		n, part := i/s.parts(), i%s.parts()
+		if i == i0 || part == 0 {
+			sums := sums[n*s.sumsSize():]
+			s.totals(scratch[2*s.C:4*s.C], sums[s.C:], s.parts())
+			s.moments(m, r, sums[:s.C], scratch[2*s.C:], eps)
+		}
+		if part == 0 {
+			copy(mean[n*s.G:], m)
+			copy(rstd[n*s.G:], r)
+		}
+		from, to := part*normRows, min((part+1)*normRows, s.P)
+		s.normalise(f, s.sample(y, n, from, to), s.sample(x, n, from, to), m, r, gamma, beta, scratch)
+	}
+}
+
+// sample is positions [from, to) of sample n of x (N, P, C).
+func (s NormShape) sample(x []float32, n, from, to int) []float32 {
+	return x[(n*s.P+from)*s.C : (n*s.P+to)*s.C]
+}
+
+// shift is each channel's mean over the first sixteenth of the sample x.
+func (s NormShape) shift(f *primitives, shift, x, parts []float32) {
 	first := max(1, s.P/shiftFraction)
 	clear(shift)
 	s.channelSums(first, parts, func(sum, squares []float32, i, j int) {
@@ -83,10 +145,12 @@ func (s NormShape) moments(f *primitives, mean, rstd, x []float32, eps float32, 
 	for c := range shift {
 		shift[c] = parts[c] / float32(first)
 	}
-	s.channelSums(s.P, parts, func(sum, squares []float32, i, j int) {
-		f.momentSums(sum, squares, x[i*s.C:j*s.C], shift, j-i, s.C)
-	})
-	sum, squares := parts[:s.C], parts[s.C:2*s.C]
+}
+
+// moments are the mean and 1/√(variance + eps) of each group of one sample, from the totals of
+// x - shift and of its square.
+func (s NormShape) moments(mean, rstd, shift, totals []float32, eps float32) {
+	sum, squares := totals[:s.C], totals[s.C:2*s.C]
 	width, p := s.C/s.G, float64(s.P)
 	for g := range s.G {
 		var mu, about float64
@@ -100,6 +164,19 @@ func (s NormShape) moments(f *primitives, mean, rstd, x []float32, eps float32, 
 		mean[g] = float32(mu)
 		rstd[g] = float32(1 / math.Sqrt(max(0, about)/float64(width)+float64(eps)))
 	}
+}
+
+// normalise writes y = (x - mean)·rstd·gamma + beta, or SiLU of it, for positions of one sample.
+func (s NormShape) normalise(f *primitives, y, x, mean, rstd, gamma, beta, scratch []float32) {
+	normalise := f.normalise
+	if s.SiLU {
+		normalise = f.normaliseSiLU
+	}
+	m, scale := scratch[:s.C], scratch[s.C:2*s.C]
+	s.spread(m, scale, mean, rstd, gamma)
+	rows(0, len(x)/s.C, s.C, func(i, j int) {
+		normalise(y[i*s.C:j*s.C], x[i*s.C:j*s.C], m, scale, beta[:s.C], j-i)
+	})
 }
 
 // spread writes each channel's mean and scale = rstd·gamma.
@@ -120,15 +197,17 @@ func (s NormShape) channelSums(count int, parts []float32, f func(a, b []float32
 		at := parts[2*p*s.C:]
 		f(at[:s.C], at[s.C:2*s.C], p*normRows, min((p+1)*normRows, count))
 	}
-	if n == 1 {
-		return
-	}
-	for c := range 2 * s.C {
+	s.totals(parts[:2*s.C], parts, n)
+}
+
+// totals adds n parts of two sums a channel up. They may lie over the first part.
+func (s NormShape) totals(totals, parts []float32, n int) {
+	for c := range totals {
 		var total float64
 		for p := range n {
 			total += float64(parts[2*p*s.C+c])
 		}
-		parts[c] = float32(total)
+		totals[c] = float32(total)
 	}
 }
 

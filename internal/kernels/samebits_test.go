@@ -1,6 +1,7 @@
 package kernels
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"testing"
 
@@ -205,4 +206,30 @@ func TestSameBitsOfLevels(t *testing.T) {
 			sameBits(t, l.name+" "+name, results[1][i], results[0][i])
 		}
 	}
+}
+
+// TestGroupNormParts: parts of samples, shared in any way, give to the bit what whole samples do.
+func TestGroupNormParts(t *testing.T) {
+	atLevels(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(21, 22))
+		for _, s := range []NormShape{{1, 1, 2, 1, false}, {3, 256, 8, 4, true}, {2, 257, 6, 3, false}, {1, 5000, 20, 10, true}, {5, 1024, 32, 16, true}} {
+			x, gamma, beta := randomGuarded(rng, s.N*s.P*s.C), randomGuarded(rng, s.C), randomGuarded(rng, s.C)
+			results := func() (all [3]guarded) {
+				return [3]guarded{blankGuarded(s.N * s.P * s.C), blankGuarded(s.N * s.G), blankGuarded(s.N * s.G)}
+			}
+			whole, parts := results(), results()
+			GroupNorm(whole[0].v, whole[1].v, whole[2].v, x.v, gamma.v, beta.v, s, 1e-5, make([]float32, GroupNormScratch(s)), 0, s.N)
+			sums := blankGuarded(GroupNormSumsSize(s))
+			inPieces(rng, GroupNormPartItems(s), GroupNormScratch(s), func(scratch []float32, i0, i1 int) {
+				GroupNormSums(sums.v, x.v, s, scratch, i0, i1)
+			})
+			inPieces(rng, GroupNormPartItems(s), GroupNormApplyScratch(s), func(scratch []float32, i0, i1 int) {
+				GroupNormApply(parts[0].v, parts[1].v, parts[2].v, x.v, gamma.v, beta.v, sums.v, s, 1e-5, scratch, i0, i1)
+			})
+			for i, name := range []string{"y", "mean", "rstd"} {
+				parts[i].check(t, name)
+				sameBits(t, fmt.Sprintf("%+v: %s", s, name), parts[i].v, whole[i].v)
+			}
+		}
+	})
 }

@@ -12,12 +12,24 @@ func normShape(x tensor.Shape, groups int) kernels.NormShape {
 	return kernels.NormShape{N: x[0], P: x[1:].TotalSize() / width(x), C: width(x), G: groups}
 }
 
+// groupNorm is one loop over samples, each of which stays in a worker's cache from its sums to its
+// result, or, where samples are too few to go round, two over parts of them. The bits are the same.
 func groupNorm(c *call) {
 	op := c.op.(*ops.GroupNormOp)
 	x, gamma, beta := c.in[0].data, c.in[1].data, c.in[2].data
 	y, mean, rstd := c.result(0), c.result(1), c.result(2)
 	s := normShape(c.in[0].shape, op.Groups)
 	s.SiLU = c.kind == engine.KindGroupNormSiLU
+	if workers := c.b.m.backend.pool.workers; s.N%workers != 0 && s.N < 4*workers {
+		sums := c.scratch(kernels.GroupNormSumsSize(s))
+		c.loop(kernels.GroupNormPartItems(s), kernels.GroupNormScratch(s), func(scratch []float32, i0, i1 int) {
+			kernels.GroupNormSums(sums, x, s, scratch, i0, i1)
+		})
+		c.loop(kernels.GroupNormPartItems(s), kernels.GroupNormApplyScratch(s), func(scratch []float32, i0, i1 int) {
+			kernels.GroupNormApply(y, mean, rstd, x, gamma, beta, sums, s, op.Eps, scratch, i0, i1)
+		})
+		return
+	}
 	c.loop(kernels.GroupNormItems(s), kernels.GroupNormScratch(s), func(scratch []float32, i0, i1 int) {
 		kernels.GroupNorm(y, mean, rstd, x, gamma, beta, s, op.Eps, scratch, i0, i1)
 	})
