@@ -116,8 +116,14 @@ func TestStraightPath(t *testing.T) {
 
 // TestTableaux: the rows of A add up to C, B adds up to one, and nothing is implicit.
 func TestTableaux(t *testing.T) {
-	for _, m := range Methods() {
-		var b float64
+	for _, m := range append(Methods(), Dopri5) {
+		var b, e float64
+		for _, w := range m.Error {
+			e += w
+		}
+		if math.Abs(e) > 1e-15 {
+			t.Errorf("%s: the error of a straight path is %v", m.Name, e)
+		}
 		for i := range m.B {
 			b += m.B[i]
 			var a float64
@@ -131,6 +137,8 @@ func TestTableaux(t *testing.T) {
 		if math.Abs(b-1) > 1e-15 {
 			t.Errorf("%s: B adds up to %v", m.Name, b)
 		}
+	}
+	for _, m := range Methods() {
 		if got, err := ByName(m.Name); err != nil || got.Name != m.Name {
 			t.Errorf("ByName(%q) = %v, %v", m.Name, got.Name, err)
 		}

@@ -28,20 +28,23 @@ func (s *Solver[F]) Solve(f Field[F], z []F, grid []float64) (evaluations int) {
 // Step carries z from one time to another in place and returns how often it evaluated the field. Callers that want to
 // look at z, or stop, between steps call it themselves.
 func (s *Solver[F]) Step(f Field[F], z []F, from, to float64) (evaluations int) {
-	m := s.Method
 	s.reserve(len(z))
-	dt := from - to
-	for i, c := range m.C {
-		y := z
-		if i > 0 {
-			y = s.y
-			s.combine(y, z, dt, m.A[i])
-		}
-		// Written so that c = 1 gives exactly the time at which the next step begins.
-		f(s.k[i], y, (1-c)*from+c*to)
+	for i := range s.Method.C {
+		s.stage(f, z, from, to, i)
 	}
-	s.combine(z, z, dt, m.B)
-	return len(m.C)
+	s.combine(z, z, from-to, s.Method.B)
+	return s.Method.Stages()
+}
+
+// stage sets k_i, and y to the point where it is taken if i > 0.
+func (s *Solver[F]) stage(f Field[F], z []F, from, to float64, i int) {
+	y, c := z, s.Method.C[i]
+	if i > 0 {
+		y = s.y
+		s.combine(y, z, from-to, s.Method.A[i])
+	}
+	// Written so that c = 1 gives exactly the time at which the next step begins.
+	f(s.k[i], y, (1-c)*from+c*to)
 }
 
 // combine sets dst to z + dt Σ_j w[j] k_j, added in float64 in the order of the stages and rounded once. The conversions
@@ -73,17 +76,4 @@ func (s *Solver[F]) reserve(n int) {
 // Solve is Solver.Solve with work memory of its own.
 func Solve[F Float](m Tableau, f Field[F], z []F, grid []float64) (evaluations int) {
 	return NewSolver[F](m).Solve(f, z, grid)
-}
-
-// Uniform returns the times from, …, to of equally long steps, both ends exact.
-func Uniform(from, to float64, steps int) []float64 {
-	if steps < 1 {
-		panic("ode: a grid needs a step")
-	}
-	grid := make([]float64, steps+1)
-	for i := range grid {
-		s := float64(i) / float64(steps)
-		grid[i] = (1-s)*from + s*to
-	}
-	return grid
 }

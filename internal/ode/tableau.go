@@ -13,6 +13,7 @@ type Tableau struct {
 	Order int // the error over a fixed time falls as dt^Order
 	A     [][]float64
 	B, C  []float64
+	Error []float64 // B less the weights of a solution one order lower, for step control; nil where there is none
 }
 
 // Stages returns how often a step evaluates the field.
@@ -51,7 +52,26 @@ var RK4 = Tableau{
 	C: []float64{0, 1. / 2, 1. / 2, 1},
 }
 
-// Methods lists every method, cheapest first.
+// Dopri5 is the method of order 5 of Dormand and Prince (1980), with a solution of order 4 beside it whose distance tells
+// the error of a step. Its last stage is the first of the next step, so that a step costs six evaluations. [Adaptive]
+// chooses its steps.
+var Dopri5 = Tableau{
+	Name: "dopri5", Order: 5,
+	A: [][]float64{
+		{},
+		{1. / 5},
+		{3. / 40, 9. / 40},
+		{44. / 45, -56. / 15, 32. / 9},
+		{19372. / 6561, -25360. / 2187, 64448. / 6561, -212. / 729},
+		{9017. / 3168, -355. / 33, 46732. / 5247, 49. / 176, -5103. / 18656},
+		{35. / 384, 0, 500. / 1113, 125. / 192, -2187. / 6784, 11. / 84},
+	},
+	B:     []float64{35. / 384, 0, 500. / 1113, 125. / 192, -2187. / 6784, 11. / 84, 0},
+	C:     []float64{0, 1. / 5, 3. / 10, 4. / 5, 8. / 9, 1, 1},
+	Error: []float64{71. / 57600, 0, -71. / 16695, 71. / 1920, -17253. / 339200, 22. / 525, -1. / 40},
+}
+
+// Methods lists the methods that take the steps of a grid, cheapest first.
 func Methods() []Tableau { return []Tableau{Euler, Midpoint, Heun, RK4} }
 
 // ByName returns the method of a name.
