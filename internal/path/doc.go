@@ -1,5 +1,5 @@
-// Package path joins data to noise by straight lines, the probability path of flow matching, and samples the times at
-// which a model is trained on it.
+// Package path joins data to noise, by the straight lines of flow matching or the turn of diffusion models, and samples
+// the times at which a model is trained on the way.
 //
 // Time runs from t = 0, data, to t = 1, noise, and the velocity points back to the data, as in the lecture:
 //
@@ -15,9 +15,14 @@
 // trace of noise is taken away by x = (z + σ v)/(1+σ). This is the lecture's variant. Lipman et al. (2023) have
 // (σ + (1-σ)t) eps and another target; the two must not be mixed.
 //
+// [Diffusion] is the path of diffusion models, at the two usual speeds [LinearBeta] and [Cosine]. A [Path] is a [Moment]
+// for each time. An [Objective] is a path and what a network predicts along it, velocity or noise; its methods convert the
+// one to the other, to data and to score, and make the steps of DDIM, ancestral and stochastic sampling.
+//
 // [Uniform] and [LogitNormal] are distributions of t, given by their quantile functions so that [Stratified] can spread
-// the times of a batch evenly.
+// the times of a batch evenly; [Shifted] moves either towards noise or data.
 //
 // [Mixture] knows the exact answer where there is one: the velocity averaged over all data, its divergence, and the
-// score, for data sets of finitely many points and for Gaussian mixtures. Tests hold solvers, losses and guidance to it.
+// score, for data sets of finitely many points and for Gaussian mixtures, on every path. Tests hold solvers, losses and
+// guidance to it.
 package path

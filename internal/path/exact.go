@@ -12,7 +12,7 @@ type Gaussian struct {
 // Mixture is a data distribution whose path to noise is known exactly. Components is not empty, and all have one
 // dimension.
 type Mixture struct {
-	SigmaMin   float64
+	SigmaMin   float64 // of the straight path, which At looks at
 	Components []Gaussian
 }
 
@@ -32,29 +32,34 @@ func Normal(mean, std []float64) Mixture {
 
 // Marginal is what the whole distribution says about a point z at time t.
 type Marginal struct {
-	Velocity   []float64 // E[x - eps | z], what a perfect model predicts
+	Velocity   []float64 // E[-dz/dclock | z], on the straight path E[x - eps | z]: what a perfect model predicts
 	Data       []float64 // E[x | z]
 	Noise      []float64 // E[eps | z]
 	Score      []float64 // ∇ log p_t(z)
 	Divergence float64   // of the velocity
 	LogDensity float64   // log p_t(z)
-	Residual   float64   // E|x - eps - v|² given z: the loss that no model can go below
+	Residual   float64   // E|-dz/dclock - v|² given z: the loss that no model of the velocity can go below
 }
 
-// At returns the exact marginal at (z, t).
+// At returns the exact marginal at (z, t) of the straight path. Where a component has no width, t + SigmaMin must be
+// positive.
+func (m Mixture) At(z []float64, t float64) Marginal { return m.On(straightAt(t, m.SigmaMin), z) }
+
+// On returns the exact marginal at z, at a moment of any path.
 //
-// With b = t + σ, a component N(m, s²) becomes N((1-t)m, S), S = (1-t)²s² + b², at time t, and within it
+// With a, b, a', b' those of the moment, a component N(m, s²) becomes N(a m, S), S = a²s² + b², and within it
 //
-//	E[x|z] = m + (1-t)s²/S (z-(1-t)m)      v = m + ((1-t)s² - b)/S (z-(1-t)m)      ∇log p = -(z-(1-t)m)/S
+//	E[x|z] = m + a s²/S (z - a m)      E[eps|z] = b/S (z - a m)      v = -a' E[x|z] - b' E[eps|z]
+//	∇log p = -(z - a m)/S
 //
-// The components then count by their posterior weights r ∝ w N(z; (1-t)m, S), and as ∇r = r (∇log p_i - ∇log p),
+// The components then count by their posterior weights r ∝ w N(z; a m, S), and as ∇r = r (∇log p_i - ∇log p),
 //
 //	div v = Σ r_i (div v_i + (∇log p_i - ∇log p)·v_i)
 //
-// For points this is v = ((1+σ) x̄ - z)/b. Where a component has no width, t + SigmaMin must be positive.
-func (m Mixture) At(z []float64, t float64) Marginal {
+// For points on the straight path this is v = ((1+σ) x̄ - z)/b. Where a component has no width, b must be positive.
+func (m Mixture) On(at Moment, z []float64) Marginal {
 	d, n := len(z), len(m.Components)
-	a, b := 1-t, t+m.SigmaMin
+	a, b := at.A, at.B
 	logs, best, total := make([]float64, n), math.Inf(-1), 0.0
 	for i, c := range m.Components {
 		total += c.Weight
@@ -62,7 +67,7 @@ func (m Mixture) At(z []float64, t float64) Marginal {
 		for k := range z {
 			S := a*a*c.Std[k]*c.Std[k] + b*b
 			if S == 0 {
-				panic("path: exact: a point has no density at t + sigma_min = 0")
+				panic("path: exact: a point has no density where there is no noise")
 			}
 			u := z[k] - a*c.Mean[k]
 			logs[i] -= 0.5 * (u*u/S + math.Log(2*math.Pi*S))
@@ -83,7 +88,7 @@ func (m Mixture) At(z []float64, t float64) Marginal {
 	for i, c := range m.Components {
 		r := logs[i] / sum
 		for k := range z {
-			g := c.along(k, z[k], a, b)
+			g := c.along(k, z[k], at)
 			out.Velocity[k] += r * g.v
 			out.Data[k] += r * g.x
 			out.Noise[k] += r * g.eps
@@ -104,14 +109,15 @@ func (m Mixture) At(z []float64, t float64) Marginal {
 // axis is what one component says along one axis.
 type axis struct{ x, eps, v, score, slope, left float64 }
 
-// along evaluates a component along axis k: posterior means, score, dv/dz and the posterior variance of x - eps.
-func (c Gaussian) along(k int, z, a, b float64) axis {
+// along evaluates a component along axis k: posterior means, score, dv/dz and the posterior variance of the velocity.
+func (c Gaussian) along(k int, z float64, at Moment) axis {
 	m, q := c.Mean[k], c.Std[k]*c.Std[k]
-	S := a*a*q + b*b
-	u := (z - a*m) / S
+	S := at.A*at.A*q + at.B*at.B
+	u := (z - at.A*m) / S
+	turn := at.DA*at.A*q + at.DB*at.B // half of dS/dclock
 	return axis{
-		x: m + a*q*u, eps: b * u, v: m + (a*q-b)*u,
-		score: -u, slope: (a*q - b) / S,
-		left: q + 1 - (a*q-b)*(a*q-b)/S,
+		x: m + at.A*q*u, eps: at.B * u, v: -at.DA*m - turn*u,
+		score: -u, slope: -turn / S,
+		left: at.DA*at.DA*q + at.DB*at.DB - turn*turn/S,
 	}
 }

@@ -1,8 +1,5 @@
 package path
 
-// Straight is the path z_t = (1-t) x + (t + SigmaMin) eps. The zero value is the plain straight line.
-type Straight struct{ SigmaMin float32 }
-
 // Interpolate sets zt to the point at time t between data x and noise eps, and v to the velocity there, x - eps, which
 // is exact for every SigmaMin since d(t+σ)/dt = 1. All four have one length; zt and v may be x and eps themselves.
 func (p Straight) Interpolate(zt, v, x, eps []float32, t float32) {

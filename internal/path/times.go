@@ -41,3 +41,16 @@ func Stratified(dst []float32, times Times, u func(i int) float64) {
 		dst[i] = float32(times.Sample((float64(i) + u(i)) / n))
 	}
 }
+
+// Shifted are the times of another distribution, sent to Shift t / (1 + (Shift-1) t): noisier with Shift > 1 (Esser et
+// al. 2024, section 5.3.2, who take the square root of how many times as many numbers a sample has).
+type Shifted struct {
+	Times
+	Shift float64
+}
+
+// Sample returns the shifted quantile.
+func (d Shifted) Sample(u float64) float64 {
+	t := d.Times.Sample(u)
+	return d.Shift * t / (1 + (d.Shift-1)*t)
+}
