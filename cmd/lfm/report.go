@@ -102,7 +102,8 @@ func madeBy(now time.Time) string {
 type subject struct {
 	store  *artifacts.Store
 	record *pipeline.Record
-	run    *artifacts.Run // whose record it is
+	run    *artifacts.Run  // whose record it is
+	graph  *pipeline.Graph // of its pipeline file as that is now; nil where it cannot be read
 }
 
 // subject finds the run that a word names: the last one of a pipeline file, of the one in a
@@ -164,10 +165,15 @@ func newSubject(store *artifacts.Store, id string) (*subject, error) {
 		return nil, err
 	}
 	for _, run := range runs {
-		if run.ID == id {
-			record, err := pipeline.ReadRecord(store, run)
-			return &subject{store: store, record: record, run: run}, err
+		if run.ID != id {
+			continue
 		}
+		record, err := pipeline.ReadRecord(store, run)
+		if err != nil {
+			return nil, err
+		}
+		graph, _ := pipeline.Load(shown(record.File), kinds(), record.Sets) // what needs it says that it is not there
+		return &subject{store: store, record: record, run: run, graph: graph}, nil
 	}
 	return nil, fmt.Errorf("run %s is gone from %s", id, shown(store.Dir()))
 }

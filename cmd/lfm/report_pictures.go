@@ -15,7 +15,6 @@ import (
 	"lfm/internal/metrics"
 	"lfm/internal/picture"
 	"lfm/internal/report"
-	"lfm/pipeline"
 	"lfm/stages/autoencoder"
 	"lfm/stages/decode"
 	"lfm/stages/flow"
@@ -468,16 +467,15 @@ func (t *told) images(output artifacts.ID) (*dataset.Set, error) {
 			})
 		}
 	}
-	graph, err := pipeline.Load(shown(t.record.File), kinds(), t.record.Sets)
-	if err != nil {
-		return nil, err
+	if t.graph == nil {
+		return nil, fmt.Errorf("%s, which says where the images are, cannot be read", shown(t.record.File))
 	}
 	for i := range t.record.Stages {
 		s := &t.record.Stages[i]
 		if !s.IsSource() || s.Output.String() != data {
 			continue
 		}
-		node, err := graph.Node(s.Name)
+		node, err := t.graph.Node(s.Name)
 		if err != nil {
 			return nil, err
 		}
@@ -485,7 +483,7 @@ func (t *told) images(output artifacts.ID) (*dataset.Set, error) {
 		if !ok {
 			return nil, fmt.Errorf("%s is a data set no longer", s.Name)
 		}
-		source, err := dataset.Open(config, graph.Dir, t.store.Cache())
+		source, err := dataset.Open(config, t.graph.Dir, t.store.Cache())
 		if err != nil {
 			return nil, err
 		}

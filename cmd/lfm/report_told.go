@@ -172,9 +172,12 @@ func settingsOf(key string) (settings []report.Setting) {
 	return settings
 }
 
-// needs names what a stage was made from: the stages whose outputs its key names. Ports that are filled
-// by way of others are not told.
+// needs names what a stage was made from: the stages whose outputs its key names, or, of one that the run
+// has not come to, what the pipeline says. Ports that are filled by way of others are not told.
 func (t *told) needs(s *pipeline.StageRecord) (names []string) {
+	if s.Key == "" {
+		return t.planned(s)
+	}
 	via := map[string]bool{}
 	for _, kind := range kinds().Stages {
 		for _, port := range kind.Inputs {
@@ -194,6 +197,26 @@ func (t *told) needs(s *pipeline.StageRecord) (names []string) {
 			}
 		}
 	})
+	return names
+}
+
+// planned names what the pipeline says that a stage needs.
+func (t *told) planned(s *pipeline.StageRecord) (names []string) {
+	if t.graph == nil {
+		return nil
+	}
+	n, err := t.graph.Node(s.Name)
+	if err != nil || n.IsSource() {
+		return nil
+	}
+	if n.Data != nil {
+		names = append(names, n.Data.Name)
+	}
+	for _, port := range n.Kind.Inputs {
+		if port.Via == "" {
+			names = append(names, n.Needs[port.Name].Name)
+		}
+	}
 	return names
 }
 

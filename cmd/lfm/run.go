@@ -35,11 +35,16 @@ the store, what was interrupted goes on where it stopped, and only the rest is c
 
 With --dry-run it computes nothing, says of each stage whether it would run and why, and
 exits with 3 if any would. A stage that depends on another's output runs unless that
-output turns out the same as before.`,
+output turns out the same as before.
+
+With --web it shows the page of lfm report while it runs: how far each stage is, the loss
+so far and the last preview. :0 is any free port; the address is printed. Who can reach the
+address can read the page, and nothing else; without a host that is this machine alone.`,
 		Example: `  lfm run
   lfm run pipeline.yaml --set stages.flow.with.steps=200
   lfm run --until encode
   lfm run --trace trace.json
+  lfm run --web :0
   lfm run --dry-run`,
 		Args: usageArgs(cobra.MaximumNArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -82,6 +87,7 @@ func runRun(ctx context.Context, a *app, o runOptions) error {
 type running struct {
 	jobs          int
 	acceptInexact bool
+	web           string
 	tracing       tracing
 }
 
@@ -92,6 +98,7 @@ func (r *running) flags(a *app, cmd *cobra.Command) {
 	a.setting(cmd)
 	r.tracing.flags(cmd)
 	cmd.Flags().IntVar(&r.jobs, "jobs", 1, "stages that may run side by side")
+	cmd.Flags().StringVar(&r.web, "web", "", "show how the run goes at this address while it goes: a port, on this machine alone, or HOST:PORT")
 	cmd.Flags().BoolVar(&r.acceptInexact, "accept-inexact", false, "go on with what another device or instruction set began: close to what it would have made, not the same bytes")
 }
 
@@ -120,6 +127,11 @@ func (a *app) execute(ctx context.Context, h *here, listen pipeline.Listener, op
 	if err != nil {
 		return err
 	}
+	listen, unserve, err := a.serve(ctx, h, r.web, listen)
+	if err != nil {
+		return end(err)
+	}
+	defer unserve()
 	remember(h.graph.Path, h.store.Dir())
 	a.resume = h.resumeCommand()
 	runner := h.runner(a)
