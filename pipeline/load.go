@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -275,6 +276,12 @@ func (g *Graph) decodeStages(n *yaml.Node) error {
 		if s.at, err = decodeConfig(s.Config, s.Kind.Name, s.with); err != nil {
 			return orAt(err, s.node)
 		}
+		if s.Kind.Check == nil {
+			continue
+		}
+		if err := s.Kind.Check(s.Config, func(port string) bool { return s.Needs[port] != nil }); err != nil {
+			return faultAt(cmp.Or(fieldNode(err, s.at, s.with), s.node), "%s", err)
+		}
 	}
 	return nil
 }
@@ -350,7 +357,7 @@ func (kinds Kinds) check() {
 			ports[p.Name] = true
 		}
 		for _, p := range k.Inputs {
-			via := slices.IndexFunc(k.Inputs, func(q Port) bool { return q.Name == p.Via && q.Via == "" })
+			via := slices.IndexFunc(k.Inputs, func(q Port) bool { return q.Name == p.Via && q.Via == "" && !q.Optional })
 			if p.Via != "" && via < 0 {
 				panic(fmt.Sprintf("pipeline: kind %s: port %s goes by way of %q, which is no port", k.Name, p.Name, p.Via))
 			}

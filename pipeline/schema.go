@@ -60,16 +60,23 @@ func Schema(kinds Kinds) ([]byte, error) {
 
 // stageProperties is what is particular to a kind: its settings and its ports.
 func stageProperties(k Kind) map[string]any {
-	ports := map[string]any{}
+	ports, listed := map[string]any{}, 0
 	for _, p := range k.Inputs {
-		if p.Via == "" {
-			ports[p.Name] = map[string]any{"type": "string", "description": "stage that makes " + article(p.Artifact)}
+		doc := "stage that makes " + article(p.Artifact)
+		switch {
+		case p.Via != "":
+			continue
+		case p.Optional:
+			doc += "; may be left out"
+		default:
+			listed++
 		}
+		ports[p.Name] = map[string]any{"type": "string", "description": doc}
 	}
 	properties := map[string]any{
 		"with": map[string]any{"anyOf": []any{object("$ref", "#/definitions/"+k.Name), object("type", "null")}},
 		"needs": map[string]any{"anyOf": []any{
-			map[string]any{"type": "array", "items": object("type", "string"), "maxItems": len(ports), "uniqueItems": true},
+			map[string]any{"type": "array", "items": object("type", "string"), "maxItems": listed, "uniqueItems": true},
 			map[string]any{"type": "object", "properties": ports, "additionalProperties": false},
 			object("type", "null"),
 		}},

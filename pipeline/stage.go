@@ -18,6 +18,10 @@ type Kind struct {
 	// pipeline.yaml may set (config.go).
 	Config func() any
 
+	// Check, if set, says what is wrong with settings beside the ports that are filled, as
+	// the settings' own Validate says what is wrong with them alone.
+	Check func(cfg any, filled func(port string) bool) error
+
 	// Open makes a stage from its settings, a pointer as Config returns it.
 	Open func(cfg any, env Env) (Stage, error)
 }
@@ -31,6 +35,9 @@ type Port struct {
 	// needs: it is filled with the artifact of its kind that the other port's artifact
 	// was made from, the nearest one. A flow that needs latents gets their autoencoder so.
 	Via string
+
+	// Optional ports may be left empty, and are filled by name alone: needs: {port: stage}.
+	Optional bool
 }
 
 // Env is what a stage is told beside its settings. Of these only Seed is part of the key;

@@ -82,8 +82,8 @@ func (n *Node) needs() []string {
 	}
 	if !n.IsSource() {
 		for _, p := range n.Kind.Inputs {
-			if p.Via == "" {
-				names = append(names, n.Needs[p.Name].Name)
+			if from := n.Needs[p.Name]; p.Via == "" && from != nil {
+				names = append(names, from.Name)
 			}
 		}
 	}

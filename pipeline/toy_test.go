@@ -106,7 +106,14 @@ func (w *world) kinds() Kinds {
 				Inputs: []Port{{Name: "autoencoder", Artifact: "autoencoder"}},
 				Config: func() any { return &encodeConfig{} }},
 			{Name: "flow", Version: 2, Output: "flow", Open: open("flow"),
-				Inputs: []Port{{Name: "encode", Artifact: "latents"}, {Name: "autoencoder", Artifact: "autoencoder", Via: "encode"}},
+				Inputs: []Port{{Name: "encode", Artifact: "latents"}, {Name: "autoencoder", Artifact: "autoencoder", Via: "encode"},
+					{Name: "base", Artifact: "latents", Optional: true}},
+				Check: func(cfg any, filled func(string) bool) error {
+					if filled("base") && cfg.(*flowConfig).Time != "uniform" {
+						return FieldError{"time", "must be uniform beside a base"}
+					}
+					return nil
+				},
 				Config: func() any { return &flowConfig{training, 64, 4, "uniform"} }},
 			{Name: "decode", Version: 1, Output: "pictures", Open: open("decode"),
 				Inputs: []Port{{Name: "autoencoder", Artifact: "autoencoder"}, {Name: "flow", Artifact: "flow"}},

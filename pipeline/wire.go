@@ -206,18 +206,18 @@ func (s *stageText) fillPorts(needs []need, stages []*stageText) error {
 		s.Needs[port] = n.from.Node
 	}
 	for _, p := range s.Kind.Inputs {
-		if p.Via == "" && s.Needs[p.Name] == nil {
+		if p.Via == "" && !p.Optional && s.Needs[p.Name] == nil {
 			return faultAt(cmp.Or(s.needs, s.node), "%s needs %s; %s", s.Name, article(p.Artifact), makersOf(p.Artifact, s, stages))
 		}
 	}
 	return nil
 }
 
-// portsFor lists the ports that take what a stage makes.
+// portsFor lists the ports that take what a stage makes and need not be named.
 func (s *stageText) portsFor(n need) []string {
 	var ports []string
 	for _, p := range s.Kind.Inputs {
-		if p.Via == "" && p.Artifact == n.from.Kind.Output {
+		if p.Via == "" && !p.Optional && p.Artifact == n.from.Kind.Output {
 			ports = append(ports, p.Name)
 		}
 	}
@@ -238,9 +238,9 @@ func (s *stageText) lastPort(n need, rest []need) (string, error) {
 	case len(ports) == 0:
 		return "", faultAt(n.at, "%s makes %s, which %s does not take; %s", n.from.Name, makes, s.Kind.Name, s.takes(n.from.Kind.Output))
 	case len(ports) == 1 && rivals > 1:
-		return "", faultAt(n.at, "%s takes %s only once, and %d stages that make one are named", s.Kind.Name, makes, rivals)
+		return "", faultAt(n.at, "%s takes %s only once, and %d stages that make one are named%s", s.Kind.Name, makes, rivals, s.named(n))
 	case len(free) == 0:
-		return "", faultAt(n.at, "%s is one too many: every port of %s for %s is filled", n.from.Name, s.Kind.Name, makes)
+		return "", faultAt(n.at, "%s is one too many: every port of %s for %s is filled%s", n.from.Name, s.Kind.Name, makes, s.named(n))
 	case len(free) == 1 && rivals == 1:
 		return free[0], nil
 	}
@@ -249,6 +249,22 @@ func (s *stageText) lastPort(n need, rest []need) (string, error) {
 		forms = append(forms, p+": …")
 	}
 	return "", faultAt(n.at, "%s could stand at %s of %s; say which: needs: {%s}", n.from.Name, list(free, "or"), s.Kind.Name, strings.Join(forms, ", "))
+}
+
+// named shows how to name the ports that take what a stage makes, where some are filled by name alone.
+func (s *stageText) named(n need) string {
+	var forms []string
+	optional := false
+	for _, p := range s.Kind.Inputs {
+		if p.Via == "" && p.Artifact == n.from.Kind.Output {
+			forms = append(forms, p.Name+": …")
+			optional = optional || p.Optional
+		}
+	}
+	if !optional {
+		return ""
+	}
+	return "; say which is which: needs: {" + strings.Join(forms, ", ") + "}"
 }
 
 // checkPort holds a named port to what it takes.
