@@ -16,11 +16,12 @@ const Output = "flow"
 
 // The files of its payload.
 const (
-	specFile       = "flow.json"            // Spec
-	rawFile        = "flow.safetensors"     // the last weights, by PyTorch's names
-	averageFile    = "flow-ema.safetensors" // their moving average
-	metricsFile    = "metrics.jsonl"        // loss and gradient norm by step
-	evaluationFile = "evaluation.json"      // HeldOut
+	specFile       = "flow.json"             // Spec
+	rawFile        = "flow.safetensors"      // the last weights, by PyTorch's names
+	averageFile    = "flow-ema.safetensors"  // their moving average
+	metricsFile    = "metrics.jsonl"         // loss and gradient norm by step
+	evaluationFile = "evaluation.json"       // HeldOut
+	baseFile       = "flow-base.safetensors" // Base, where it is not N(0, I)
 )
 
 // format is the version of the payload's layout.
@@ -40,8 +41,11 @@ type Spec struct {
 	Path        string       `json:"path"`
 	SigmaMin    float64      `json:"sigma_min"`
 	Coupling    string       `json:"coupling,omitempty"` // of noise and data in training; "" is independent
+	Base        string       `json:"base,omitempty"`     // what noise is; "" is N(0, I)
 	Averaged    bool         `json:"averaged"`           // flow-ema.safetensors is there
 	Autoencoder string       `json:"autoencoder"`        // output ID of the autoencoder that made the latents
+
+	base Base // the one that is named
 }
 
 // Conditional says whether there is more than one class to ask for.
@@ -99,6 +103,15 @@ func Open(a *artifacts.Artifact) (*Model, error) {
 	}
 	if err := m.Arch.Validate(); err != nil {
 		return nil, fmt.Errorf("%s: %w", a.Path(specFile), err)
+	}
+	if m.Base != "" {
+		f, err := checkpoint.ReadFile(a.Path(baseFile))
+		if err != nil {
+			return nil, err
+		}
+		if m.base, err = readBase(m.Base, m.Latent, len(m.Classes), f); err != nil {
+			return nil, fmt.Errorf("%s: %w", a.Path(baseFile), err)
+		}
 	}
 	if m.weights[engine.Raw], err = checkpoint.ReadFile(a.Path(rawFile)); err != nil {
 		return nil, err

@@ -26,6 +26,7 @@ type Config struct {
 	SigmaMin         float64 `yaml:"sigma_min" min:"0" max:"0.5" doc:"noise that is left at t = 0"`
 	Coupling         string  `yaml:"coupling" oneof:"independent ot class-ot sinkhorn" doc:"how a batch's noise and data are paired: as drawn, at the least squared distance, so within each class, or softly so"`
 	SinkhornEpsilon  float64 `yaml:"sinkhorn_epsilon" above:"0" max:"1000" doc:"softness of sinkhorn, in units of a batch's mean squared distance: towards 0 it is ot, a large one independent"`
+	Base             string  `yaml:"base" oneof:"gaussian correlated moments class-moments empirical" doc:"what noise is: standard normal, with the latents' power spectrum, with their mean and covariance, with those of each class, or the latents of the stage at the port base"`
 
 	// key:"-": preview pictures lie beside the pipeline and are read by nobody.
 	Previews bool `yaml:"previews" key:"-" doc:"draw a grid in out/STAGE ten times during training"`
@@ -39,7 +40,8 @@ type Config struct {
 func DefaultConfig() *Config {
 	c := &Config{
 		Arch: Transformer, Width: 128, Depth: 4, Levels: 2, Blocks: 1, Heads: 4, ContextTokens: 8,
-		ConditionDropout: 0.1, Time: "logit-normal", TimeMean: 0, TimeStd: 1, Coupling: "independent", SinkhornEpsilon: 0.02, Previews: true,
+		ConditionDropout: 0.1, Time: "logit-normal", TimeMean: 0, TimeStd: 1,
+		Coupling: independent, SinkhornEpsilon: 0.02, Base: gaussian, Previews: true,
 		Settings: train.DefaultSettings(),
 	}
 	c.EMA = 0.999
@@ -60,6 +62,24 @@ func (c *Config) Validate() error {
 	if c.Coupling != independent && c.Batch > maxPaired {
 		return pipeline.FieldError{Name: "coupling", Msg: fmt.Sprintf(
 			"%s pairs batches of at most %d, as its time grows with the cube of the batch; this one has %d", c.Coupling, maxPaired, c.Batch)}
+	}
+	if c.Coupling != softly && c.SinkhornEpsilon != DefaultConfig().SinkhornEpsilon {
+		return pipeline.FieldError{Name: "sinkhorn_epsilon", Msg: "is a setting of coupling: sinkhorn"}
+	}
+	if c.Base == classMoments && skews(c.Coupling) {
+		return pipeline.FieldError{Name: "coupling", Msg: fmt.Sprintf(
+			"%s pairs across classes, and base class-moments gives each class noise of its own; class-ot pairs within classes", c.Coupling)}
+	}
+	return nil
+}
+
+// check holds the base to the ports that are filled.
+func (c *Config) check(filled func(port string) bool) error {
+	switch there := filled(basePort); {
+	case c.Base == empirical && !there:
+		return pipeline.FieldError{Name: "base", Msg: "empirical is made of the latents of another stage, and none stands under needs; write needs: {encode: …, base: …}"}
+	case c.Base != empirical && there:
+		return pipeline.FieldError{Name: "base", Msg: fmt.Sprintf("%s is made of no other stage's latents, but one stands at the port base; leave it out, or say base: empirical", c.Base)}
 	}
 	return nil
 }

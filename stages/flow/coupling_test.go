@@ -160,6 +160,14 @@ func TestCouplingRefused(t *testing.T) {
 	if err := c.Validate(); !errors.As(err, &field) || field.Name != "coupling" {
 		t.Errorf("a batch of %d: %v", c.Batch, err)
 	}
+	c = DefaultConfig()
+	c.SinkhornEpsilon = 0.5
+	if err := c.Validate(); !errors.As(err, &field) || field.Name != "sinkhorn_epsilon" {
+		t.Errorf("an epsilon for the independent coupling: %v", err)
+	}
+	if c.Coupling = softly; c.Validate() != nil {
+		t.Error(c.Validate())
+	}
 	for _, kind := range couplings[1:] {
 		c.Coupling = kind
 		bad := []float32{0, float32(math.NaN()), 1, 2}

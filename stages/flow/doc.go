@@ -12,6 +12,9 @@
 //	t (N) ─────────time──────▶ (N, D) ───────┘ scales, shifts and gates
 //	labels (N) ────cond──────▶ context (N, M, D) ─kv of each block─┘ keys and values
 //
+// A Noising pairs the latents of a batch with noise: a Base says how noise is distributed, fitted
+// to the latents by the stage, and the coupling which noise of a batch goes with which latent.
+//
 // A Sampler computes nothing twice: the keys and values of a generation's labels once, what
 // depends on the time once an evaluation for all samples, and once for both halves of a guided
 // sample what comes before the first cross-attention.

@@ -8,27 +8,30 @@ import (
 
 // Noising fills the training graph's inputs for a step: the lecture's training algorithm up
 // to the loss. Sample i of a step has latent x and time t of its own, one from each of N equally
-// likely strata of the distribution of times, and its share eps of the batch's noise, as the
-// coupling has it:
+// likely strata of the distribution of times, and its share eps of the noise that the base draws
+// for the batch's classes, as the coupling has it:
 //
 //	z_t = (1-t) x + (t + sigma_min) eps        v = x - eps
 //
 // and its class is dropped with the probability of condition_dropout. All draws are pure
 // functions of the seed, the step and i.
 type Noising struct {
-	path              path.Straight
-	coupling          coupling
-	times             path.Times
-	dropout           float64
-	null              int
-	noise, time, drop rng.Stream
+	path       path.Straight
+	base       Base
+	coupling   coupling
+	times      path.Times
+	dropout    float64
+	null       int
+	noise      Draws
+	time, drop rng.Stream
 }
 
-// NewNoising is what settings say, for a network whose null context has the label null.
+// NewNoising is what settings say, for a network whose null context has the label null. Noise
+// is N(0, I): a base that is fitted wants the latents.
 func NewNoising(c *Config, null int, seed uint64) *Noising {
 	return &Noising{
-		path: path.Straight{SigmaMin: float32(c.SigmaMin)}, coupling: newCoupling(c, rng.New(seed, rng.Coupling)), times: c.times(), dropout: c.ConditionDropout, null: null,
-		noise: rng.New(seed, rng.Noise), time: rng.New(seed, rng.Times), drop: rng.New(seed, rng.Drop),
+		path: path.Straight{SigmaMin: float32(c.SigmaMin)}, base: unit{}, coupling: newCoupling(c, rng.New(seed, rng.Coupling)), times: c.times(), dropout: c.ConditionDropout, null: null,
+		noise: newDraws(seed, rng.Noise), time: rng.New(seed, rng.Times), drop: rng.New(seed, rng.Drop),
 	}
 }
 
@@ -45,7 +48,7 @@ func (n *Noising) Fill(step int, inputs [][]float32, sample func(i int, x []floa
 			return err
 		}
 		labels[i] = float32(label)
-		n.noise.Normal(zt[i*size:(i+1)*size], uint64(step), uint64(i))
+		n.base.Draw(zt[i*size:(i+1)*size], n.noise, uint64(step), uint64(i), label)
 	}
 	if err := n.coupling.pair(uint64(step), v, zt, labels); err != nil {
 		return err
@@ -72,7 +75,9 @@ type draw struct {
 
 func newDraw(set *latent.Set, c Config, spec *Spec, seed uint64) *draw {
 	rows := set.Rows(latent.Train)
-	return &draw{Noising: NewNoising(&c, spec.Null(), seed), set: set, spec: spec,
+	noising := NewNoising(&c, spec.Null(), seed)
+	noising.base = spec.law()
+	return &draw{Noising: noising, set: set, spec: spec,
 		rows: rows, batch: c.Batch, order: rng.NewOrder(seed, len(rows))}
 }
 

@@ -16,6 +16,17 @@ import (
 // mean(c) with deviation 0.25, each fifth row is of the test split.
 func latents(t *testing.T, dir string, shape latent.Shape, classes, rows int, mean func(class int) float32) *latent.Set {
 	t.Helper()
+	return madeLatents(t, dir, shape, classes, rows, func(i int, x []float32) {
+		rng.New(1, "latents").Normal(x, 0, uint64(i))
+		for k := range x {
+			x[k] = mean(i%classes) + x[k]/4
+		}
+	})
+}
+
+// madeLatents is latents with latent x of row i of class i mod classes made by a function.
+func madeLatents(t *testing.T, dir string, shape latent.Shape, classes, rows int, fill func(i int, x []float32)) *latent.Set {
+	t.Helper()
 	h := latent.Header{Shape: shape, Autoencoder: "autoencoder", Dataset: "dataset"}
 	for c := range classes {
 		h.Classes = append(h.Classes, fmt.Sprintf("class %d", c))
@@ -30,10 +41,7 @@ func latents(t *testing.T, dir string, shape latent.Shape, classes, rows int, me
 	}
 	x := make([]float32, shape.Size())
 	for i := range rows {
-		rng.New(1, "latents").Normal(x, 0, uint64(i))
-		for k := range x {
-			x[k] = mean(i%classes) + x[k]/4
-		}
+		fill(i, x)
 		row := latent.Row{ID: fmt.Sprint(i), Split: latent.Train, Label: i % classes, Latent: x}
 		if i%5 == 4 {
 			row.Split = latent.Test

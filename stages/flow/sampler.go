@@ -97,7 +97,7 @@ func (s *Sampler) Draw(ctx context.Context, dst []float32, labels, numbers []int
 
 // Noise sets z (h, w, C) to what Draw starts a sample from.
 func (s *Sampler) Noise(z []float32, seed uint64, label, number int) {
-	rng.New(seed, rng.Sample).Normal(z, uint64(label), uint64(number))
+	s.spec.law().Draw(z, newDraws(seed, rng.Sample), uint64(label), uint64(number), label)
 }
 
 // DrawFrom is Draw where sample i starts from noise[i] of noise (n, h, w, C), such as Noise

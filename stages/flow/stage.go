@@ -18,6 +18,9 @@ import (
 	"lfm/stages/autoencoder"
 )
 
+// basePort takes the latents that noise is made of under base empirical.
+const basePort = "base"
+
 // Kind is the stage's kind, computing on the back end that open gives. The autoencoder
 // behind the latents is there for preview pictures only.
 func Kind(open engine.Open) pipeline.Kind {
@@ -26,9 +29,11 @@ func Kind(open engine.Open) pipeline.Kind {
 		Inputs: []pipeline.Port{
 			{Name: "encode", Artifact: latent.Kind},
 			{Name: "autoencoder", Artifact: autoencoder.Output, Via: "encode"},
+			{Name: basePort, Artifact: latent.Kind, Optional: true},
 		},
 		Output: Output,
 		Config: func() any { return DefaultConfig() },
+		Check:  func(cfg any, filled func(string) bool) error { return cfg.(*Config).check(filled) },
 		Open: func(cfg any, env pipeline.Env) (pipeline.Stage, error) {
 			return &stage{config: *cfg.(*Config), env: env, open: open}, nil
 		},
@@ -52,6 +57,10 @@ func (s *stage) Run(ctx context.Context, in pipeline.Inputs, work artifacts.Work
 		return err
 	}
 	spec := s.spec(set)
+	base, err := s.fitBase(ctx, set, spec, in.Artifacts[basePort])
+	if err != nil {
+		return err
+	}
 	backend, err := s.open(ctx, s.env.Device, s.env.Threads)
 	if err != nil {
 		return err
@@ -103,7 +112,7 @@ func (s *stage) Run(ctx context.Context, in pipeline.Inputs, work artifacts.Work
 	if err != nil {
 		return err
 	}
-	return publish(out, spec, machine, graph, metrics, evaluation)
+	return publish(out, spec, base, machine, graph, metrics, evaluation)
 }
 
 // spec is what sampling must know of the model to come.
@@ -132,8 +141,8 @@ func compileTraining(a Arch, batch int, average bool) (*Training, *engine.Plan, 
 	return graph, plan, err
 }
 
-// publish writes the model and how it was learned.
-func publish(out *artifacts.Builder, spec *Spec, machine engine.Machine, graph *Training, metrics []byte, e *HeldOut) error {
+// publish writes the model, the file of its base if it has one, and how it was learned.
+func publish(out *artifacts.Builder, spec *Spec, base []byte, machine engine.Machine, graph *Training, metrics []byte, e *HeldOut) error {
 	specText, err := json.MarshalIndent(spec, "", "  ")
 	if err != nil {
 		return err
@@ -150,6 +159,9 @@ func publish(out *artifacts.Builder, spec *Spec, machine engine.Machine, graph *
 		out.WriteFile(metricsFile, metrics),
 		out.WriteFile(rawFile, raw),
 	)
+	if base != nil {
+		err = errors.Join(err, out.WriteFile(baseFile, base))
+	}
 	if average, ok := train.EncodeWeights(machine, graph.Params, engine.StateAverage, meta); ok && spec.Averaged {
 		err = errors.Join(err, out.WriteFile(averageFile, average))
 	}

@@ -222,18 +222,19 @@ func (w *watch) zero(rows []int) (float64, error) {
 // that goes with them as in training.
 func (w *watch) pairs(rows []int, from int, x, eps, labels []float32) error {
 	size, seed := w.spec.Latent.Size(), w.stage.env.Seed
-	noise := rng.New(seed, rng.HeldOut)
+	noise := newDraws(seed, rng.HeldOut)
 	for i := range labels {
 		row := rows[from+i]
 		if err := w.set.Read(x[i*size:(i+1)*size], row); err != nil {
 			return err
 		}
-		labels[i] = float32(w.spec.Label(w.set.Label(row)))
-		noise.Normal(eps[i*size:(i+1)*size], 0, uint64(from+i))
+		label := w.spec.Label(w.set.Label(row))
+		labels[i] = float32(label)
+		w.spec.law().Draw(eps[i*size:(i+1)*size], noise, 0, uint64(from+i), label)
 	}
 	w.spec.Stats.Normalize(x, x)
 	// Step 0 of the stream is the noise's.
-	return newCoupling(&w.stage.config, noise).pair(uint64(1+from), x, eps, labels)
+	return newCoupling(&w.stage.config, noise.pick).pair(uint64(1+from), x, eps, labels)
 }
 
 // squares is the sum of (a-b)².
