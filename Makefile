@@ -68,7 +68,7 @@ bench-peer: build ## the same beside PyTorch, in alternation; PEER=torch_referen
 	@if $(PYTHON) -c 'import torch' 2>/dev/null && test -f $(PEER); then $(PYTHON) internal/bench/peer.py ./lfm $(PEER) $(ROUNDS); \
 	else echo 'skipped: $(PEER) or PyTorch for $(PYTHON) is not there'; fi
 
-bench-page: override ROUNDS += --page docs/performance.md
+bench-page: override ROUNDS += --times 3 --page docs/performance.md
 bench-page: bench-peer ## bench-peer, and docs/performance.md written anew; about an hour on an idle machine
 
 check: lint test noasm cross race ## what .ci/run runs, but for the short main job

@@ -1,16 +1,17 @@
 #!/usr/bin/env python3
 """Times lfm beside the same model in PyTorch, and prints how many times as fast lfm is.
 
-usage: peer.py LFM PEER [--rounds 5] [--repeats 5] [--threads 2] [--only CASE,...] [--page FILE] [--quick]
+usage: peer.py LFM PEER [--rounds 5] [--repeats 5] [--threads 2] [--times 1] [--only CASE,...] [--page FILE] [--quick]
 
 A round measures each case here and there, one right after the other, and takes the ratio
 of their items a second; who goes first changes from round to round. What is printed is
-the median over the rounds, and the least and greatest ratio. It is no test: nothing fails
-for being slow.
+the median over the rounds, and the least and greatest ratio. --times does all of it so often,
+each with medians of its own. It is no test: nothing fails for being slow.
 
 With --page it goes on to measure what docs/performance.md says of lfm, and writes that page:
 one thread beside two, AVX2 beside AVX-512, where the time goes, batches and tokens of other
-sizes, whole stages. --quick measures everything once, to try the script out.
+sizes, whole stages. What remarks.md says of a case goes below its profile. --quick measures everything
+once, to try the script out.
 
 Nothing else should run meanwhile. Threads of PyTorch spin while they wait for each other,
 so on a busy machine it loses far more than its share, and ratios flatter lfm.
@@ -122,8 +123,16 @@ def percent(x):
     return f"{100 * x:.0f} %"
 
 
-def write_page(m, results):
-    a, cases = m.a, list(results)
+def remarks():
+    """What remarks.md says of each case, by the case's name."""
+    with open(os.path.join(os.path.dirname(__file__), "remarks.md")) as f:
+        sections = f.read().split("\n## ")[1:]
+    return {title: text.strip() for title, _, text in (s.partition("\n") for s in sections)}
+
+
+def write_page(m, times):
+    a, cases = m.a, list(times[0])
+    results = {c: {side: [r for t in times for r in t[c][side]] for side in ("lfm", "peer")} for c in cases}
     one = m.compare(cases, 1, {"lfm": m.lfm, "peer": m.peer}, a.rounds)
     version = json.loads(subprocess.run([a.lfm, "version", "--json"], check=True, stdout=subprocess.PIPE).stdout)
     wide = version["kernels"] == "avx512"
@@ -140,7 +149,7 @@ def write_page(m, results):
     out = [f"""# Performance
 
 Written by `make bench-page` on {datetime.date.today()}: do not edit. `lfm bench --help` says what the cases are and how work is counted, `lfm bench` has the same figures for your machine.
-A ratio is the median over {a.rounds} rounds in alternation of lfm's items a second by PyTorch's; figures of another machine, or of a busier day, are others.
+A ratio is the median over rounds in alternation, {a.rounds} of them each time, of lfm's items a second by PyTorch's; figures of another machine, or of a busier day, are others.
 """]
     if a.quick:
         out.append("**A quick try of the script: one round, one repeat. These figures say nothing.**\n")
@@ -155,10 +164,11 @@ A ratio is the median over {a.rounds} rounds in alternation of lfm's items a sec
     for c, r in results.items():
         middle, least, most = ratios(r["lfm"], r["peer"])
         ours = r["lfm"]
-        rows.append([c, ours[0]["batch"], f"{rate(ours):.1f}", f"{rate(r['peer']):.1f}", f"**{middle:.2f}**", f"{least:.2f}–{most:.2f}",
+        each = ", ".join(f"{ratios(t[c]['lfm'], t[c]['peer'])[0]:.2f}" for t in times)
+        rows.append([c, ours[0]["batch"], f"{rate(ours):.1f}", f"{rate(r['peer']):.1f}", f"**{middle:.2f}**", each, f"{least:.2f}–{most:.2f}",
                      f"{statistics.median(x['gflops'] for x in ours):.0f}", percent(statistics.median(x["peak_fraction"] for x in ours)),
                      f"{max(x['rss_mb'] for x in ours):.0f}", f"{max(x['rss_mb'] for x in r['peer']):.0f}"])
-    out.append(table(["case", "batch", "lfm items/s", "PyTorch items/s", "ratio", "least–greatest", "lfm GFLOP/s", "of peak", "lfm MB", "PyTorch MB"], rows))
+    out.append(table(["case", "batch", "lfm items/s", "PyTorch items/s", "ratio", f"each of {len(times)} times", "least–greatest", "lfm GFLOP/s", "of peak", "lfm MB", "PyTorch MB"], rows))
 
     out.append("## Threads\n")
     rows = []
@@ -184,9 +194,10 @@ A ratio is the median over {a.rounds} rounds in alternation of lfm's items a sec
                      [[r.get("tokens", TOKENS[0]), f"{1e3 / r['items_per_s']:.1f}", r["gflop_per_item"], f"{r['gflops']:.0f}", f"{r['rss_mb']:.0f}"] for r in by_tokens]))
 
     out.append("## Where the time goes\n\nThe ten costliest operations of a step of each case.\n")
+    said = remarks()
     for c, r in profiles.items():
         rows = [[p["name"], p["passes"], f"{p['ms']:.2f}", f"{100 * p['share']:.1f} %", f"{p['gflops']:.0f}" if p["gflops"] else "–"] for p in r["profile"][:10]]
-        out.append(f"### {c}\n\n" + table(["operation", "passes", "ms", "share", "GFLOP/s"], rows))
+        out.append(f"### {c}\n\n" + table(["operation", "passes", "ms", "share", "GFLOP/s"], rows) + f"\n{said[c]}\n")
     with open(a.page, "w") as f:
         f.write("\n".join(out))
 
@@ -198,18 +209,21 @@ def main():
     ap.add_argument("--rounds", type=int, default=5)
     ap.add_argument("--repeats", type=int, default=5)
     ap.add_argument("--threads", type=int, default=2)
+    ap.add_argument("--times", type=int, default=1)
     ap.add_argument("--only", default=CASES)
     ap.add_argument("--page", default="")
     ap.add_argument("--quick", action="store_true")
     a = ap.parse_args()
     a.load = os.getloadavg()[0]
     if a.quick:
-        a.rounds = a.repeats = 1
+        a.rounds = a.repeats = a.times = 1
     m = Measuring(a)
-    results = m.compare(a.only.split(","), a.threads, {"lfm": m.lfm, "peer": m.peer}, a.rounds)
-    show(results, a)
+    times = []
+    for _ in range(a.times):
+        times.append(m.compare(a.only.split(","), a.threads, {"lfm": m.lfm, "peer": m.peer}, a.rounds))
+        show(times[-1], a)
     if a.page:
-        write_page(m, results)
+        write_page(m, times)
 
 
 if __name__ == "__main__":
