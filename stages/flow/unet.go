@@ -15,13 +15,13 @@ import (
 // unet is the velocity network of latent diffusion (Rombach et al. 2022, section 3.3, after Ho et
 // al. 2020 and Dhariwal & Nichol 2021), over latents as images:
 //
-//	z (N, h, w, C) ─inp──▶ down.0 ───────────────skips──────────────▶ up.last ─norm, out──▶ v
-//	                         └─down─▶ down.1 ───skips───▶ … ─up──┘
-//	                                    └─down─▶ … mid …
+//	z (N, h, w, C) ─inp─▶ down.0 ────────────────skips────────────────▶ up.last ─norm, out─▶ v
+//	                        └──down──▶ down.1 ───skips───▶ up.… ──up──────┘
+//	                                     └─▶ … ───▶ mid ───▶ … ─┘
 //
-// Each level of the way down has Arch.Blocks blocks, and hands what each of them made to the way
-// up, whose levels have a block more: one for each block below and one for what came into the
-// level. The first level has half the channels of the others.
+// Each level of the way down has Arch.Blocks blocks and hands what each of them made to the level
+// of the way up beside it, which has a block more: for what came into the level. The first level
+// has half the channels of the others, as the channels 1, 2, 2, 2 of Ho et al. have.
 type unet struct {
 	arch  Arch
 	inp   nn.Conv2d
