@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -33,6 +34,7 @@ func (s *subject) tell() *told {
 	t := &told{subject: s, events: map[string]*heard{}, run: report.Run{Name: r.Pipeline, ID: r.ID, State: r.State, Error: r.Error}}
 	t.listen()
 	fact := func(name, value string) { t.run.Facts = append(t.run.Facts, report.Fact{Name: name, Value: value}) }
+	fact("file", filepath.Base(r.File))
 	fact("started", r.Started.Local().Format("2 January 2006, 15:04"))
 	if r.State == pipeline.Running {
 		fact("for", duration(time.Since(r.Started).Round(time.Second).Seconds()))

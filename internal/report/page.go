@@ -150,10 +150,25 @@ type Chapter struct {
 
 // Beside is an exhibit of all runs; nil where a run has it not.
 type Beside struct {
-	Title, Text string
-	Wide        bool
-	Of          []*Exhibit
-	span        span // of the charts among them
+	Title string
+	Wide  bool
+	Of    []*Exhibit
+	span  span // of the charts among them
+}
+
+// Common is how to read the exhibit, where all runs say the same.
+func (b Beside) Common() string {
+	text := ""
+	for _, e := range b.Of {
+		switch {
+		case e == nil:
+		case text != "" && e.Text != text:
+			return ""
+		default:
+			text = e.Text
+		}
+	}
+	return text
 }
 
 // SVG draws the chart of an exhibit.
@@ -183,7 +198,7 @@ func (c *Chapter) add(exhibits []Exhibit, i, n int) {
 		at := slices.IndexFunc(c.Rows, func(b Beside) bool { return b.Title == e.Title })
 		if at < 0 {
 			at = len(c.Rows)
-			c.Rows = append(c.Rows, Beside{Title: e.Title, Text: e.Text, Wide: e.Wide || n > 1, Of: make([]*Exhibit, n), span: empty})
+			c.Rows = append(c.Rows, Beside{Title: e.Title, Wide: e.Wide || n > 1, Of: make([]*Exhibit, n), span: empty})
 		}
 		c.Rows[at].Of[i] = e
 		if e.Chart != nil {
@@ -192,60 +207,85 @@ func (c *Chapter) add(exhibits []Exhibit, i, n int) {
 	}
 }
 
-// Difference is a setting that two runs do not share; a value is "" where a run lacks it.
+// Difference is a setting that two runs do not share; a value is "" where a run lacks it. Of a stage that
+// one run lacks, or has not come to, it is the kind, and no setting is told.
 type Difference struct {
 	Stage, Name string
 	Values      []string
 }
 
-// Differences lists the settings that differ, stage by stage. Stages are matched by name.
-func (p *Page) Differences() []Difference {
-	var all []Difference
+// Differences lists what differs, stage by stage. Stages are matched by name.
+func (p *Page) Differences() (all []Difference) {
 	if !p.Two() {
 		return nil
 	}
-	seen := map[[2]string]bool{}
-	for _, r := range p.Runs {
-		for _, s := range r.Stages {
-			for _, setting := range s.Settings {
-				key := [2]string{s.Name, setting.Name}
-				if seen[key] {
-					continue
-				}
-				seen[key] = true
-				d := Difference{Stage: s.Name, Name: setting.Name}
-				for i := range p.Runs {
-					d.Values = append(d.Values, p.Runs[i].value(s.Name, setting.Name))
-				}
-				if d.Values[0] != d.Values[1] {
-					all = append(all, d)
-				}
+	for _, name := range p.stages() {
+		a, b := p.Runs[0].stage(name), p.Runs[1].stage(name)
+		if a.Name == "" || b.Name == "" || len(a.Settings) == 0 || len(b.Settings) == 0 {
+			if x, y := a.inShort(), b.inShort(); x != y {
+				all = append(all, Difference{name, "the stage", []string{x, y}})
+			}
+			continue
+		}
+		for _, setting := range slices.Concat(a.Settings, b.Settings) {
+			x, y := a.value(setting.Name), b.value(setting.Name)
+			told := slices.ContainsFunc(all, func(d Difference) bool { return d.Stage == name && d.Name == setting.Name })
+			if x != y && !told {
+				all = append(all, Difference{name, setting.Name, []string{x, y}})
 			}
 		}
 	}
 	return all
 }
 
+// stages are the names of the stages of all runs.
+func (p *Page) stages() (names []string) {
+	for _, r := range p.Runs {
+		for _, s := range r.Stages {
+			if !slices.Contains(names, s.Name) {
+				names = append(names, s.Name)
+			}
+		}
+	}
+	return names
+}
+
 // Differs says whether a stage's setting is not the same in all runs.
 func (p *Page) Differs(stage, setting string) bool {
 	for i := range p.Runs {
-		if p.Runs[i].value(stage, setting) != p.Runs[0].value(stage, setting) {
+		if p.Runs[i].stage(stage).value(setting) != p.Runs[0].stage(stage).value(setting) {
 			return true
 		}
 	}
 	return false
 }
 
-// value is a stage's setting, "" if there is none.
-func (r *Run) value(stage, setting string) string {
+// stage is a stage by its name; an empty one if there is none.
+func (r *Run) stage(name string) Stage {
 	for _, s := range r.Stages {
-		for _, x := range s.Settings {
-			if s.Name == stage && x.Name == setting {
-				return x.Value
-			}
+		if s.Name == name {
+			return s
+		}
+	}
+	return Stage{}
+}
+
+// value is a setting, "" if there is none.
+func (s Stage) value(setting string) string {
+	for _, x := range s.Settings {
+		if x.Name == setting {
+			return x.Value
 		}
 	}
 	return ""
+}
+
+// inShort is a stage without its settings: its kind, and its state where it has none.
+func (s Stage) inShort() string {
+	if s.Name != "" && len(s.Settings) == 0 {
+		return s.Kind + ", " + s.State
+	}
+	return s.Kind
 }
 
 // Slowest is the longest time that a stage took, in seconds.

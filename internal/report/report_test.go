@@ -68,24 +68,26 @@ func TestSelfContained(t *testing.T) {
 	}
 }
 
-// TestDifferences: two runs that share all but a setting, a stage and a seed differ in these alone,
-// and nothing else is marked.
+// TestDifferences: two runs that share all but a setting, a setting that one lacks, a stage, and one that
+// was not reached differ in these alone, and nothing else is marked.
 func TestDifferences(t *testing.T) {
 	one := Run{Name: "p", Stages: []Stage{
-		{Name: "flow", Settings: []Setting{{"steps", "100"}, {"width", "64"}, {"seed", "7"}}},
-		{Name: "decode", Settings: []Setting{{"guidance", "2"}}},
+		{Name: "flow", Kind: "flow", Settings: []Setting{{"steps", "100"}, {"width", "64"}, {"seed", "7"}}},
+		{Name: "decode", Kind: "decode", Settings: []Setting{{"guidance", "2"}}},
+		{Name: "evaluate", Kind: "evaluate", Settings: []Setting{{"samples", "8"}}},
 	}}
 	two := Run{Name: "p", Stages: []Stage{
-		{Name: "flow", Settings: []Setting{{"steps", "200"}, {"width", "64"}, {"seed", "7"}, {"base", "normal"}}},
+		{Name: "flow", Kind: "flow", Settings: []Setting{{"steps", "200"}, {"width", "64"}, {"seed", "7"}, {"base", "normal"}}},
+		{Name: "evaluate", Kind: "evaluate", State: "waiting"},
 	}}
 	p := &Page{Runs: []Run{one, two}}
-	want := "[{flow steps [100 200]} {decode guidance [2 ]} {flow base [ normal]}]"
+	want := "[{flow steps [100 200]} {flow base [ normal]} {decode the stage [decode ]} {evaluate the stage [evaluate evaluate, waiting]}]"
 	if got := fmt.Sprint(p.Differences()); got != want {
 		t.Errorf("differences %s\nwant        %s", got, want)
 	}
 	page := written(t, p)
-	if got := strings.Count(page, `class="differs"><dt>`); got != 4 {
-		t.Errorf("%d settings are marked, want steps twice, guidance and base", got)
+	if got := strings.Count(page, `class="differs"><dt>`); got != 5 {
+		t.Errorf("%d settings are marked, want steps twice, base, guidance and samples", got)
 	}
 	if same := written(t, &Page{Runs: []Run{one, one}}); !strings.Contains(same, "Nothing: every setting") || strings.Contains(same, `class="differs"`) {
 		t.Error("a run beside itself differs")
