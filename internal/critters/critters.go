@@ -23,12 +23,15 @@ func Draw(seed uint64, index, size int) (image.Image, int) {
 	if index < 0 || size < 1 {
 		panic(fmt.Sprintf("critters: picture %d of %d pixels", index, size))
 	}
-	lot := newLot(rng.New(seed, "critters"), uint64(index))
-	label := index % len(Classes)
+	t, label := traitsOf(seed, index)
 	img := image.NewRGBA(image.Rect(0, 0, size, size))
 	p := newPen(img)
-	t := drawTraits(lot)
 	scene(p, img, t)
 	p.placed(t, func() { animals[label](p, t) })
 	return img, label
+}
+
+// traitsOf is what chance decides about picture index of a seed, and the picture's label.
+func traitsOf(seed uint64, index int) (t traits, label int) {
+	return drawTraits(newLot(rng.New(seed, "critters"), uint64(index))), index % len(Classes)
 }

@@ -3,6 +3,7 @@
 //
 //	img, label := critters.Draw(seed, index, 32) // the same picture for the same three numbers, always
 //	name := critters.Classes[label]
+//	words := critters.Describe(seed, index).Caption // "a red cat on a hill at dusk"
 //
 // A picture shows one animal of a flat storybook kind. What the animal is can be read from its shape alone: every
 // class wears every coat of one palette, on any background whose brightness tells it from the coat, turned, tilted,

@@ -14,6 +14,7 @@ type traits struct {
 	lean, tilt   float64 // of the animal, and of its head upon it, radians
 	lookX, lookY float64 // where the face is turned, -1 to 1
 	coat         color.RGBA
+	worn, behind int        // which of coats, and of grounds
 	shade        color.RGBA // a second tone of the coat for what lies behind: bodies, hanging ears, fins
 	pale         color.RGBA // muzzles and bellies: mostly lighter than the coat, at times darker
 	warm         color.RGBA // inner ears and cheeks, tuned to the coat
@@ -89,8 +90,8 @@ func (t *traits) place(l *lot) {
 
 // dress chooses the animal's colours.
 func (t *traits) dress(l *lot) {
-	t.coat = coats[l.below(len(coats))]
-	t.coat = mix(t.coat, []color.RGBA{white, ink}[l.below(2)], l.between(0, 0.14))
+	t.worn = l.below(len(coats))
+	t.coat = mix(coats[t.worn], []color.RGBA{white, ink}[l.below(2)], l.between(0, 0.14))
 	t.shade = mix(t.coat, ink, 0.2)
 	if l.chance(0.35) {
 		t.shade = mix(t.coat, cream, 0.3)
@@ -105,10 +106,11 @@ func (t *traits) dress(l *lot) {
 
 // stage chooses the background.
 func (t *traits) stage(l *lot) {
-	t.back = grounds[l.below(len(grounds))]
-	for i := l.below(len(grounds)); math.Abs(luma(t.back)-luma(t.coat)) < contrast; i++ {
-		t.back = grounds[i%len(grounds)]
+	t.behind = l.below(len(grounds))
+	for i := l.below(len(grounds)); math.Abs(luma(grounds[t.behind])-luma(t.coat)) < contrast; i++ {
+		t.behind = i % len(grounds)
 	}
+	t.back = grounds[t.behind]
 	toward := white
 	if luma(t.back) > 0.7 {
 		toward = mix(t.back, ink, 0.5)
