@@ -8,7 +8,7 @@ import (
 )
 
 // Version numbers the look of the pictures. It is part of the key of whatever is made from them: raise it with every
-// change that alters a pixel.
+// change that alters a pixel or a word.
 const Version = 1
 
 // Classes names the animals in the order of their labels.

@@ -20,6 +20,11 @@ type Config struct {
 	Classes      []string `yaml:"classes" doc:"the classes wanted, in order; names what IDX files only number"`
 	TestFraction float64  `yaml:"test_fraction" min:"0" max:"0.9" doc:"share of test images where the source has no split of its own"`
 	Seed         int      `yaml:"seed" min:"0" doc:"of the built-in set's pictures"`
+
+	// key:"-": Digest has what the file says, as it has what lies at Source, and which phrases put images to the test images;
+	// so the keys of sets without captions are what they were before there were any.
+	Captions     string   `yaml:"captions" key:"-" doc:"a .jsonl, .csv or .tsv file with a row an image: file_name, text, and numbers; drawn: what critters show"`
+	TestCaptions []string `yaml:"test_captions" key:"-" doc:"phrases: images whose caption has one of them are test images"`
 }
 
 // Default returns the settings that stand where pipeline.yaml says nothing. Source has none.
@@ -52,6 +57,9 @@ func (c *Config) Validate() error {
 	}
 	if c.Seed < 0 {
 		return fieldError{"seed", "must not be negative"}
+	}
+	if err := c.validateCaptions(); err != nil {
+		return err
 	}
 	return c.validateClasses()
 }

@@ -25,6 +25,20 @@
 // without regard to colour profiles, transparency is laid upon the background, and a JPEG's EXIF orientation is
 // honoured. An image that cannot be read is skipped: the index says which and why. Hidden files are not looked at.
 //
+// # Captions
+//
+// A file beside the images may say what they show, a row an image, as the metadata files of Hugging Face's imagefolder
+// do: .jsonl with an object a line, or .csv or .tsv whose first line names the columns.
+//
+//	file_name,text,brightness
+//	cat/1.png,a red cat on grass,0.7
+//
+// file_name is the image's ID, text (or caption) its caption; a column that is a number in the first row is a property,
+// which every row must then have, and other columns are passed over. An image without a row is skipped. Captions say the
+// same of an image and of its mirror image, so that "left" and "right" in them need hflip to be off. The critters say
+// what they are where captions is drawn. Images whose caption has a phrase of test_captions are test images: so what a
+// model makes of words that it never saw together can be measured.
+//
 // # Fitting
 //
 //	crop   the middle square, resampled to the size by Lanczos
@@ -38,6 +52,9 @@
 //	 "counts": {"train": [images of each class], "test": […]}, "skipped": [{"id", "reason"}, …],
 //	 "labels": [class number of each image], "test": [numbers of the test images],
 //	 "digests": "64 hexadecimal digits an image, end to end", "ids": [id, …]}
+//
+// Captions stand beside it in captions.json: {"format": "lfm captions 1", "properties": [name, …], "captions": [text,
+// …], "values": [numbers of each image, end to end]}.
 //
 // Columns instead of records let 100,000 images load in a fraction of a second.
 //

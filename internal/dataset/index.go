@@ -55,6 +55,9 @@ type Index struct {
 	Classes    []string
 	Items      []entry
 	Skipped    []Skip
+
+	told     *told // captions of the items; nil where there are none
+	rowsLeft int   // rows of the file of captions that are of no item
 }
 
 // counts returns the images of each class, split by split.
@@ -127,6 +130,9 @@ func (x *Index) warnings() []string {
 	var w []string
 	if n := len(x.Skipped); n > 0 {
 		w = append(w, fmt.Sprintf("%s skipped, for example %s: %s (index.json of the data set lists all)", plural(n, "image"), x.Skipped[0].ID, x.Skipped[0].Reason))
+	}
+	if x.rowsLeft > 0 {
+		w = append(w, fmt.Sprintf("%s of the file of captions belong to no image of the set", several(x.rowsLeft, "row", "rows")))
 	}
 	if len(x.Classes) == 1 {
 		w = append(w, fmt.Sprintf("there is one class only, %q: training is unconditional", x.Classes[0]))

@@ -16,6 +16,7 @@ type Set struct {
 	at          []atomic.Int64 // where images are kept, plus one; 0: nowhere
 	buffers     chan []byte    // for readers; not a sync.Pool, which forgets them at every collection
 	train, test []int
+	told        *told // nil where there are no captions
 }
 
 // Load returns the set that an index artifact lists, read from the source that it was made from.
@@ -30,7 +31,18 @@ func Load(index *artifacts.Artifact, src *Source) (*Set, error) {
 		f.Close()
 		return nil, fmt.Errorf("dataset: %w", err)
 	}
-	return load(f, info.Size(), src)
+	s, err := load(f, info.Size(), src)
+	if _, there := index.File(captionsFile); err != nil || !there {
+		return s, err
+	}
+	data, err := index.ReadFile(captionsFile)
+	if err != nil {
+		return nil, fmt.Errorf("dataset: %w", err)
+	}
+	if s.told, err = decodeTold(data, s.Len()); err != nil {
+		return nil, fmt.Errorf("dataset: %s: %w: run `lfm artifacts verify`", index.Path(captionsFile), err)
+	}
+	return s, nil
 }
 
 func load(index io.ReaderAt, size int64, src *Source) (*Set, error) {

@@ -21,8 +21,9 @@ type Source struct {
 	cfg    Config
 	origin origin
 
-	path  string
-	cache string // folder of what is remembered, or ""
+	path     string
+	captions string // path of the file of captions, or ""
+	cache    string // folder of what is remembered, or ""
 
 	mu     sync.Mutex
 	digest artifacts.ID // what Digest saw last
@@ -52,7 +53,7 @@ func Open(cfg *Config, dir, cacheDir string) (*Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Source{cfg: *cfg, origin: o, path: sourcePath(cfg, dir), cache: cacheDir}, nil
+	return &Source{cfg: *cfg, origin: o, path: sourcePath(cfg, dir), captions: captionsPath(cfg, dir), cache: cacheDir}, nil
 }
 
 // sourcePath is where a source lies, or its name if it is generated.
@@ -159,6 +160,9 @@ func (s *Source) Digest(ctx context.Context, tell Progress) (artifacts.ID, error
 	if err := s.origin.describe(ctx, text, tell); err != nil {
 		return artifacts.ID{}, err
 	}
+	if err := s.describeCaptions(ctx, text); err != nil {
+		return artifacts.ID{}, err
+	}
 	id := artifacts.ID(text.Sum(nil))
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -184,7 +188,10 @@ func (s *Source) Index(ctx context.Context, out *artifacts.Builder, warn func(st
 	if err != nil {
 		return err
 	}
-	return errors.Join(x.write(f), f.Close())
+	if err := errors.Join(x.write(f), f.Close()); err != nil || x.told == nil {
+		return err
+	}
+	return out.WriteFile(captionsFile, x.told.encode())
 }
 
 // keeping opens what the source keeps.
@@ -210,6 +217,9 @@ func (s *Source) index(ctx context.Context, tell Progress) (*Index, error) {
 	}
 	x, err := s.origin.survey(ctx, s.keeping(), tell)
 	if err != nil {
+		return nil, err
+	}
+	if err := s.caption(ctx, x); err != nil {
 		return nil, err
 	}
 	after, err := s.Digest(ctx, nil)

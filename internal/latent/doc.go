@@ -16,6 +16,9 @@
 //	|      | <int32, utf8>  |      | <int32, utf8>  | the raw mean, row-major (h,w,C) |
 //	+------+----------------+------+----------------+---------------------------------+
 //
+// Where the data set has captions, two columns follow: caption (utf8), and properties (fixed_size_list<float32>[P]), whose
+// names stand in latents.json; without properties the second is missing.
+//
 // No column has nulls. The label dictionary is the full class list in every shard, whether its rows show every class or
 // not; the split dictionary is train, test. Readers find columns by name and pass over others. Schema metadata:
 //

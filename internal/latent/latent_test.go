@@ -23,7 +23,13 @@ import (
 var background = context.Background()
 
 func header(h, w, c int) Header {
-	return Header{Shape{h, w, c}, []string{"cat", "dog", "größe"}, strings.Repeat("a", 64), strings.Repeat("d", 64)}
+	return Header{Shape: Shape{h, w, c}, Classes: []string{"cat", "dog", "größe"}, Autoencoder: strings.Repeat("a", 64), Dataset: strings.Repeat("d", 64)}
+}
+
+// captioned is a header with captions and two properties.
+func captioned(h Header) Header {
+	h.Captioned, h.Properties = true, []string{"x", "größe"}
+	return h
 }
 
 // row makes row i of a set: every fourth is of split test, every second is mirrored.
@@ -39,6 +45,12 @@ func row(h Header, i int) Row {
 	for k := range r.Latent {
 		c := k % h.Shape.C
 		r.Latent[k] = r.Latent[k]*float32(c+1) + 100*float32(c)
+	}
+	if h.Captioned {
+		r.Caption = strings.Repeat("a größe ", i/2%3) + fmt.Sprint(i/5)
+	}
+	for k := range h.Properties {
+		r.Properties = append(r.Properties, float32(i)/float32(k+3))
 	}
 	return r
 }
@@ -108,7 +120,8 @@ func sameRows(t *testing.T, s *Set, h Header, rows int) {
 	train := 0
 	for i := range rows {
 		want := row(h, i)
-		got := Row{s.ID(i), s.Split(i), s.Flip(i), s.Label(i), latentOf(t, s, i)}
+		got := Row{s.ID(i), s.Split(i), s.Flip(i), s.Label(i), latentOf(t, s, i), s.Caption(i), nil}
+		got.Properties = append(got.Properties, s.Properties(i)...)
 		for k := range want.Latent {
 			if math.Float32bits(got.Latent[k]) != math.Float32bits(want.Latent[k]) {
 				t.Fatalf("row %d: number %d is %v, want %v", i, k, got.Latent[k], want.Latent[k])
@@ -133,8 +146,9 @@ func TestRoundTrip(t *testing.T) {
 	for _, c := range []struct {
 		h    Header
 		rows int
-	}{{header(1, 1, 1), 1}, {header(2, 2, 3), 2*ShardRows + 7}, {header(8, 8, 4), 100}, {header(64, 64, 64), 9}} {
-		t.Run(fmt.Sprintf("%v,%d", c.h.Shape, c.rows), func(t *testing.T) {
+	}{{header(1, 1, 1), 1}, {header(2, 2, 3), 2*ShardRows + 7}, {header(8, 8, 4), 100}, {header(64, 64, 64), 9},
+		{captioned(header(1, 1, 1)), 1}, {captioned(header(2, 2, 3)), ShardRows + 7}} {
+		t.Run(fmt.Sprintf("%v,%d,%v", c.h.Shape, c.rows, c.h.Captioned), func(t *testing.T) {
 			dir, work := t.TempDir(), t.TempDir()
 			mustWrite(t, dir, c.h, c.rows)
 			for _, o := range []Options{{}, {Memory: 1, Work: work}, {Memory: 1, Work: work}} {
@@ -413,8 +427,13 @@ func TestSpoiltBytes(t *testing.T) {
 // FuzzReadShard: no bytes make the reader panic or ask for memory that the file does not have, and the rows that it
 // reads are the same when they are written and read again. Run it with -fuzzminimizetime 10x, or the fuzzer spends its
 // time on making inputs shorter.
-func FuzzReadShard(f *testing.F) {
-	h, dir := header(1, 1, 2), f.TempDir()
+func FuzzReadShard(f *testing.F) { fuzzReadShard(f, header(1, 1, 2)) }
+
+// FuzzReadCaptions is FuzzReadShard for shards with captions and properties.
+func FuzzReadCaptions(f *testing.F) { fuzzReadShard(f, captioned(header(1, 1, 2))) }
+
+func fuzzReadShard(f *testing.F, h Header) {
+	dir := f.TempDir()
 	mustWrite(f, dir, h, 3)
 	whole, _ := os.ReadFile(filepath.Join(dir, ShardName(0)))
 	f.Add(whole)
@@ -435,6 +454,7 @@ func readRows(b []byte, h Header, n int) (rows []Row, err error) {
 		for i := range b.rows() {
 			r := b.row(i)
 			r.ID, r.Latent = strings.Clone(r.ID), slices.Clone(r.Latent)
+			r.Caption, r.Properties = strings.Clone(r.Caption), slices.Clone(r.Properties)
 			rows = append(rows, r)
 		}
 		return nil
@@ -446,7 +466,8 @@ func readRows(b []byte, h Header, n int) (rows []Row, err error) {
 func checkRewrite(t *testing.T, h Header, rows []Row) {
 	t.Helper()
 	for _, r := range rows {
-		if !utf8.ValidString(r.ID) || slices.ContainsFunc(r.Latent, func(x float32) bool { return x-x != 0 }) {
+		if !utf8.ValidString(r.ID+"|"+r.Caption) || slices.ContainsFunc(r.Latent, func(x float32) bool { return x-x != 0 }) ||
+			slices.ContainsFunc(r.Properties, func(x float32) bool { return x != x }) {
 			return
 		}
 	}
@@ -544,7 +565,7 @@ func FuzzRoundTrip(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		out.Append(Row{id, Train, flip, 1, []float32{x, y}})
+		out.Append(Row{ID: id, Split: Train, Flip: flip, Label: 1, Latent: []float32{x, y}})
 		id = strings.ToValidUTF8(id, "\uFFFD")
 		if err := out.Close(); err != nil {
 			t.Fatal(err)

@@ -54,7 +54,14 @@ type Header struct {
 	Classes     []string `json:"classes"`     // all of them, in the order of labels
 	Autoencoder string   `json:"autoencoder"` // output ID of the autoencoder that made the latents
 	Dataset     string   `json:"dataset"`     // output ID of the data set's index
+
+	// Columns that a set has only where its data set has captions.
+	Captioned  bool     `json:"captioned,omitempty"`  // there is a column caption
+	Properties []string `json:"properties,omitempty"` // names of the numbers of column properties; without any it is missing
 }
+
+// maxProperties bounds the properties of a row.
+const maxProperties = 256
 
 // validate returns why a header cannot be written or was not written by us.
 func (h Header) validate() error {
@@ -63,6 +70,9 @@ func (h Header) validate() error {
 		return fmt.Errorf("a latent cannot have shape %v", h.Shape)
 	case len(h.Classes) == 0:
 		return fmt.Errorf("there are no classes")
+	}
+	if len(h.Properties) > maxProperties {
+		return fmt.Errorf("there are %d properties, at most %d can be kept", len(h.Properties), maxProperties)
 	}
 	for _, c := range h.Classes {
 		if !utf8.ValidString(c) {
@@ -86,13 +96,25 @@ var dictionaryOf = &arrow.DictionaryType{IndexType: arrow.PrimitiveTypes.Int32, 
 // schema is the schema of a shard.
 func (h Header) schema() *arrow.Schema {
 	m := h.metadata()
-	return arrow.NewSchema([]arrow.Field{
+	fields := []arrow.Field{
 		{Name: "id", Type: arrow.BinaryTypes.String},
 		{Name: "split", Type: dictionaryOf},
 		{Name: "flip", Type: arrow.FixedWidthTypes.Boolean},
 		{Name: "label", Type: dictionaryOf},
-		{Name: "latent", Type: arrow.FixedSizeListOfNonNullable(int32(h.Shape.Size()), arrow.PrimitiveTypes.Float32)},
-	}, &m)
+		{Name: "latent", Type: numbers(h.Shape.Size())},
+	}
+	if h.Captioned {
+		fields = append(fields, arrow.Field{Name: "caption", Type: arrow.BinaryTypes.String})
+	}
+	if len(h.Properties) > 0 {
+		fields = append(fields, arrow.Field{Name: "properties", Type: numbers(len(h.Properties))})
+	}
+	return arrow.NewSchema(fields, &m)
+}
+
+// numbers is the type of n numbers a row.
+func numbers(n int) arrow.DataType {
+	return arrow.FixedSizeListOfNonNullable(int32(n), arrow.PrimitiveTypes.Float32)
 }
 
 // check returns what of a shard's schema is not as this header says.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"lfm/internal/disk"
 )
@@ -31,6 +32,9 @@ type Set struct {
 	labels  []int32
 	splits  []uint8
 	flips   []bool
+
+	captions   []string  // a mirrored row shares its image's; nil where there are none
+	properties []float32 // (rows, properties)
 }
 
 // In names the files of a set that lies in a folder, for Open.
@@ -112,9 +116,21 @@ func (s *Set) load(ctx context.Context, path string, sh Shard, sink sink) error 
 			s.splits = append(s.splits, uint8(b.split.GetValueIndex(i)))
 			s.labels = append(s.labels, int32(b.label.GetValueIndex(i)))
 			s.flips = append(s.flips, b.flip.Value(i))
+			if b.caption != nil {
+				s.captions = append(s.captions, s.shared(b.caption.Value(i)))
+			}
 		}
+		s.properties = append(s.properties, b.properties...)
 		return sink.write(b.latents)
 	})
+}
+
+// shared returns a copy of a caption, which is no copy if the row before has the same.
+func (s *Set) shared(caption string) string {
+	if n := len(s.captions); n > 0 && s.captions[n-1] == caption {
+		return s.captions[n-1]
+	}
+	return strings.Clone(caption)
 }
 
 // Summary returns what latents.json says.
@@ -150,6 +166,23 @@ func (s *Set) ID(i int) string {
 		from = s.ends[i-1]
 	}
 	return string(s.ids[from:s.ends[i]])
+}
+
+// Captioned reports whether rows have captions.
+func (s *Set) Captioned() bool { return s.summary.Captioned }
+
+// Caption returns what is said of row i, or nothing.
+func (s *Set) Caption(i int) string {
+	if s.captions == nil {
+		return ""
+	}
+	return s.captions[i]
+}
+
+// Properties returns the numbers of row i, in the order of the header's names. They are not to be changed.
+func (s *Set) Properties(i int) []float32 {
+	p := len(s.summary.Properties)
+	return s.properties[i*p : (i+1)*p : (i+1)*p]
 }
 
 // Split returns Train or Test.

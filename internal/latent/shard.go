@@ -14,12 +14,12 @@ import (
 	"github.com/apache/arrow/go/v15/arrow/ipc"
 )
 
-// batch is a record batch whose columns were checked. latents is valid until the next batch.
+// batch is a record batch whose columns were checked. latents and properties are valid until the next batch.
 type batch struct {
-	id           *array.String
-	split, label *array.Dictionary
-	flip         *array.Boolean
-	latents      []float32
+	id, caption         *array.String // caption is nil where there are none
+	split, label        *array.Dictionary
+	flip                *array.Boolean
+	latents, properties []float32
 }
 
 func (b *batch) rows() int { return b.id.Len() }
@@ -88,22 +88,35 @@ func (h Header) columns(rec arrow.Record) *batch {
 		id: column("id").(*array.String), flip: column("flip").(*array.Boolean),
 		split: words("split", splits), label: words("label", h.Classes),
 	}
-	list := column("latent").(*array.FixedSizeList)
-	values := list.ListValues().(*array.Float32)
-	if values.NullN() != 0 || values.Len() != rows*h.Shape.Size() || list.Offset() != 0 {
-		fail("column latent has %d numbers in %d rows of %v", values.Len(), rows, h.Shape)
+	lists := func(name string, size int) []float32 {
+		list := column(name).(*array.FixedSizeList)
+		values := list.ListValues().(*array.Float32)
+		if values.NullN() != 0 || values.Len() != rows*size || list.Offset() != 0 {
+			fail("column %s has %d numbers in %d rows of %d", name, values.Len(), rows, size)
+		}
+		return values.Float32Values()
 	}
-	b.latents = values.Float32Values()
+	b.latents = lists("latent", h.Shape.Size())
+	if h.Captioned {
+		b.caption = column("caption").(*array.String)
+	}
+	if p := len(h.Properties); p > 0 {
+		b.properties = lists("properties", p)
+	}
 	return b
 }
 
-// row returns row i. Its Latent is valid as long as the batch.
+// row returns row i. Its numbers are valid as long as the batch.
 func (b *batch) row(i int) Row {
-	size := len(b.latents) / b.rows()
-	return Row{
+	size, p := len(b.latents)/b.rows(), len(b.properties)/b.rows()
+	r := Row{
 		ID: b.id.Value(i), Split: splits[b.split.GetValueIndex(i)], Flip: b.flip.Value(i), Label: b.label.GetValueIndex(i),
-		Latent: b.latents[i*size : (i+1)*size],
+		Latent: b.latents[i*size : (i+1)*size], Properties: b.properties[i*p : (i+1)*p],
 	}
+	if b.caption != nil {
+		r.Caption = b.caption.Value(i)
+	}
+	return r
 }
 
 // inspect reads a whole shard and returns what its writer knew of it when it was done.

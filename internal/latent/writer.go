@@ -22,14 +22,17 @@ import (
 	"lfm/internal/disk"
 )
 
-// Row is one latent. Latent has h·w·C numbers; Label is the number of a class; Split is Train or Test. Bytes of an ID that
-// are not UTF-8 are written as U+FFFD.
+// Row is one latent. Latent has h·w·C numbers; Label is the number of a class; Split is Train or Test. Caption and
+// Properties are written where the header has them. Bytes of an ID or a caption that are not UTF-8 are written as U+FFFD.
 type Row struct {
 	ID     string
 	Split  string
 	Flip   bool
 	Label  int
 	Latent []float32
+
+	Caption    string
+	Properties []float32
 }
 
 // Writer fills a folder with the shards of a set whose number of rows is known beforehand. A shard appears under its
@@ -160,7 +163,9 @@ type ShardWriter struct {
 	split    *array.Int32Builder
 	flip     *array.BooleanBuilder
 	label    *array.Int32Builder
+	caption  *array.StringBuilder
 	floats   []float32 // latents of the batch
+	numbers  []float32 // properties of the batch
 	rows     int
 	tally    *tally
 	finished func(*Shard)
@@ -177,7 +182,7 @@ func createShard(fsys disk.FS, path string, h Header, rows int) (*ShardWriter, e
 		header: h, want: rows, path: path, file: f, out: newDigester(f), schema: h.schema(),
 		words: [2]*array.String{text(splits), text(h.Classes)},
 		id:    array.NewStringBuilder(mem), split: array.NewInt32Builder(mem),
-		flip: array.NewBooleanBuilder(mem), label: array.NewInt32Builder(mem),
+		flip: array.NewBooleanBuilder(mem), label: array.NewInt32Builder(mem), caption: array.NewStringBuilder(mem),
 		tally: newTally(h),
 	}
 	if w.arrow, err = ipc.NewFileWriter(w.out, ipc.WithSchema(w.schema)); err != nil {
@@ -216,6 +221,9 @@ func (w *ShardWriter) append(r Row) error {
 	case len(r.Latent) != w.header.Shape.Size():
 		return fmt.Errorf("the latent has %d numbers, shape %v has %d", len(r.Latent), w.header.Shape, w.header.Shape.Size())
 	}
+	if len(r.Properties) != len(w.header.Properties) {
+		return fmt.Errorf("the row has %d properties, the header names %d", len(r.Properties), len(w.header.Properties))
+	}
 	for i, v := range r.Latent {
 		if f := float64(v); math.IsNaN(f) || math.IsInf(f, 0) {
 			return fmt.Errorf("number %d of the latent is %v: the autoencoder has diverged; train it again with a lower lr", i, v)
@@ -225,7 +233,11 @@ func (w *ShardWriter) append(r Row) error {
 	w.split.Append(int32(split))
 	w.flip.Append(r.Flip)
 	w.label.Append(int32(r.Label))
+	if w.header.Captioned {
+		w.caption.Append(strings.ToValidUTF8(r.Caption, "\uFFFD"))
+	}
 	w.floats = append(w.floats, r.Latent...)
+	w.numbers = append(w.numbers, r.Properties...)
 	w.tally.add(r)
 	w.rows++
 	if w.id.Len() == batchRows(w.header.Shape) {
@@ -243,14 +255,24 @@ func (w *ShardWriter) flush() error {
 	column := func(b *array.Int32Builder, words *array.String) arrow.Array {
 		return array.NewDictionaryArray(dictionaryOf, b.NewArray(), words)
 	}
-	numbers := array.NewData(arrow.PrimitiveTypes.Float32, len(w.floats),
-		[]*memory.Buffer{nil, memory.NewBufferBytes(bytesOf(w.floats))}, nil, 0, 0)
-	lists := array.NewData(w.schema.Field(4).Type, n, []*memory.Buffer{nil}, []arrow.ArrayData{numbers}, 0, 0)
-	err := w.arrow.Write(array.NewRecord(w.schema, []arrow.Array{
-		w.id.NewArray(), column(w.split, w.words[0]), w.flip.NewArray(), column(w.label, w.words[1]), array.MakeFromData(lists),
-	}, int64(n)))
-	w.floats = w.floats[:0]
+	columns := []arrow.Array{
+		w.id.NewArray(), column(w.split, w.words[0]), w.flip.NewArray(), column(w.label, w.words[1]), lists(n, w.floats),
+	}
+	if w.header.Captioned {
+		columns = append(columns, w.caption.NewArray())
+	}
+	if len(w.header.Properties) > 0 {
+		columns = append(columns, lists(n, w.numbers))
+	}
+	err := w.arrow.Write(array.NewRecord(w.schema, columns, int64(n)))
+	w.floats, w.numbers = w.floats[:0], w.numbers[:0]
 	return err
+}
+
+// lists is a column of rows rows, each of as many of the values.
+func lists(rows int, values []float32) arrow.Array {
+	flat := array.NewData(arrow.PrimitiveTypes.Float32, len(values), []*memory.Buffer{nil, memory.NewBufferBytes(bytesOf(values))}, nil, 0, 0)
+	return array.MakeFromData(array.NewData(numbers(len(values)/rows), rows, []*memory.Buffer{nil}, []arrow.ArrayData{flat}, 0, 0))
 }
 
 // Close ends the shard and gives the file its name. If a row is missing or anything failed before, there is no file.

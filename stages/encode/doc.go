@@ -5,6 +5,6 @@
 //	data set ──Read──▶ (N, S, S, 3) ──autoencoder──▶ means (N, s, s, C) ──▶ part-00000.arrow … latents.json
 //
 // Rows stand in the order of the data set's index, an image's mirror image behind it.
-// Shards are finished one by one in the work area: a kill loses at most the one at hand,
+// Where the data set has captions and properties, so have the rows. Shards are finished one by one in the work area: a kill loses at most the one at hand,
 // and memory does not grow with the data set. Package latent has the files' format.
 package encode

@@ -72,6 +72,8 @@ func (s *stage) Run(ctx context.Context, in pipeline.Inputs, work artifacts.Work
 		Classes:     set.Classes(),
 		Autoencoder: in.Artifacts["autoencoder"].ID.String(),
 		Dataset:     in.Data.ID.String(),
+		Captioned:   set.Captioned(),
+		Properties:  set.Properties(),
 	}, len(e.rows))
 	if err != nil {
 		return err
@@ -266,7 +268,8 @@ func (e *encoding) settle() error {
 func (e *encoding) latentRow(at int, values []float32) latent.Row {
 	r := e.rows[at]
 	item := e.set.Item(int(r.item))
-	return latent.Row{ID: item.ID, Split: item.Split, Flip: r.flip, Label: item.Label, Latent: values}
+	return latent.Row{ID: item.ID, Split: item.Split, Flip: r.flip, Label: item.Label, Latent: values,
+		Caption: e.set.Caption(int(r.item)), Properties: e.set.Numbers(int(r.item))}
 }
 
 // images is a batch on its way to the encoder.

@@ -99,6 +99,37 @@ func TestRows(t *testing.T) {
 	}
 }
 
+// TestCaptions: a row has the caption and the properties of its image, mirrored or not.
+func TestCaptions(t *testing.T) {
+	b := pipelinetest.New(t)
+	in := inputs(t, b, 30)
+	c := dataset.Default()
+	c.Source, c.Count, c.Size, c.Captions = "critters", 30, arch.Size, "drawn"
+	src, err := dataset.Open(c, "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	in.Data, in.Source = b.Data(src), src
+	images, err := dataset.Load(in.Data, src)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := read(t, b.Run(Kind(pipelinetest.CPU), &Config{HFlip: true, Batch: 7}, in))
+	said := map[string]int{}
+	for i := range images.Len() {
+		said[images.Item(i).ID] = i
+	}
+	for row := range set.Len() {
+		i := said[set.ID(row)]
+		if set.Caption(row) == "" || set.Caption(row) != images.Caption(i) || !slices.Equal(set.Properties(row), images.Numbers(i)) {
+			t.Errorf("row %d says %q %v, its image %q %v", row, set.Caption(row), set.Properties(row), images.Caption(i), images.Numbers(i))
+		}
+	}
+	if s := set.Summary(); !s.Captioned || !slices.Equal(s.Properties, images.Properties()) || set.Len() <= images.Len() {
+		t.Errorf("%d rows of %d images, properties %q", set.Len(), images.Len(), s.Properties)
+	}
+}
+
 // TestResume: interrupted within a shard, encoding goes on behind the finished ones, and ends
 // in the bytes of a straight run with other batches and other threads.
 func TestResume(t *testing.T) {
