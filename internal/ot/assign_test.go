@@ -2,6 +2,7 @@ package ot
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"testing"
@@ -153,12 +154,31 @@ func TestOptimal(t *testing.T) {
 					t.Fatalf("n = %d: %v", n, err)
 				}
 				prove(t, c, p)
+				prove(t, c, byAuction(t, n, matrix(c)))
 				if want := float64(n * (n + 1) * (n + 2) / 6); name == "Machol-Wien" && p.Cost != want {
 					t.Errorf("n = %d: cost %v, want %v", n, p.Cost, want)
 				}
 			}
 		})
 	}
+}
+
+// byAuction is Assign where prices come from an auction, however few rows are left over without.
+func byAuction(t *testing.T, n int, costs func(int, []float64)) Pairs {
+	t.Helper()
+	a := newAssignment(n, costs)
+	if err := a.reduceColumns(); err != nil {
+		t.Fatal(err)
+	}
+	a.auction()
+	if free := a.unpaired(); free != n {
+		t.Errorf("an auction leaves %d pairs, which need not be the cheapest", n-free)
+	}
+	a.reduceRows(0)
+	if err := a.augmentAll(); err != nil {
+		t.Fatal(err)
+	}
+	return a.pairs()
 }
 
 // TestLine: on a line, and squared distances, the sorted pair up.
@@ -213,19 +233,37 @@ func TestExponential(t *testing.T) {
 	}
 }
 
+// BenchmarkAssign pairs rows of uniform costs, and points of a square with points of one four times as wide, whose pairs
+// are many. testdata/time.py times scipy on the same matrices.
 func BenchmarkAssign(b *testing.B) {
 	for _, n := range []int{256, 1024} {
-		s := rng.New(4, "test")
 		c := make([]float64, n*n)
 		for i := range c {
-			c[i] = s.Float64(0, uint64(i))
+			c[i] = mixed(uint64(i))
 		}
-		b.Run(map[int]string{256: "256", 1024: "1024"}[n], func(b *testing.B) {
-			for b.Loop() {
-				if _, err := Assign(n, func(i int, row []float64) { copy(row, c[i*n:]) }); err != nil {
-					b.Fatal(err)
+		p := Points{X: make([]float32, 2*n), Y: make([]float32, 2*n), D: 2}
+		for i := range p.X {
+			p.X[i], p.Y[i] = float32(mixed(uint64(i))), float32(4*mixed(uint64(2*n+i)))
+		}
+		for name, costs := range map[string]func(int, []float64){
+			"uniform": func(i int, row []float64) { copy(row, c[i*n:]) },
+			"plane":   hold(n, p.Costs),
+		} {
+			b.Run(fmt.Sprintf("%s/%d", name, n), func(b *testing.B) {
+				for b.Loop() {
+					if _, err := Assign(n, costs); err != nil {
+						b.Fatal(err)
+					}
 				}
-			}
-		})
+			})
+		}
 	}
+}
+
+// mixed is a uniform number in [0, 1) that a script can make too: the finalizer of SplitMix64.
+func mixed(i uint64) float64 {
+	z := (i + 1) * 0x9e3779b97f4a7c15
+	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+	z = (z ^ z>>27) * 0x94d049bb133111eb
+	return float64((z^z>>31)>>11) * 0x1p-53
 }

@@ -22,6 +22,14 @@ func (p Points) Len() int {
 // Costs fills row with the costs of pairing point i of X with each of Y.
 func (p Points) Costs(i int, row []float64) {
 	x := p.X[i*p.D : (i+1)*p.D]
+	if p.D == 2 { // in the plane a call a pair would be most of the time
+		x0, x1 := float64(x[0]), float64(x[1])
+		for j := range row {
+			a, b := x0-float64(p.Y[2*j]), x1-float64(p.Y[2*j+1])
+			row[j] = float64(a*a) + float64(b*b)
+		}
+		return
+	}
 	for j := range row {
 		row[j] = squared(x, p.Y[j*p.D:(j+1)*p.D])
 	}
