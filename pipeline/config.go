@@ -186,6 +186,20 @@ func (f Field) check(v reflect.Value) (msg, near string) {
 	return "", ""
 }
 
+// Check says which setting is out of its range, or what Validate says, in a [FieldError]: for settings that come by
+// another way than a file.
+func Check(config any) error {
+	for _, f := range Fields(config) {
+		if msg, _ := f.check(f.of(config)); msg != "" {
+			return FieldError{f.Name, strings.TrimPrefix(msg, f.Name+" ")}
+		}
+	}
+	if v, ok := config.(interface{ Validate() error }); ok {
+		return v.Validate()
+	}
+	return nil
+}
+
 // ---- reading -------------------------------------------------------------------------
 
 // decodeConfig fills config from a map node and returns where each setting stands. of

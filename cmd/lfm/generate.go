@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"slices"
@@ -13,7 +14,6 @@ import (
 
 	"lfm/artifacts"
 	"lfm/internal/disk"
-	"lfm/internal/engine"
 	"lfm/internal/picture"
 	"lfm/pipeline"
 	"lfm/stages/autoencoder"
@@ -22,22 +22,17 @@ import (
 )
 
 type generateOptions struct {
-	classes  []string
-	flow     string
-	n        int
-	span     string
-	guidance float64
-	steps    int
-	solver   string
-	weights  string
-	seed     uint64
-	batch    int
-	out      string
+	classes []string
+	flow    string
+	n       int
+	span    string
+	draw    *decode.Config
+	seed    uint64
+	out     string
 }
 
 func newGenerate(a *app) *cobra.Command {
-	defaults := decode.DefaultConfig()
-	var o generateOptions
+	o := generateOptions{draw: decode.DefaultConfig()}
 	cmd := &cobra.Command{
 		Use:   "generate [--prompt-class CLASS]",
 		Short: "Draw pictures of a class with the latest finished flow here",
@@ -69,12 +64,20 @@ Guidance w: v = v(null) + w (v(class) - v(null)); 0 is unconditional, 1 conditio
 	flags.StringVar(&o.flow, "flow", "", "the flow stage, where the pipeline has several")
 	flags.IntVarP(&o.n, "number", "n", 8, "pictures of each class")
 	flags.StringVar(&o.span, "range", "", "pictures numbered from a up to, but not including, b: a:b")
-	flags.Float64Var(&o.guidance, "guidance", defaults.Guidance, "guidance scale w")
-	flags.IntVar(&o.steps, "steps", defaults.Steps, "steps from noise to data")
-	flags.StringVar(&o.solver, "solver", defaults.Solver, "euler or heun")
-	flags.StringVar(&o.weights, "weights", defaults.Weights, "ema: the averaged weights; raw: the last ones")
+	d := o.draw
+	flags.Float64Var(&d.Guidance, "guidance", d.Guidance, "guidance scale w")
+	flags.Float64SliceVar(&d.GuidanceInterval, "guidance-interval", d.GuidanceInterval, "times at which samples are guided; at the others they are conditional")
+	flags.Float64Var(&d.GuidanceRescale, "guidance-rescale", d.GuidanceRescale, "0 to 1: how far guided samples are brought back to the contrast of conditional ones")
+	flags.IntVar(&d.Steps, "steps", d.Steps, "steps from noise to data")
+	flags.StringVar(&d.Solver, "solver", d.Solver, strings.Join(flow.Solvers(), ", "))
+	flags.StringVar(&d.Grid, "grid", d.Grid, "times of the steps: uniform, shifted or edm")
+	flags.Float64Var(&d.GridShift, "grid-shift", d.GridShift, "of --grid shifted: more than 1 makes short steps near the noise")
+	flags.Float64Var(&d.GridRho, "grid-rho", d.GridRho, "of --grid edm: the larger, the shorter the steps near the data")
+	flags.Float64Var(&d.RTol, "rtol", d.RTol, "of --solver dopri5: error of a step, relative to the latent")
+	flags.Float64Var(&d.ATol, "atol", d.ATol, "of --solver dopri5: error of a step, added to that")
+	flags.StringVar(&d.Weights, "weights", d.Weights, "ema: the averaged weights; raw: the last ones")
 	flags.Uint64Var(&o.seed, "seed", 0, "of the noise that pictures start from")
-	flags.IntVar(&o.batch, "batch", defaults.Batch, "pictures drawn at a time; changes no byte")
+	flags.IntVar(&d.Batch, "batch", d.Batch, "pictures drawn at a time; changes no byte")
 	flags.StringVar(&o.out, "out", "", "folder to write to (default: out/CLASS beside pipeline.yaml)")
 	return cmd
 }
@@ -95,22 +98,15 @@ func (o *generateOptions) check() (from, to int, err error) {
 			return 0, 0, usagef("--range %s: want a:b with 0 <= a < b <= %d", o.span, maxNumber)
 		}
 	}
-	solvers, weights := []string{"euler", "heun"}, []string{"ema", "raw"}
 	switch {
 	case to > maxNumber:
 		return 0, 0, usagef("picture %d: numbers end at %d", to-1, maxNumber-1)
 	case to-from < 1:
 		return 0, 0, usagef("-n %d: want at least 1", o.n)
-	case o.steps < 1 || o.steps > 10000:
-		return 0, 0, usagef("--steps %d: want 1 to 10000", o.steps)
-	case !(o.guidance >= 0 && o.guidance <= 100):
-		return 0, 0, usagef("--guidance %g: want 0 to 100", o.guidance)
-	case o.batch < 1 || o.batch > 4096:
-		return 0, 0, usagef("--batch %d: want 1 to 4096", o.batch)
-	case !slices.Contains(solvers, o.solver):
-		return 0, 0, usagef("--solver %s: want euler or heun%s", o.solver, didYouMean(o.solver, solvers))
-	case !slices.Contains(weights, o.weights):
-		return 0, 0, usagef("--weights %s: want ema or raw%s", o.weights, didYouMean(o.weights, weights))
+	}
+	var field pipeline.FieldError
+	if err := pipeline.Check(o.draw); errors.As(err, &field) {
+		return 0, 0, usagef("--%s %s", strings.ReplaceAll(field.Name, "_", "-"), field.Msg)
 	}
 	return from, to, nil
 }
@@ -153,11 +149,7 @@ func generateRun(ctx context.Context, a *app, o generateOptions) error {
 	}
 	defer backend.Close()
 
-	request := decode.Request{Seed: o.seed, Batch: o.batch, SampleOptions: flow.SampleOptions{
-		Guidance: o.guidance, Steps: o.steps, Solver: o.solver, Weights: engine.Average}}
-	if o.weights == "raw" {
-		request.Weights = engine.Raw
-	}
+	request := decode.Request{Seed: o.seed, Batch: o.draw.Batch, SampleOptions: o.draw.Options()}
 	for _, c := range classes {
 		for i := from; i < to; i++ {
 			request.Labels, request.Numbers = append(request.Labels, fl.Label(c)), append(request.Numbers, i)

@@ -22,6 +22,7 @@ const (
 	Shuffle   Purpose = "shuffle"      // the order of training items
 	HeldOut   Purpose = "held-out"     // noise of the held-out loss
 	Coupling  Purpose = "coupling"     // pairings drawn from a soft plan
+	Stir      Purpose = "stir"         // noise that a sampler adds on its way
 )
 
 // Stream is a family of random numbers, told apart by step and sample. It is a small value without state: copy it,

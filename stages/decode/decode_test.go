@@ -101,7 +101,7 @@ func texts(t *testing.T, file []byte) map[string]string {
 func TestStage(t *testing.T) {
 	b := pipelinetest.New(t)
 	in := inputs(t, b, "cat", "T-shirt/top", "dog")
-	c := &Config{PerClass: 3, Guidance: 2.5, Steps: 2, Solver: "heun", Weights: "ema", Batch: 4}
+	c := &Config{PerClass: 3, Guidance: 2.5, Steps: 2, Solver: "heun", RTol: 1e-4, ATol: 1e-4, Weights: "ema", Batch: 4, SampleSettings: flow.DefaultSampleSettings()}
 	a := b.Run(Kind(pipelinetest.CPU), c, in)
 	for class, folder := range map[string]string{"cat": "cat", "T-shirt/top": "T-shirt-top", "dog": "dog"} {
 		for i := range 3 {
@@ -133,13 +133,56 @@ func TestStage(t *testing.T) {
 			t.Errorf("other pictures in batches of %d", batch)
 		}
 	}
-	for name, other := range map[string]Config{
-		"guidance": {3, 1, 2, "heun", "ema", 4}, "steps": {3, 2.5, 3, "heun", "ema", 4}, "solver": {3, 2.5, 2, "euler", "ema", 4}, "weights": {3, 2.5, 2, "heun", "raw", 4},
+	for name, change := range map[string]func(*Config){
+		"guidance":          func(c *Config) { c.Guidance = 1 },
+		"steps":             func(c *Config) { c.Steps = 3 },
+		"euler":             func(c *Config) { c.Solver = "euler" },
+		"midpoint":          func(c *Config) { c.Solver = "midpoint" },
+		"dopri5":            func(c *Config) { c.Solver, c.RTol = "dopri5", 0.01 },
+		"ddpm":              func(c *Config) { c.Solver = "ddpm" },
+		"weights":           func(c *Config) { c.Weights = "raw" },
+		"grid shifted":      func(c *Config) { c.Grid = "shifted" },
+		"grid edm":          func(c *Config) { c.Grid = "edm" },
+		"guidance_interval": func(c *Config) { c.GuidanceInterval = []float64{0.2, 0.75} },
+		"guidance_rescale":  func(c *Config) { c.GuidanceRescale = 0.7 },
 	} {
-		got := b.Read(b.Run(Kind(pipelinetest.CPU), &other, in), "cat/0001.png")
+		other := *c
+		change(&other)
+		drawn := b.Run(Kind(pipelinetest.CPU), &other, in)
+		got := b.Read(drawn, "cat/0001.png")
 		if bytes.Equal(pixels(t, got), pixels(t, b.Read(a, "cat/0001.png"))) {
 			t.Errorf("%s makes no difference", name)
 		}
+		said, key := texts(t, got), strings.Fields(name)[0]
+		if want := map[string]string{"grid shifted": "shifted 3", "grid edm": "edm 7", "guidance_interval": "0.2 0.75", "guidance_rescale": "0.7"}[name]; said["lfm:"+key] != want && want != "" {
+			t.Errorf("%s: the picture says %v", name, said)
+		}
+		if name == "dopri5" && said["lfm:tolerance"] != "0.01 0.0001" {
+			t.Errorf("%s: the picture says %v", name, said)
+		}
+		other.Batch = 1
+		if again := b.Run(Kind(pipelinetest.CPU), &other, in); again.ID != drawn.ID {
+			t.Errorf("%s: other pictures one at a time", name)
+		}
+	}
+}
+
+// TestContradictions: settings that say two things at once, or nothing, are refused by name.
+func TestContradictions(t *testing.T) {
+	for name, change := range map[string]func(*Config){
+		"grid":              func(c *Config) { c.Solver, c.Grid = "dopri5", "edm" },
+		"guidance_interval": func(c *Config) { c.GuidanceInterval = []float64{0.75, 0.2} },
+		"solver":            func(c *Config) { c.Solver = "huen" },
+	} {
+		c := DefaultConfig()
+		change(c)
+		var field pipeline.FieldError
+		if err := pipeline.Check(c); !errors.As(err, &field) || field.Name != name {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := pipeline.Check(DefaultConfig()); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -164,7 +207,7 @@ func pixels(t *testing.T, file []byte) []byte {
 // that class.
 func TestOneClass(t *testing.T) {
 	b := pipelinetest.New(t)
-	a := b.Run(Kind(pipelinetest.CPU), &Config{PerClass: 1, Guidance: 2.5, Steps: 2, Solver: "euler", Weights: "ema", Batch: 4}, inputs(t, b, "cat"))
+	a := b.Run(Kind(pipelinetest.CPU), &Config{PerClass: 1, Guidance: 2.5, Steps: 2, Solver: "euler", Weights: "ema", Batch: 4, SampleSettings: flow.DefaultSampleSettings()}, inputs(t, b, "cat"))
 	said := texts(t, b.Read(a, "cat/0000.png"))
 	if said["lfm:class"] != "cat" || said["lfm:guidance"] != "0" || said["lfm:nfe"] != "2" {
 		t.Errorf("the picture says %v", said)
@@ -192,7 +235,7 @@ func TestNull(t *testing.T) {
 func TestResume(t *testing.T) {
 	b := pipelinetest.New(t)
 	in := inputs(t, b, "cat", "dog")
-	c := &Config{PerClass: 10, Guidance: 2.5, Steps: 2, Solver: "heun", Weights: "ema", Batch: 4}
+	c := &Config{PerClass: 10, Guidance: 2.5, Steps: 2, Solver: "heun", Weights: "ema", Batch: 4, SampleSettings: flow.DefaultSampleSettings()}
 	k := Kind(pipelinetest.CPU)
 	want := b.Run(k, c, in)
 	for _, at := range []int{4, 12, 16} {
@@ -243,7 +286,7 @@ func TestResume(t *testing.T) {
 func TestBrokenDisk(t *testing.T) {
 	b := pipelinetest.New(t)
 	in := inputs(t, b, "cat", "dog")
-	c := &Config{PerClass: 1, Guidance: 1, Steps: 1, Solver: "euler", Weights: "ema", Batch: 1}
+	c := &Config{PerClass: 1, Guidance: 1, Steps: 1, Solver: "euler", Weights: "ema", Batch: 1, SampleSettings: flow.DefaultSampleSettings()}
 	want := b.Run(Kind(pipelinetest.CPU), c, in)
 	stage, err := Kind(pipelinetest.CPU).Open(c, b.Env)
 	if err != nil {

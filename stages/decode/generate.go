@@ -83,14 +83,14 @@ func Generate(ctx context.Context, b engine.Backend, ae *autoencoder.Model, fl *
 	if len(missing) == 0 {
 		return nil
 	}
-	batch := max(1, min(r.Batch, len(missing)))
 	o := r.SampleOptions
 	o.Guidance = fl.Guidance(o.Guidance)
-	sampler, err := fl.NewSampler(b, batch, o)
+	sampler, err := fl.NewSampler(b, max(1, min(r.Batch, len(missing))), o)
 	if err != nil {
 		return err
 	}
 	defer sampler.Close()
+	batch := sampler.Batch()
 	decoder, err := ae.NewLatentDecoder(b, batch)
 	if err != nil {
 		return err
@@ -184,6 +184,9 @@ func settings(ae *autoencoder.Model, fl *flow.Model, r *Request, d Drawn, nfe in
 		{Key: "lfm:steps", Value: strconv.Itoa(r.Steps)},
 		{Key: "lfm:solver", Value: r.Solver},
 	}
+	for _, t := range special(fl, r.SampleOptions) {
+		texts = append(texts, picture.Text{Key: "lfm:" + t.Key, Value: t.Value})
+	}
 	if nfe > 0 {
 		texts = append(texts, picture.Text{Key: "lfm:nfe", Value: strconv.Itoa(nfe)})
 	}
@@ -192,4 +195,29 @@ func settings(ae *autoencoder.Model, fl *flow.Model, r *Request, d Drawn, nfe in
 		picture.Text{Key: "lfm:flow", Value: fl.ID.String()},
 		picture.Text{Key: "lfm:autoencoder", Value: ae.ID.String()},
 	)
+}
+
+// special are the options of sampling that are not as they are by default and make a difference.
+func special(fl *flow.Model, o flow.SampleOptions) (texts []picture.Text) {
+	number := func(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
+	say := func(key, value string) { texts = append(texts, picture.Text{Key: key, Value: value}) }
+	switch o.Grid {
+	case flow.ShiftedGrid:
+		say("grid", o.Grid+" "+number(o.Shift))
+	case flow.EDMGrid:
+		say("grid", o.Grid+" "+number(o.Rho))
+	}
+	if o.Solver == flow.Dopri5 {
+		say("tolerance", number(o.RTol)+" "+number(o.ATol))
+	}
+	if !fl.Conditional() {
+		return texts // there is no guidance
+	}
+	if o.Interval != (flow.Interval{}) {
+		say("guidance_interval", number(o.Interval[0])+" "+number(o.Interval[1]))
+	}
+	if o.Rescale != 0 {
+		say("guidance_rescale", number(o.Rescale))
+	}
+	return texts
 }

@@ -150,11 +150,7 @@ func (g *gallery) add(d Drawn, m *picture.Image) error {
 // request asks for per_class pictures of each class, class after class.
 func (s *stage) request(fl *flow.Model) Request {
 	c := s.config
-	r := Request{Seed: s.env.Seed, Batch: c.Batch,
-		SampleOptions: flow.SampleOptions{Guidance: c.Guidance, Steps: c.Steps, Solver: c.Solver, Weights: engine.Average}}
-	if c.Weights == "raw" {
-		r.Weights = engine.Raw
-	}
+	r := Request{Seed: s.env.Seed, Batch: c.Batch, SampleOptions: c.Options()}
 	for class := range fl.Classes {
 		label := fl.Label(class)
 		for i := range c.PerClass {
@@ -166,11 +162,15 @@ func (s *stage) request(fl *flow.Model) Request {
 
 // writeSamples writes down how the pictures were drawn.
 func (s *stage) writeSamples(out *artifacts.Builder, fl *flow.Model, r Request) error {
-	data, err := json.MarshalIndent(map[string]any{
+	said := map[string]any{
 		"classes": fl.Classes, "per_class": s.config.PerClass, "guidance": fl.Guidance(r.Guidance),
 		"steps": r.Steps, "solver": r.Solver, "weights": weightsName(fl, r.Weights), "seed": r.Seed,
 		"flow": fl.ID, "autoencoder": fl.Autoencoder,
-	}, "", "  ")
+	}
+	for _, t := range special(fl, r.SampleOptions) {
+		said[t.Key] = t.Value
+	}
+	data, err := json.MarshalIndent(said, "", "  ")
 	if err != nil {
 		return err
 	}

@@ -10,9 +10,11 @@ type Config struct {
 	Samples  int       `yaml:"samples" min:"8" max:"1000000" doc:"pictures in each set that is measured; no more than there are training images"`
 	Guidance []float64 `yaml:"guidance" min:"0" max:"100" doc:"guidance scales to measure, each with all numbers of steps, solvers and weights"`
 	Steps    []int     `yaml:"steps" min:"1" max:"10000" doc:"numbers of steps from noise to data to measure"`
-	Solver   []string  `yaml:"solver" oneof:"euler heun" doc:"solvers to measure"`
+	Solver   []string  `yaml:"solver" oneof:"euler midpoint heun rk4 ddim ddpm sde" doc:"solvers to measure; not dopri5, which has no number of steps"`
 	Weights  []string  `yaml:"weights" oneof:"ema raw" doc:"the averaged weights, the last ones, or both"`
 	CASSteps int       `yaml:"cas_steps" min:"0" max:"1000000" doc:"training steps of the classifier that learns from the pictures of a set; 0: no cas"`
+
+	flow.SampleSettings // of all rows
 
 	// key:"-": a picture has the same bits in any batch.
 	Batch int `yaml:"batch" key:"-" min:"1" max:"4096" doc:"pictures drawn or looked at at a time"`
@@ -20,7 +22,8 @@ type Config struct {
 
 // DefaultConfig measures what a decode stage draws.
 func DefaultConfig() *Config {
-	return &Config{Samples: 2000, Guidance: []float64{2.5}, Steps: []int{20}, Solver: []string{"heun"}, Weights: []string{"ema"}, CASSteps: 300, Batch: 64}
+	return &Config{Samples: 2000, Guidance: []float64{2.5}, Steps: []int{20}, Solver: []string{"heun"}, Weights: []string{"ema"}, CASSteps: 300,
+		SampleSettings: flow.DefaultSampleSettings(), Batch: 64}
 }
 
 // sweep is every combination of the settings, without those that a flow makes no difference of.
@@ -34,7 +37,7 @@ func (c *Config) sweep(fl *flow.Model) (all []flow.SampleOptions) {
 					if weights == "ema" && fl.Averaged {
 						o.Weights = engine.Average
 					}
-					if !seen[o] {
+					if o = c.Apply(o); !seen[o] {
 						seen[o], all = true, append(all, o)
 					}
 				}

@@ -7,6 +7,7 @@ import (
 	"text/tabwriter"
 
 	"lfm/artifacts"
+	"lfm/stages/flow"
 )
 
 // Report is evaluate.json.
@@ -40,9 +41,17 @@ type Drawing struct {
 	Guidance float64 `json:"guidance"`
 	Steps    int     `json:"steps"`
 	Solver   string  `json:"solver"`
-	Weights  string  `json:"weights"` // ema or raw
-	NFE      int     `json:"nfe"`     // evaluations of the network that a sample costs
-	Seed     uint64  `json:"seed"`
+
+	// What is not as it is by default.
+	Interval flow.Interval `json:"guidance_interval,omitzero"`
+	Rescale  float64       `json:"guidance_rescale,omitempty"`
+	Grid     string        `json:"grid,omitempty"`
+	Shift    float64       `json:"grid_shift,omitempty"`
+	Rho      float64       `json:"grid_rho,omitempty"`
+
+	Weights string `json:"weights"` // ema or raw
+	NFE     int    `json:"nfe"`     // evaluations of the network that a sample costs
+	Seed    uint64 `json:"seed"`
 }
 
 // table is the report for people.

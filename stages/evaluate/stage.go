@@ -166,6 +166,13 @@ func (e *evaluation) run(ctx context.Context, n int) (*Report, error) {
 	for i, o := range sweep {
 		sets = append(sets, pictureSet{fmt.Sprintf("samples-%04d", i), nil, func(ctx context.Context, s *shelf) error { return e.draw(ctx, s, o) }})
 	}
+	nfe := make([]int, len(sweep))
+	for i, o := range sweep {
+		var err error
+		if nfe[i], err = e.flow.Evaluations(o); err != nil {
+			return nil, err // before anything is drawn
+		}
+	}
 	e.steps = n * len(sets)
 	e.resume(sets)
 	var err error
@@ -185,10 +192,8 @@ func (e *evaluation) run(ctx context.Context, n int) (*Report, error) {
 		Classifier: e.classifier.ID, Autoencoder: e.autoencoder.ID, Flow: e.flow.ID, Floor: measured[0], Ceiling: measured[1]}
 	r.Rows = append(r.Rows, Row{Set: "reconstructions", Measures: r.Ceiling})
 	for i, o := range sweep {
-		d := &Drawing{Guidance: o.Guidance, Steps: o.Steps, Solver: o.Solver, Weights: weightsName(o.Weights), Seed: e.env.Seed}
-		if d.NFE, err = e.flow.Evaluations(o); err != nil {
-			return nil, err
-		}
+		d := &Drawing{Guidance: o.Guidance, Interval: o.Interval, Rescale: o.Rescale, Steps: o.Steps, Grid: o.Grid, Shift: o.Shift, Rho: o.Rho,
+			Solver: o.Solver, Weights: weightsName(o.Weights), NFE: nfe[i], Seed: e.env.Seed}
 		r.Rows = append(r.Rows, Row{Set: "samples", Drawing: d, Measures: measured[2+i]})
 	}
 	return r, nil

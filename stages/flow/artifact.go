@@ -3,12 +3,15 @@ package flow
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 
 	"lfm/artifacts"
 	"lfm/internal/checkpoint"
 	"lfm/internal/engine"
 	"lfm/internal/latent"
 	"lfm/internal/nn"
+	"lfm/internal/path"
 )
 
 // Output is the kind of the artifact that the stage makes.
@@ -27,9 +30,14 @@ const (
 // format is the version of the payload's layout.
 const format = 1
 
-// pathName names the variant of the probability path, z_t = (1-t) x + (t + sigma_min) eps.
-// A model is only ever sampled along the path that it was trained on.
-const pathName = "straight"
+// A model is only ever sampled along the path that it was trained on. Each path stands for the
+// one thing that is predicted along it: on the straight path, z_t = (1-t) x + (t + sigma_min) eps, the
+// velocity x - eps; on those of diffusion models, eps.
+var objectives = []path.Objective{
+	{Path: path.Straight{}, Predicts: path.Velocity},
+	{Path: path.LinearBeta, Predicts: path.Noise},
+	{Path: path.Cosine, Predicts: path.Noise},
+}
 
 // Spec is what one must know of a trained flow beside its weights.
 type Spec struct {
@@ -46,6 +54,32 @@ type Spec struct {
 	Autoencoder string       `json:"autoencoder"`        // output ID of the autoencoder that made the latents
 
 	base Base // the one that is named
+}
+
+// objective is what the network was trained for.
+func (s *Spec) objective() path.Objective {
+	for _, o := range objectives[1:] {
+		if o.Path.Name() == s.Path {
+			return o
+		}
+	}
+	return path.Objective{Path: path.Straight{SigmaMin: float32(s.SigmaMin)}, Predicts: path.Velocity}
+}
+
+// Samples says why a solver cannot sample the model, if it cannot. Those that add noise on their
+// way know how much by the score, which follows from a prediction where noise is Gaussian and drawn
+// apart from the data.
+func (s *Spec) Samples(solver string) error {
+	if !slices.Contains(stochastic, solver) {
+		return nil
+	}
+	if s.Base != "" {
+		return fmt.Errorf("flow: %s cannot sample a model of base %s: the score, which it follows, is known where noise is N(0, I); choose a solver that adds no noise", solver, s.Base)
+	}
+	if s.Coupling != "" {
+		return fmt.Errorf("flow: %s cannot sample a model of coupling %s: the score, which it follows, is known where noise and data are drawn independently; choose a solver that adds no noise", solver, s.Coupling)
+	}
+	return nil
 }
 
 // Conditional says whether there is more than one class to ask for.
@@ -98,8 +132,8 @@ func Open(a *artifacts.Artifact) (*Model, error) {
 	if m.Format != format {
 		return nil, fmt.Errorf("flow: %s: format %d, this lfm reads %d: run the stage again", a.Path(specFile), m.Format, format)
 	}
-	if m.Path != pathName {
-		return nil, fmt.Errorf("flow: %s: trained on the path %q, this lfm samples %q", a.Path(specFile), m.Path, pathName)
+	if err := m.checkPath(); err != nil {
+		return nil, fmt.Errorf("flow: %s: %w", a.Path(specFile), err)
 	}
 	if err := m.Arch.Validate(); err != nil {
 		return nil, fmt.Errorf("%s: %w", a.Path(specFile), err)
@@ -121,6 +155,21 @@ func Open(a *artifacts.Artifact) (*Model, error) {
 		m.weights[engine.Average], err = checkpoint.ReadFile(a.Path(averageFile))
 	}
 	return m, err
+}
+
+// checkPath refuses a path that this lfm does not know, or not with this sigma_min.
+func (s *Spec) checkPath() error {
+	var names []string
+	for _, o := range objectives {
+		names = append(names, o.Path.Name())
+	}
+	switch {
+	case !slices.Contains(names, s.Path):
+		return fmt.Errorf("trained on the path %q, this lfm samples %s", s.Path, strings.Join(names, ", "))
+	case s.SigmaMin < 0 || s.SigmaMin > 0 && s.Path != names[0]:
+		return fmt.Errorf("trained on the path %q with sigma_min %v, which it has not", s.Path, s.SigmaMin)
+	}
+	return nil
 }
 
 // load gives each parameter its weights.

@@ -291,7 +291,7 @@ func TestSampleFromBase(t *testing.T) {
 		spec := plane(sigma)
 		spec.Stats = latent.Stats{Mean: []float64{0, 0}, Std: []float64{1, 1}}
 		spec.base = normalBase(2, -2, 1.7)
-		s, err := newSampler(f, spec, 3, SampleOptions{Guidance: 1, Steps: 400, Solver: "heun"})
+		s, err := newSampler(f, nil, spec, 3, SampleOptions{Guidance: 1, Steps: 400, Solver: "heun"})
 		if err != nil {
 			t.Fatal(err)
 		}

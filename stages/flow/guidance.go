@@ -1,6 +1,12 @@
 package flow
 
-import "context"
+import (
+	"context"
+	"errors"
+	"math"
+
+	"lfm/internal/path"
+)
 
 // guidance is the scale w of classifier-free guidance (Ho & Salimans 2022), in the lecture's
 // form and on every channel of the latent:
@@ -19,7 +25,7 @@ func (w guidance) halves() int {
 	return 2
 }
 
-// network is a velocity field under conditions.
+// network is a velocity field under conditions, or of whatever else it was trained to predict.
 type network interface {
 	// condition says under which labels (R) the velocities to come are; R is a multiple of
 	// the number N of samples.
@@ -34,31 +40,48 @@ type network interface {
 
 // guided wraps guidance round a network; whoever integrates it knows nothing of guidance.
 // Both halves are rows of one evaluation, the unconditional ones first.
+//
+// Where the samples are guided at some times only (Kynkäänniemi et al. 2024), the others are
+// evaluations of a network without the unconditional half.
 type guided struct {
-	net    network
-	w      guidance
-	null   int
-	batch  int
-	v      []float32 // of all rows
-	labels []float32
+	net       network
+	plain     network // with the samples' labels alone; may be nil where all times are guided
+	w         guidance
+	interval  Interval
+	rescale   float64
+	objective path.Objective
+	null      int
+	batch     int
+	v         []float32 // of all rows, where there are two halves
+	labels    []float32
 	// passing, if not nil, is shown the samples at each evaluation.
 	passing func(t float64, z []float32)
 
 	ctx context.Context // of the samples at hand: an integration stops between evaluations
+	nfe int             // evaluations that each of them has cost
 	err error           // the first that occurred; evaluations after it give zero
 }
 
 // newGuided wraps a network of batch samples of so many floats, under as many conditions each
-// as w has halves.
-func newGuided(net network, w guidance, batch, size, null int) *guided {
+// as w has halves, and one with the label alone.
+func newGuided(net, plain network, objective path.Objective, o SampleOptions, batch, size, null int) *guided {
+	w := guidance(o.Guidance)
 	rows := batch * w.halves()
-	return &guided{net: net, w: w, null: null, batch: batch,
-		v: make([]float32, rows*size), labels: make([]float32, rows)}
+	return &guided{net: net, plain: plain, w: w, interval: o.Interval, rescale: o.Rescale, objective: objective,
+		null: null, batch: batch, v: make([]float32, rows*size), labels: make([]float32, rows)}
+}
+
+// close frees the networks, the one that has the other's weights first.
+func (g *guided) close() error {
+	if g.plain == nil {
+		return g.net.Close()
+	}
+	return errors.Join(g.plain.Close(), g.net.Close())
 }
 
 // begin sets the classes of the samples to come, which are given up when ctx ends.
 func (g *guided) begin(ctx context.Context, labels []int) {
-	g.ctx = ctx
+	g.ctx, g.nfe = ctx, 0
 	for i, label := range labels {
 		switch {
 		case g.w == 0:
@@ -70,29 +93,83 @@ func (g *guided) begin(ctx context.Context, labels []int) {
 		}
 	}
 	g.err = g.net.condition(g.labels)
+	if g.plain != nil && g.err == nil {
+		g.err = g.plain.condition(g.labels[len(g.labels)-g.batch:])
+	}
 }
 
-// velocity is the guided field, an ode.Field.
-func (g *guided) velocity(dst, z []float32, t float64) {
+// predict sets dst to the guided prediction at (z, t).
+func (g *guided) predict(dst, z []float32, t float64) {
 	if g.err == nil {
 		g.err = g.ctx.Err()
 	}
-	if g.err == nil {
-		if g.passing != nil {
-			g.passing(t, z)
-		}
+	if g.err == nil && g.passing != nil {
+		g.passing(t, z)
+	}
+	switch {
+	case g.err != nil:
+	case g.w.halves() == 1:
+		g.err = g.net.velocity(dst, z, t)
+		g.nfe++
+	case !g.interval.guides(t):
+		g.err = g.plain.velocity(dst, z, t)
+		g.nfe++
+	default:
 		g.err = g.net.velocity(g.v, z, t)
+		g.nfe += 2
+		g.extrapolate(dst)
+		if g.rescale > 0 {
+			g.narrow(dst, z, t)
+		}
 	}
 	if g.err != nil {
 		clear(dst)
-		return
 	}
-	if g.w.halves() == 1 {
-		copy(dst, g.v)
-		return
-	}
+}
+
+// extrapolate sets dst to the guided sum of both halves.
+func (g *guided) extrapolate(dst []float32) {
 	w := float32(g.w)
 	for i, null := range g.v[:len(dst)] {
 		dst[i] = null + float32(w*(g.v[len(dst)+i]-null))
 	}
+}
+
+// narrow brings the guided prediction in dst nearer to the conditional one's range: guidance
+// makes the data that it sees the larger the stronger it is, and pictures too contrasty (Lin et
+// al. 2024, section 3.4). With x and x_c the data that the guided and the conditional prediction
+// see, and std over all numbers of a sample,
+//
+//	x ← (rescale std(x_c)/std(x) + 1 - rescale) x
+//
+// At a time where the point is the data, there is nothing to be done.
+func (g *guided) narrow(dst, z []float32, t float64) {
+	data := g.objective.Data(t)
+	if data.P == 0 {
+		return
+	}
+	size := len(dst) / g.batch
+	for from := 0; from < len(dst); from += size {
+		p, point := dst[from:from+size], z[from:from+size]
+		c := g.v[len(dst)+from : len(dst)+from+size]
+		wide := deviation(data, point, p)
+		if wide == 0 {
+			continue
+		}
+		f := g.rescale*deviation(data, point, c)/wide + 1 - g.rescale
+		// The prediction that sees f (Z z + P p) is f p + (f-1) Z/P z.
+		path.Mix{Z: (f - 1) * data.Z / data.P, P: f}.To(p, point, p)
+	}
+}
+
+// deviation is the standard deviation of the numbers of a sum.
+func deviation(m path.Mix, z, p []float32) float64 {
+	var sum, squares float64
+	for i := range z {
+		x := float64(m.Z*float64(z[i])) + float64(m.P*float64(p[i]))
+		sum += x
+		squares += float64(x * x)
+	}
+	n := float64(len(z))
+	return math.Sqrt(max(0, squares/n-sum/n*sum/n))
 }

@@ -2,36 +2,37 @@ package flow
 
 import (
 	"context"
+	"fmt"
 
 	"lfm/internal/engine"
-	"lfm/internal/ode"
 	"lfm/internal/path"
 	"lfm/internal/rng"
 )
 
-// SampleOptions say how samples are drawn.
-type SampleOptions struct {
-	Guidance float64        // w: 0 without class, 1 conditional, more: guided
-	Steps    int            // from noise to data
-	Solver   string         // euler, heun, …: package ode
-	Weights  engine.Weights // the last weights or their average
-}
-
-// Sampler draws latents from a network: noise at t = 1, the velocity field with guidance
-// wrapped round it, a solver down to t = 0, and the finish that takes away what sigma_min
-// left. One sample is the same, bit for bit, whatever it shares a batch with.
+// Sampler draws latents from a network: noise at t = 1, the network's predictions with guidance
+// wrapped round them, steps down to t = 0 by a solver or by drawing, and the finish that takes
+// away what sigma_min left. One sample is the same, bit for bit, whatever it shares a batch with.
 type Sampler struct {
-	field  *guided
-	spec   *Spec
-	path   path.Straight
-	solver *ode.Solver[float32]
-	grid   []float64
-	z, v   []float32
-	labels []int
+	field     *guided
+	spec      *Spec
+	path      path.Straight  // of sigma_min: how sampling starts and ends
+	objective path.Objective // what the network was trained for
+	walk      walk
+
+	// Of the batch at hand.
+	z, v    []float32
+	labels  []int
+	numbers []int // of the samples within their labels
+	seed    uint64
 }
 
-// NewSampler compiles the model's network for batch samples at a time.
+// NewSampler compiles the model's network for batch samples at a time. With a solver that chooses
+// its steps it is one at a time, so that no sample's steps depend on its neighbours'. It is an
+// error if what the model was trained on has no such way of sampling.
 func (m *Model) NewSampler(b engine.Backend, batch int, o SampleOptions) (*Sampler, error) {
+	if o.Solver == Dopri5 {
+		batch = 1
+	}
 	net, err := newField(b, m.Arch, batch, guidance(o.Guidance).halves(), engine.Options{})
 	if err != nil {
 		return nil, err
@@ -40,39 +41,58 @@ func (m *Model) NewSampler(b engine.Backend, batch int, o SampleOptions) (*Sampl
 		net.Close()
 		return nil, err
 	}
-	return newSampler(net, &m.Spec, batch, o)
+	var plain network
+	if o.pauses() {
+		half, err := newField(b, m.Arch, batch, 1, engine.Options{Share: net.machine})
+		if err != nil {
+			net.Close()
+			return nil, err
+		}
+		plain = half
+	}
+	return newSampler(net, plain, &m.Spec, batch, o)
 }
 
 // newSampler wraps a network for the right numbers of samples and conditions, whose weights are
-// in place.
-func newSampler(net network, spec *Spec, batch int, o SampleOptions) (*Sampler, error) {
-	method, err := ode.ByName(o.Solver)
+// in place. plain is the same with the label alone, for the times at which samples are not
+// guided; nil where there are none.
+func newSampler(net, plain network, spec *Spec, batch int, o SampleOptions) (*Sampler, error) {
+	size, objective := spec.Latent.Size(), spec.objective()
+	s := &Sampler{
+		field: newGuided(net, plain, objective, o, batch, size, spec.Null()), spec: spec,
+		path: path.Straight{SigmaMin: float32(spec.SigmaMin)}, objective: objective,
+		z: make([]float32, batch*size), v: make([]float32, batch*size), labels: make([]int, batch), numbers: make([]int, batch),
+	}
+	err := spec.Samples(o.Solver)
+	if err == nil {
+		s.walk, err = newWalk(objective.Path, o)
+	}
 	if err != nil {
-		net.Close()
+		s.Close()
 		return nil, err
 	}
-	size := spec.Latent.Size()
-	return &Sampler{
-		field: newGuided(net, guidance(o.Guidance), batch, size, spec.Null()), spec: spec,
-		path: path.Straight{SigmaMin: float32(spec.SigmaMin)}, solver: ode.NewSolver[float32](method),
-		grid: ode.Uniform(1, 0, o.Steps),
-		z:    make([]float32, batch*size), v: make([]float32, batch*size), labels: make([]int, batch),
-	}, nil
+	return s, nil
 }
 
 // Evaluations is how many evaluations of the network a sample costs under o, guided ones counted
-// twice: what Draw returns.
+// twice: what Draw returns. Dopri5's depend on the sample, and are an error.
 func (s *Spec) Evaluations(o SampleOptions) (int, error) {
-	method, err := ode.ByName(o.Solver)
+	if o.Solver == Dopri5 {
+		return 0, fmt.Errorf("flow: %s evaluates the network as often as a sample needs, which is not known before it is drawn", Dopri5)
+	}
+	sampler, err := newSampler(idle{}, idle{}, s, 1, o)
 	if err != nil {
 		return 0, err
 	}
-	n := o.Steps * len(method.C)
-	if (path.Straight{SigmaMin: float32(s.SigmaMin)}).NeedsFinish() {
-		n++
-	}
-	return n * guidance(o.Guidance).halves(), nil
+	return sampler.integrate(context.Background())
 }
+
+// idle is a network that costs nothing.
+type idle struct{}
+
+func (idle) condition([]float32) error                { return nil }
+func (idle) velocity(_, _ []float32, _ float64) error { return nil }
+func (idle) Close() error                             { return nil }
 
 // Batch is how many samples are drawn at a time.
 func (s *Sampler) Batch() int { return len(s.labels) }
@@ -81,7 +101,7 @@ func (s *Sampler) Batch() int { return len(s.labels) }
 func (s *Sampler) Size() int { return s.spec.Latent.Size() }
 
 // Close frees the network.
-func (s *Sampler) Close() error { return s.field.net.Close() }
+func (s *Sampler) Close() error { return s.field.close() }
 
 // Draw fills dst with as many latents as there are labels, (n, h, w, C) as the autoencoder
 // makes them. Sample i has the class labels[i] (Spec.Null for none) and starts from the
@@ -92,7 +112,11 @@ func (s *Sampler) Draw(ctx context.Context, dst []float32, labels, numbers []int
 	if len(labels) != len(numbers) {
 		panic("flow: draw: want as many labels as numbers")
 	}
-	return s.draw(ctx, dst, labels, func(z []float32, i int) { s.Noise(z, seed, labels[i], numbers[i]) })
+	s.seed = seed
+	return s.draw(ctx, dst, labels, func(z []float32, i int) (number int) {
+		s.Noise(z, seed, labels[i], numbers[i])
+		return numbers[i]
+	})
 }
 
 // Noise sets z (h, w, C) to what Draw starts a sample from.
@@ -103,7 +127,8 @@ func (s *Sampler) Noise(z []float32, seed uint64, label, number int) {
 // DrawFrom is Draw where sample i starts from noise[i] of noise (n, h, w, C), such as Noise
 // makes, rather than from what a seed draws. Where passing is not nil, it is shown what each batch has become
 // at each evaluation of the network: the time, and latents (batch, h, w, C) denormalised as
-// Draw's are. A batch that is not full repeats its last sample.
+// Draw's are. A batch that is not full repeats its last sample. What a solver draws on the way is
+// that of seed 0, and of sample i as the number within its label.
 func (s *Sampler) DrawFrom(ctx context.Context, dst, noise []float32, labels []int, passing func(t float64, latents []float32)) (nfe int, err error) {
 	size := s.Size()
 	if len(noise) != len(labels)*size {
@@ -117,11 +142,15 @@ func (s *Sampler) DrawFrom(ctx context.Context, dst, noise []float32, labels []i
 		}
 		defer func() { s.field.passing = nil }()
 	}
-	return s.draw(ctx, dst, labels, func(z []float32, i int) { copy(z, noise[i*size:(i+1)*size]) })
+	s.seed = 0
+	return s.draw(ctx, dst, labels, func(z []float32, i int) (number int) {
+		copy(z, noise[i*size:(i+1)*size])
+		return i
+	})
 }
 
-// draw draws samples of labels; start sets z to the noise of sample i.
-func (s *Sampler) draw(ctx context.Context, dst []float32, labels []int, start func(z []float32, i int)) (nfe int, err error) {
+// draw draws samples of labels; start sets z to the noise of sample i and returns its number.
+func (s *Sampler) draw(ctx context.Context, dst []float32, labels []int, start func(z []float32, i int) (number int)) (nfe int, err error) {
 	size := s.Size()
 	if len(dst) != len(labels)*size {
 		panic("flow: draw: want as many labels as latents")
@@ -131,7 +160,7 @@ func (s *Sampler) draw(ctx context.Context, dst []float32, labels []int, start f
 		for i := range s.labels {
 			j := from + min(i, n-1) // a batch that is not full repeats its last sample
 			s.labels[i] = labels[j]
-			start(s.z[i*size:(i+1)*size], j)
+			s.numbers[i] = start(s.z[i*size:(i+1)*size], j)
 		}
 		if nfe, err = s.integrate(ctx); err != nil {
 			return nfe, err
@@ -145,11 +174,22 @@ func (s *Sampler) draw(ctx context.Context, dst []float32, labels []int, start f
 func (s *Sampler) integrate(ctx context.Context) (nfe int, err error) {
 	s.path.Start(s.z)
 	s.field.begin(ctx, s.labels)
-	evaluations := s.solver.Solve(s.field.velocity, s.z, s.grid)
+	err = s.walk(s)
 	if s.path.NeedsFinish() {
-		s.field.velocity(s.v, s.z, 0)
+		s.field.predict(s.v, s.z, 0)
 		s.path.Finish(s.z, s.v)
-		evaluations++
 	}
-	return evaluations * s.field.w.halves(), s.field.err
+	if s.field.err != nil {
+		err = s.field.err // what it did to the walk is no news
+	}
+	return s.field.nfe, err
+}
+
+// velocity is the guided field by the path's clock, an ode.Field.
+func (s *Sampler) velocity(dst, z []float32, clock float64) {
+	t := s.objective.Path.Time(clock)
+	s.field.predict(dst, z, t)
+	if s.objective.Predicts != path.Velocity {
+		s.objective.Velocity(t).To(dst, z, dst)
+	}
 }

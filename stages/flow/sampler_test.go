@@ -23,13 +23,15 @@ import (
 // exact is a network that is perfect: its labels stand for distributions whose velocity is
 // known. Rows are latents of one token.
 type exact struct {
-	data   []path.Mixture // by label
-	batch  int
-	labels []float32
-	calls  int
-	err    error // after so many calls
-	after  int
-	halt   func()
+	data []path.Mixture // by label
+	// objective is what it predicts, and on which path; the velocity on the data's own if it has no path.
+	objective path.Objective
+	batch     int
+	labels    []float32
+	calls     int
+	err       error // after so many calls
+	after     int
+	halt      func()
 }
 
 func (e *exact) condition(labels []float32) error {
@@ -50,11 +52,18 @@ func (e *exact) velocity(v, z []float32, t float64) error {
 		for k := range point {
 			point[k] = float64(z[i%e.batch*size+k])
 		}
-		for k, x := range e.data[int(label)].At(point, t).Velocity {
+		for k, x := range e.predict(int(label), point, t) {
 			v[i*size+k] = float32(x)
 		}
 	}
 	return nil
+}
+
+func (e *exact) predict(label int, z []float64, t float64) []float64 {
+	if e.objective.Predicts == path.Noise {
+		return e.data[label].On(e.objective.Path.At(t), z).Noise
+	}
+	return e.data[label].At(z, t).Velocity
 }
 
 func (e *exact) Close() error { return nil }
@@ -84,7 +93,7 @@ func exactSampler(t *testing.T, sigma float64, batch int, o SampleOptions) (*Sam
 	t.Helper()
 	_, data := gaussians(sigma)
 	net := &exact{data: data, batch: batch}
-	s, err := newSampler(net, plane(sigma), batch, o)
+	s, err := newSampler(net, &exact{data: data, batch: batch}, plane(sigma), batch, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -369,7 +378,7 @@ func testGuidanceEnds(t *testing.T, m *Model) {
 	class, null, both := make([]float32, len(z)), make([]float32, len(z)), make([]float32, len(z))
 	s := sampler(t, m, 1, n, SampleOptions{Guidance: 3, Steps: 1, Solver: "euler"})
 	s.field.begin(t.Context(), []int{0, 1, 2})
-	s.field.velocity(both, z, 0.4)
+	s.field.predict(both, z, 0.4)
 	if err := errors.Join(s.field.err,
 		net.condition([]float32{0, 1, 2}), net.velocity(class, z, 0.4),
 		net.condition([]float32{3, 3, 3}), net.velocity(null, z, 0.4)); err != nil {

@@ -13,6 +13,7 @@ import (
 	"lfm/internal/engine"
 	"lfm/internal/latent"
 	"lfm/internal/optim"
+	"lfm/internal/path"
 	"lfm/internal/train"
 	"lfm/pipeline"
 	"lfm/stages/autoencoder"
@@ -122,7 +123,7 @@ func (s *stage) spec(set *latent.Set) *Spec {
 		Format: format,
 		Arch:   s.config.arch(shape, len(set.Classes())),
 		Latent: shape, Stats: set.Stats(), Classes: set.Classes(),
-		Path: pathName, SigmaMin: s.config.SigmaMin, Averaged: s.config.EMA > 0,
+		Path: path.Straight{}.Name(), SigmaMin: s.config.SigmaMin, Averaged: s.config.EMA > 0,
 		Autoencoder: set.Summary().Autoencoder,
 	}
 	if s.config.Coupling != independent {
@@ -151,7 +152,7 @@ func publish(out *artifacts.Builder, spec *Spec, base []byte, machine engine.Mac
 	if err != nil {
 		return err
 	}
-	meta := map[string]string{"format": fmt.Sprint(format), "path": pathName}
+	meta := map[string]string{"format": fmt.Sprint(format), "path": spec.Path}
 	raw, _ := train.EncodeWeights(machine, graph.Params, engine.StateWeights, meta)
 	err = errors.Join(
 		out.WriteFile(specFile, append(specText, '\n')),

@@ -109,7 +109,7 @@ func (w *watch) openPreview(in pipeline.Inputs, b engine.Backend, trained engine
 	if err != nil {
 		return err
 	}
-	w.sampler, err = newSampler(f, w.spec, batch, SampleOptions{Guidance: scale, Steps: previewSteps, Solver: "euler"})
+	w.sampler, err = newSampler(f, nil, w.spec, batch, SampleOptions{Guidance: scale, Steps: previewSteps, Solver: "euler"})
 	return err
 }
 
