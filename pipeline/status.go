@@ -62,7 +62,7 @@ func (r *Runner) Plan(ctx context.Context, opt Options) ([]NodeStatus, error) {
 				return nil, err
 			}
 		}
-		s := NodeStatus{Name: n.Name, Kind: n.KindName(), State: f.state, Reason: f.reason, ActionID: f.action, Needs: n.needs(), Source: n.IsSource()}
+		s := NodeStatus{Name: n.Name, Kind: n.KindName(), State: f.state, Reason: f.reason, ActionID: f.action, Needs: n.NamedNeeds(), Source: n.IsSource()}
 		if f.artifact != nil {
 			s.OutputID = f.artifact.ID
 		}
@@ -74,8 +74,8 @@ func (r *Runner) Plan(ctx context.Context, opt Options) ([]NodeStatus, error) {
 	return statuses, nil
 }
 
-// needs names what a node is made from as pipeline.yaml says it.
-func (n *Node) needs() []string {
+// NamedNeeds names what a node is made from as pipeline.yaml says it.
+func (n *Node) NamedNeeds() []string {
 	names := []string{}
 	if n.Data != nil {
 		names = append(names, n.Data.Name)

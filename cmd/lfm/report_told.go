@@ -20,6 +20,7 @@ type told struct {
 	run      report.Run
 	events   map[string]*heard // by stage
 	previews []pipeline.Event  // the last picture of each stage
+	last     time.Time         // of all events
 }
 
 // heard is what a run's events say of a stage.
@@ -31,13 +32,14 @@ type heard struct {
 // tell says of a run what its record and the store know, without computing anything.
 func (s *subject) tell() *told {
 	r := s.record
-	t := &told{subject: s, events: map[string]*heard{}, run: report.Run{Name: r.Pipeline, ID: r.ID, State: r.State, Error: r.Error}}
+	t := &told{subject: s, events: map[string]*heard{}, last: r.Started, run: report.Run{Name: r.Pipeline, ID: r.ID, State: r.State, Error: r.Error}}
 	t.listen()
 	fact := func(name, value string) { t.run.Facts = append(t.run.Facts, report.Fact{Name: name, Value: value}) }
 	fact("file", filepath.Base(r.File))
 	fact("started", r.Started.Local().Format("2 January 2006, 15:04"))
 	if r.State == pipeline.Running {
-		fact("for", duration(time.Since(r.Started).Round(time.Second).Seconds()))
+		fact("for", duration(t.last.Sub(r.Started).Seconds()))
+		fact("last heard of", t.last.Local().Format("2 January 2006, 15:04:05")) // a killed run stays running
 	} else {
 		fact("took", duration(r.Seconds))
 	}
@@ -74,6 +76,7 @@ func (t *told) listen() {
 		if json.Unmarshal(line, &e) != nil {
 			return nil // a line that is no event is nobody's
 		}
+		t.last = e.Time
 		switch e.Event {
 		case pipeline.StageProgress:
 			t.hear(e)
@@ -203,23 +206,15 @@ func (t *told) needs(s *pipeline.StageRecord) (names []string) {
 }
 
 // planned names what the pipeline says that a stage needs.
-func (t *told) planned(s *pipeline.StageRecord) (names []string) {
+func (t *told) planned(s *pipeline.StageRecord) []string {
 	if t.graph == nil {
 		return nil
 	}
 	n, err := t.graph.Node(s.Name)
-	if err != nil || n.IsSource() {
-		return nil
+	if err != nil {
+		return nil // the pipeline has it no more
 	}
-	if n.Data != nil {
-		names = append(names, n.Data.Name)
-	}
-	for _, port := range n.Kind.Inputs {
-		if port.Via == "" {
-			names = append(names, n.Needs[port.Name].Name)
-		}
-	}
-	return names
+	return n.NamedNeeds()
 }
 
 // product is a finished stage and what it made.
@@ -260,7 +255,7 @@ func (t *told) read(m product, name string, v any) bool {
 		err = json.Unmarshal(data, v)
 	}
 	if err != nil {
-		t.leaveOut("%s of %s: %v.", name, m.StageRecord.Name, err)
+		t.leaveOut("%s of %s: %v.", name, m.Name, err)
 	}
 	return err == nil
 }

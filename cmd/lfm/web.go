@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/netip"
@@ -55,13 +56,22 @@ func (a *app) serve(ctx context.Context, h *here, address string, listen pipelin
 		return nil, nil, fmt.Errorf("--web %s: %w; choose another port, or :0 for any that is free", address, err)
 	}
 	w := &web{here: h, host: host}
-	server := &http.Server{Handler: w, ReadTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: 30 * time.Second, MaxHeaderBytes: 8 << 10}
+	server := &http.Server{Handler: w, ReadTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: 10 * time.Second,
+		MaxHeaderBytes: 8 << 10, ErrorLog: log.New(noted(a.notef), "", 0)}
 	go server.Serve(&limited{Listener: l, free: make(chan struct{}, webConnections)}) // ends with Close
 	a.notef("how the run goes: http://%s/", net.JoinHostPort(host, strconv.Itoa(l.Addr().(*net.TCPAddr).Port)))
 	return w.listen(listen), func() {
 		w.finish(ctx)
 		server.Close()
 	}, nil
+}
+
+// noted is a writer that notes each write.
+type noted func(format string, args ...any)
+
+func (n noted) Write(text []byte) (int, error) {
+	n("the page of the run: %s", text)
+	return len(text), nil
 }
 
 // webAddress takes apart what --web says: PORT, :PORT or HOST:PORT. The host is localhost where none is named.

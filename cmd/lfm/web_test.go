@@ -2,6 +2,7 @@ package main
 
 import (
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -140,5 +141,47 @@ func TestWebAddress(t *testing.T) {
 		if host, port, err := webAddress(address); err == nil {
 			t.Errorf("%s is taken for %s %s", address, host, port)
 		}
+	}
+}
+
+// TestLimited: a connection beyond the bound is accepted when another is closed, and closing one twice
+// makes room for one.
+func TestLimited(t *testing.T) {
+	t.Parallel()
+	inner, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer inner.Close()
+	l := &limited{Listener: inner, free: make(chan struct{}, 1)}
+	for range 3 {
+		c, err := net.Dial("tcp", inner.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+	}
+	accepted := make(chan net.Conn)
+	go func() {
+		for range 3 {
+			c, err := l.Accept()
+			if err != nil {
+				t.Error(err)
+				close(accepted)
+				return
+			}
+			accepted <- c
+		}
+	}()
+	for range 3 {
+		c, ok := <-accepted
+		if !ok {
+			return
+		}
+		if len(l.free) != 1 {
+			t.Errorf("%d connections are counted, want 1", len(l.free))
+		}
+		c.Close()
+		c.Close()
 	}
 }
