@@ -118,9 +118,9 @@ func TestMoments(t *testing.T) {
 // TestMomentsInBlocks: where the whole covariance is too large, that of the channels of each place is kept, and places
 // do not know of each other.
 func TestMomentsInBlocks(t *testing.T) {
-	set := madeLatents(t, t.TempDir(), latent.Shape{H: 32, W: 33, C: 2}, 1, 400, mixed) // 2112² is more than maxMoments
+	set := madeLatents(t, t.TempDir(), latent.Shape{H: 23, W: 23, C: 2}, 1, 400, mixed) // 1058² is more than maxMoments
 	b, l := fitted(t, moments, set)
-	if g := b.(*normals); g.block != 2 || len(g.root) != 2112*2 {
+	if g := b.(*normals); g.block != 2 || len(g.root) != 1058*2 {
 		t.Fatalf("blocks of %d, %d numbers in all", g.block, len(g.root))
 	}
 	const part = 4 // of two places
@@ -134,7 +134,7 @@ func TestMomentsInBlocks(t *testing.T) {
 			want.cov[i] = 0
 		}
 	}
-	eps := make([]float32, 2112)
+	eps := make([]float32, 1058)
 	tabulate(part, func(take func([]float32)) {
 		for i := range 2000 {
 			b.Draw(eps, newDraws(3, rng.Sample), 0, uint64(i), 0)

@@ -9,10 +9,10 @@ import (
 	"lfm/internal/latent"
 )
 
-// maxMoments is the most numbers of covariance that are fitted, 32 MiB of them. Where the covariance of all D = h w C
-// numbers of a latent, for each class, is no more, it is kept whole; else in blocks of C: how the channels of a place
-// vary together, and places by themselves.
-const maxMoments = 1 << 22
+// maxMoments is the most numbers of covariance that are fitted, 8 MiB of them: one latent of 1024 numbers, or 16 classes
+// of 256. Where the covariance of all D = h w C numbers of a latent, for each class, is no more, it is kept whole; else in
+// blocks of C: how the channels of a place vary together, and places by themselves.
+const maxMoments = 1 << 20
 
 // normals is the base moments, of one Gaussian, and class-moments, of one for each class.
 type normals struct {
