@@ -6,10 +6,12 @@
 //	                                                                                  │
 //	                                      tokens x (N, L, D) ──Attention.Attend───────┴──▶ (N, L, D)
 //
-// There are only a few types. ClassTokens is a context encoder: each class has M learned
-// tokens of its own, and so has the null context, the class after the last, which stands for
-// "no condition" and makes classifier-free guidance possible (Ho & Salimans 2022). Attention
-// is one layer of multi-head cross-attention. Parameters is where layers get their learned
+// There are only a few types. An Encoder makes context tokens of conditions, and each has a null
+// context, which stands for "no condition" and makes classifier-free guidance possible (Ho &
+// Salimans 2022). ClassTokens has M learned tokens for each class, and for the class after the
+// last, the null context. TextTokens is a small transformer over the word pieces of a text, into
+// which a Tokenizer cuts it; no text is its null context. NumberTokens takes a vector of numbers
+// through two layers. Attention is one layer of multi-head cross-attention. Parameters is where layers get their learned
 // tensors from; Learn serves a graph of your own.
 //
 // Keys and values depend on the context alone, so that a sampler can compute them once and
@@ -24,3 +26,11 @@
 // Misuse, such as a width that does not divide into the heads, panics with the sizes that do
 // not fit.
 package crossattn
+
+import "gorgonia.org/gorgonia"
+
+// Encoder makes context tokens (N, M, W) of conditions: labels (N), token numbers (N, M) or
+// numbers (N, P+1).
+type Encoder interface {
+	Encode(conditions *gorgonia.Node) *gorgonia.Node
+}

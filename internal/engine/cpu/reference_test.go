@@ -6,6 +6,7 @@ import (
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"lfm/crossattn"
 	"lfm/internal/engine"
 	"lfm/internal/nn"
 	"lfm/internal/ops"
@@ -37,6 +38,29 @@ func TestOneDifferentiation(t *testing.T) {
 			}
 			sameAsTape(t, net.Params, append(gorgonia.Nodes{net.Loss}, net.Grads...), map[*gorgonia.Node][]float32{
 				net.Zt: filled(net.Zt), net.Target: filled(net.Target), net.T: {0.1, 0.5, 0.9}, net.Labels: {0, 5, 3}})
+		})
+	}
+}
+
+// TestEncodersSameAsTape does so for the context encoders that are more than a table.
+func TestEncodersSameAsTape(t *testing.T) {
+	for name, c := range map[string]struct {
+		make   func(s nn.Scope) crossattn.Encoder
+		values []float32 // of 3 conditions
+	}{
+		"text":    {func(s nn.Scope) crossattn.Encoder { return crossattn.NewTextTokens(s, 11, 4, 16, 2, 2) }, []float32{3, 10, 3, 0, 0, 0, 0, 0, 1, 2, 3, 4}},
+		"numbers": {func(s nn.Scope) crossattn.Encoder { return crossattn.NewNumberTokens(s, 2, 4, 16) }, []float32{-1, 0.5, 1, 0, 0, 0, 2, 0, 1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := gorgonia.NewGraph()
+			params := nn.NewParams(g)
+			conditions, target := nn.Input(g, "conditions", 3, len(c.values)/3), nn.Input(g, "target", 3, 4, 16)
+			loss := ops.Mean(ops.SquaredError(c.make(params.Root()).Encode(conditions), target))
+			grads, err := ops.Grad(loss, params.Nodes()...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sameAsTape(t, params, append(gorgonia.Nodes{loss}, grads...), map[*gorgonia.Node][]float32{conditions: c.values, target: filled(target)})
 		})
 	}
 }
