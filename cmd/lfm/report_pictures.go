@@ -87,16 +87,15 @@ func (t *told) pictures(ctx context.Context, b engine.Backend) error {
 
 // studio is what pictures of a flow are drawn with.
 type studio struct {
-	told     *told
-	backend  engine.Backend
-	stage    product // the flow's
-	model    *flow.Model
-	coder    *autoencoder.Model
-	decoder  *autoencoder.Coder
-	seed     uint64
-	guidance float64 // a decode stage's, else the default
-	classes  []int   // shown in grids
-	few      []int   // shown in strips
+	told    *told
+	backend engine.Backend
+	model   *flow.Model
+	coder   *autoencoder.Model
+	decoder *autoencoder.Coder
+	seed    uint64
+	plain   flow.SampleOptions // how all is drawn where nothing else is said
+	classes []int              // shown in grids
+	few     []int              // shown in strips
 }
 
 func (t *told) newStudio(b engine.Backend, m product) (*studio, error) {
@@ -116,20 +115,13 @@ func (t *told) newStudio(b engine.Backend, m product) (*studio, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &studio{told: t, backend: b, stage: m, model: fl, coder: ae, guidance: decode.DefaultConfig().Guidance}
+	s := &studio{told: t, backend: b, model: fl, coder: ae, plain: t.sampling(m.Name)}
+	s.plain.Guidance = fl.Guidance(s.plain.Guidance)
 	keyLines(m.Key, func(name, value string) {
 		if name == "seed" {
 			s.seed, _ = strconv.ParseUint(value, 10, 64)
 		}
 	})
-	for _, d := range t.finished(decode.Name) {
-		keyLines(d.Key, func(name, value string) {
-			if name == "with.guidance" {
-				s.guidance, _ = strconv.ParseFloat(value, 64)
-			}
-		})
-	}
-	s.guidance = fl.Guidance(s.guidance)
 	all := make([]int, len(fl.Classes))
 	for i := range all {
 		all[i] = i
@@ -137,6 +129,22 @@ func (t *told) newStudio(b engine.Backend, m product) (*studio, error) {
 	s.classes, s.few = metrics.Spread(all, gridClasses), metrics.Spread(all, stripRows)
 	s.decoder, err = ae.NewLatentDecoder(b, drawBatch)
 	return s, err
+}
+
+// sampling is how the decode stage of a flow draws, guidance and all, or the default, but with a solver and
+// steps that are quick.
+func (t *told) sampling(name string) flow.SampleOptions {
+	config := decode.DefaultConfig()
+	if t.graph != nil {
+		for _, n := range t.graph.Nodes {
+			if c, ok := n.Config.(*decode.Config); ok && n.Needs["flow"].Name == name {
+				config = c
+			}
+		}
+	}
+	o := config.Options()
+	o.Solver, o.Steps, o.RTol, o.ATol = drawSolver, drawSteps, 0, 0
+	return o
 }
 
 // part is an exhibit to be drawn.
@@ -160,7 +168,9 @@ func (s *studio) parts() []part {
 }
 
 func (s *studio) options(w engine.Weights) flow.SampleOptions {
-	return flow.SampleOptions{Guidance: s.guidance, Steps: drawSteps, Solver: drawSolver, Weights: w}
+	o := s.plain
+	o.Weights = w
+	return o
 }
 
 // drawn are pictures of classes, columns of each.
@@ -182,7 +192,7 @@ func (s *studio) drawn(ctx context.Context, o flow.SampleOptions, classes []int,
 // grid is a row of samples for each class.
 func (s *studio) grid(ctx context.Context, w engine.Weights) (report.Exhibit, error) {
 	all, err := s.drawn(ctx, s.options(w), s.classes, gridColumns)
-	e := report.Exhibit{Text: fmt.Sprintf("Guidance %g.", s.guidance)}
+	e := report.Exhibit{Text: fmt.Sprintf("Guidance %g.", s.plain.Guidance)}
 	if !s.model.Conditional() {
 		e.Text = ""
 	}
@@ -392,7 +402,7 @@ func (s *studio) nearest(ctx context.Context) (report.Exhibit, error) {
 		return e, err
 	}
 	e.Text = fmt.Sprintf("By the distance of pixels, among %d training images, samples of guidance %g. The mean distance of a pixel's colours, where black to white is 2, is %.3f",
-		len(train), s.guidance, samples.mean())
+		len(train), s.plain.Guidance, samples.mean())
 	if len(tests.x) > 0 {
 		e.Text += fmt.Sprintf("; that of %d test images, which nobody could have copied, is %.3f", len(tests.x), tests.mean())
 	}
