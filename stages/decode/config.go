@@ -33,6 +33,9 @@ func (c *Config) Validate() error {
 	if c.Solver == flow.Dopri5 && c.Grid != flow.UniformGrid {
 		return pipeline.FieldError{Name: "grid", Msg: c.Grid + " says how long steps are, and dopri5 chooses that itself: leave one of them out"}
 	}
+	if d := DefaultConfig(); c.Solver != flow.Dopri5 && (c.RTol != d.RTol || c.ATol != d.ATol) {
+		return pipeline.FieldError{Name: "rtol", Msg: "and atol are settings of solver: dopri5"}
+	}
 	return c.SampleSettings.Validate()
 }
 

@@ -19,10 +19,14 @@ type Config struct {
 	Heads         int    `yaml:"heads" min:"1" max:"64" doc:"attention heads; they divide the width, or half of it for the unet"`
 	ContextTokens int    `yaml:"context_tokens" min:"2" max:"256" doc:"learned tokens that stand for a class; attention over a single one would be a constant"`
 
+	Objective string `yaml:"objective" oneof:"velocity noise" doc:"what the network predicts: the velocity of the straight path, or the noise of the path of diffusion models"`
+	Schedule  string `yaml:"schedule" oneof:"linear cosine" doc:"of objective noise: how fast data turn to noise, as in DDPM or as in Improved DDPM"`
+
 	ConditionDropout float64 `yaml:"condition_dropout" min:"0" max:"1" doc:"how often a sample is shown without its class, which guidance needs"`
 	Time             string  `yaml:"time" oneof:"uniform logit-normal" doc:"distribution of the times trained on"`
 	TimeMean         float64 `yaml:"time_mean" min:"-10" max:"10" doc:"mean of logit t under logit-normal; more is noisier"`
 	TimeStd          float64 `yaml:"time_std" above:"0" max:"10" doc:"standard deviation of logit t under logit-normal"`
+	TimeShift        float64 `yaml:"time_shift" min:"0.01" max:"100" doc:"times t become time_shift t / (1 + (time_shift - 1) t): more than 1 is noisier, less nearer to the data"`
 	SigmaMin         float64 `yaml:"sigma_min" min:"0" max:"0.5" doc:"noise that is left at t = 0"`
 	Coupling         string  `yaml:"coupling" oneof:"independent ot class-ot sinkhorn" doc:"how a batch's noise and data are paired: as drawn, at the least squared distance, so within each class, or softly so"`
 	SinkhornEpsilon  float64 `yaml:"sinkhorn_epsilon" above:"0" max:"1000" doc:"softness of sinkhorn, in units of a batch's mean squared distance: towards 0 it is ot, a large one independent"`
@@ -40,7 +44,8 @@ type Config struct {
 func DefaultConfig() *Config {
 	c := &Config{
 		Arch: Transformer, Width: 128, Depth: 4, Levels: 2, Blocks: 1, Heads: 4, ContextTokens: 8,
-		ConditionDropout: 0.1, Time: "logit-normal", TimeMean: 0, TimeStd: 1,
+		Objective: velocity, Schedule: linear,
+		ConditionDropout: 0.1, Time: "logit-normal", TimeMean: 0, TimeStd: 1, TimeShift: 1,
 		Coupling: independent, SinkhornEpsilon: 0.02, Base: gaussian, Previews: true,
 		Settings: train.DefaultSettings(),
 	}
@@ -51,6 +56,9 @@ func DefaultConfig() *Config {
 // Validate says what the tags of Config cannot.
 func (c *Config) Validate() error {
 	if err := c.foreign(); err != nil {
+		return err
+	}
+	if err := c.diffuses(); err != nil {
 		return err
 	}
 	if c.Arch == UNet && c.Width%(2*c.Heads) != 0 {
@@ -98,6 +106,46 @@ func (c *Config) foreign() error {
 	return nil
 }
 
+// The objectives and schedules, as pipeline.yaml calls them.
+const (
+	velocity = "velocity"
+	noise    = "noise"
+	linear   = "linear"
+	cosine   = "cosine"
+)
+
+// diffuses holds the settings to what a diffusion model is, or is not.
+func (c *Config) diffuses() error {
+	if c.Objective != noise {
+		if c.Schedule != linear {
+			return pipeline.FieldError{Name: "schedule", Msg: "is a setting of objective: noise; the straight path has none"}
+		}
+		return nil
+	}
+	switch {
+	case c.SigmaMin != 0:
+		return pipeline.FieldError{Name: "sigma_min", Msg: "is a setting of the straight path; with objective: noise the path ends in the data"}
+	case c.Coupling != independent:
+		return pipeline.FieldError{Name: "coupling", Msg: fmt.Sprintf(
+			"%s pairs noise with data, and a diffusion model (objective: noise) is one of noise that knows nothing of them: its way back is drawn from that", c.Coupling)}
+	case c.Base != gaussian:
+		return pipeline.FieldError{Name: "base", Msg: fmt.Sprintf(
+			"%s is no N(0, I), which a diffusion model (objective: noise) ends in by its construction", c.Base)}
+	}
+	return nil
+}
+
+// objective is what the network learns to predict, and on which path.
+func (c *Config) objective() path.Objective {
+	switch {
+	case c.Objective != noise:
+		return path.Objective{Path: path.Straight{SigmaMin: float32(c.SigmaMin)}, Predicts: path.Velocity}
+	case c.Schedule == cosine:
+		return path.Objective{Path: path.Cosine, Predicts: path.Noise}
+	}
+	return path.Objective{Path: path.LinearBeta, Predicts: path.Noise}
+}
+
 // arch is the network that settings ask for, for latents of a shape.
 func (c *Config) arch(latent latent.Shape, classes int) Arch {
 	a := Arch{Tokens: latent.H * latent.W, Channels: latent.C, Width: c.Width, Heads: c.Heads, Classes: classes, ContextTokens: c.ContextTokens}
@@ -119,8 +167,12 @@ func (c *Config) fits(s latent.Shape) error {
 
 // times is the distribution of the times trained on.
 func (c *Config) times() path.Times {
+	var times path.Times = path.LogitNormal{Mean: c.TimeMean, Std: c.TimeStd}
 	if c.Time == "uniform" {
-		return path.Uniform{}
+		times = path.Uniform{}
 	}
-	return path.LogitNormal{Mean: c.TimeMean, Std: c.TimeStd}
+	if c.TimeShift != 1 {
+		times = path.Shifted{Times: times, Shift: c.TimeShift}
+	}
+	return times
 }

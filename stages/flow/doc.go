@@ -20,5 +20,6 @@
 // sample what comes before the first cross-attention.
 //
 // Time is the lecture's: t = 0 is data, t = 1 is noise, z_t = (1-t) x + (t + sigma_min) eps,
-// and the velocity is v = x - eps = -dz/dt.
+// and the velocity is v = x - eps = -dz/dt. With objective: noise the path is that of diffusion
+// models, and the network predicts eps.
 package flow

@@ -13,10 +13,11 @@ import (
 //
 //	z_t = (1-t) x + (t + sigma_min) eps        v = x - eps
 //
+// or, where the objective is noise, z_t on the path of diffusion models and eps in the place of v;
 // and its class is dropped with the probability of condition_dropout. All draws are pure
 // functions of the seed, the step and i.
 type Noising struct {
-	path       path.Straight
+	objective  path.Objective
 	base       Base
 	coupling   coupling
 	times      path.Times
@@ -30,12 +31,12 @@ type Noising struct {
 // is N(0, I): a base that is fitted wants the latents.
 func NewNoising(c *Config, null int, seed uint64) *Noising {
 	return &Noising{
-		path: path.Straight{SigmaMin: float32(c.SigmaMin)}, base: unit{}, coupling: newCoupling(c, rng.New(seed, rng.Coupling)), times: c.times(), dropout: c.ConditionDropout, null: null,
+		objective: c.objective(), base: unit{}, coupling: newCoupling(c, rng.New(seed, rng.Coupling)), times: c.times(), dropout: c.ConditionDropout, null: null,
 		noise: newDraws(seed, rng.Noise), time: rng.New(seed, rng.Times), drop: rng.New(seed, rng.Drop),
 	}
 }
 
-// Fill fills z_t (N, L, C), t (N), labels (N) and the velocity v (N, L, C), the inputs of
+// Fill fills z_t (N, L, C), t (N), labels (N) and the velocity v (N, L, C), or whatever is predicted, the inputs of
 // Training in their order. sample writes the normalised latent of sample i to x and returns
 // its label. An error is sample's, or that of a latent which cannot be paired.
 func (n *Noising) Fill(step int, inputs [][]float32, sample func(i int, x []float32) (label int, err error)) error {
@@ -55,7 +56,7 @@ func (n *Noising) Fill(step int, inputs [][]float32, sample func(i int, x []floa
 	}
 	for i := range t {
 		x, eps := v[i*size:(i+1)*size], zt[i*size:(i+1)*size]
-		n.path.Interpolate(eps, x, x, eps, t[i])
+		n.objective.Interpolate(eps, x, x, eps, t[i])
 		if n.drop.Float64(uint64(step), uint64(i)) < n.dropout {
 			labels[i] = float32(n.null)
 		}

@@ -22,6 +22,12 @@ func (s *SampleSettings) Validate() error {
 	if i := s.GuidanceInterval; len(i) != 2 || i[0] >= i[1] {
 		return pipeline.FieldError{Name: "guidance_interval", Msg: "wants two times, the smaller first: [0.2, 0.75]"}
 	}
+	switch d := DefaultSampleSettings(); {
+	case s.Grid != ShiftedGrid && s.GridShift != d.GridShift:
+		return pipeline.FieldError{Name: "grid_shift", Msg: "is a setting of grid: shifted"}
+	case s.Grid != EDMGrid && s.GridRho != d.GridRho:
+		return pipeline.FieldError{Name: "grid_rho", Msg: "is a setting of grid: edm"}
+	}
 	return nil
 }
 

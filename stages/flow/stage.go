@@ -13,7 +13,6 @@ import (
 	"lfm/internal/engine"
 	"lfm/internal/latent"
 	"lfm/internal/optim"
-	"lfm/internal/path"
 	"lfm/internal/train"
 	"lfm/pipeline"
 	"lfm/stages/autoencoder"
@@ -123,7 +122,7 @@ func (s *stage) spec(set *latent.Set) *Spec {
 		Format: format,
 		Arch:   s.config.arch(shape, len(set.Classes())),
 		Latent: shape, Stats: set.Stats(), Classes: set.Classes(),
-		Path: path.Straight{}.Name(), SigmaMin: s.config.SigmaMin, Averaged: s.config.EMA > 0,
+		Path: s.config.objective().Path.Name(), SigmaMin: s.config.SigmaMin, Averaged: s.config.EMA > 0,
 		Autoencoder: set.Summary().Autoencoder,
 	}
 	if s.config.Coupling != independent {

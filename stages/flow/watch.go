@@ -29,7 +29,8 @@ type HeldOut struct {
 	Zero  float64   `json:"zero_velocity"` // what predicting nought costs
 }
 
-// Loss is a mean squared error of the velocity, and the same at each time.
+// Loss is a mean squared error of the velocity, or of the noise where that is predicted, and the
+// same at each time.
 type Loss struct {
 	Mean float64   `json:"mean"`
 	ByT  []float64 `json:"by_t"`
@@ -171,7 +172,7 @@ func binTime(i int) float64 { return (float64(i) + 0.5) / timeBins }
 // loss measures rows at every time.
 func (w *watch) loss(ctx context.Context, f network, rows []int) (Loss, error) {
 	size := w.spec.Latent.Size()
-	straight := path.Straight{SigmaMin: float32(w.spec.SigmaMin)}
+	objective := w.spec.objective()
 	x, eps, labels := make([]float32, evalBatch*size), make([]float32, evalBatch*size), make([]float32, evalBatch)
 	zt, target, v := make([]float32, evalBatch*size), make([]float32, evalBatch*size), make([]float32, evalBatch*size)
 	total := Loss{ByT: make([]float64, timeBins)}
@@ -188,7 +189,7 @@ func (w *watch) loss(ctx context.Context, f network, rows []int) (Loss, error) {
 				return total, err
 			}
 			t := binTime(bin)
-			straight.Interpolate(zt[:n*size], target[:n*size], x[:n*size], eps[:n*size], float32(t))
+			objective.Interpolate(zt[:n*size], target[:n*size], x[:n*size], eps[:n*size], float32(t))
 			if err := f.velocity(v, zt, t); err != nil {
 				return total, err
 			}
@@ -201,7 +202,7 @@ func (w *watch) loss(ctx context.Context, f network, rows []int) (Loss, error) {
 	return total, nil
 }
 
-// zero is the loss of predicting nought: the mean square of x - eps.
+// zero is the loss of predicting nought: the mean square of x - eps, or of eps.
 func (w *watch) zero(rows []int) (float64, error) {
 	size := w.spec.Latent.Size()
 	x, eps, labels := make([]float32, evalBatch*size), make([]float32, evalBatch*size), make([]float32, evalBatch)
@@ -210,6 +211,9 @@ func (w *watch) zero(rows []int) (float64, error) {
 		n := min(evalBatch, len(rows)-from)
 		if err := w.pairs(rows, from, x[:n*size], eps[:n*size], labels[:n]); err != nil {
 			return 0, err
+		}
+		if w.spec.objective().Predicts == path.Noise {
+			clear(x)
 		}
 		for i := range n {
 			sum += squares(x[i*size:(i+1)*size], eps[i*size:(i+1)*size])
