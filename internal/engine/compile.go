@@ -40,6 +40,7 @@ func Compile(g *gorgonia.ExprGraph, outputs []*gorgonia.Node, updates []ops.Upda
 		return nil, fmt.Errorf("engine: compile: %w", err)
 	}
 	c.fuse()
+	c.modulate()
 	c.schedule()
 	c.accumulate()
 	c.chain()

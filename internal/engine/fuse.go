@@ -15,6 +15,10 @@ const (
 	// dgamma, dbeta. It makes the argument of SiLU again.
 	KindGroupNormSiLUGrad ops.Kind = "group-norm-silu-grad"
 
+	// KindLayerNormScaleShift is a scale-shift of a layer norm: reads x, scale, shift; gives y, and the
+	// norm's h, mean, rstd. It has the norm's operation.
+	KindLayerNormScaleShift ops.Kind = "layer-norm-scale-shift"
+
 	// Products that are added to their last operand, which the result may lie over.
 	KindLinearAdd          ops.Kind = "linear-add"
 	KindLinearGradInputAdd ops.Kind = "linear-grad-input-add"
@@ -60,6 +64,51 @@ func (c *compiler) fuse() {
 		gone[silu] = true
 	}
 	c.drop(gone)
+}
+
+// modulate makes one step of a layer norm and the scale-shift behind it, if nobody but that and its
+// gradient reads what is between them. That saves a trip to memory, and without a gradient two.
+func (c *compiler) modulate() {
+	readers := c.readers()
+	gone := make([]bool, len(c.steps))
+	for i := range c.steps {
+		norm := &c.steps[i]
+		if norm.Kind != "layer-norm" || norm.Out[0] < 0 || c.kept[norm.Out[0]] {
+			continue
+		}
+		at := c.readByScaleShift(norm.Out[0], readers)
+		if at < 0 {
+			continue
+		}
+		s := &c.steps[at]
+		if len(readers[norm.Out[0]]) == 1 {
+			norm.Out[0] = -1
+		}
+		s.rename(KindLayerNormScaleShift)
+		s.Op = norm.Op
+		s.In = slices.Concat(norm.In, s.In[1:])
+		s.Out = slices.Concat(s.Out, norm.Out)
+		s.Results = slices.Concat(s.Results, norm.Results)
+		gone[i] = true
+	}
+	c.drop(gone)
+}
+
+// readByScaleShift finds the scale-shift that reads h, -1 if there is none or anybody else but its
+// gradient reads h.
+func (c *compiler) readByScaleShift(h int, readers map[int][]int) int {
+	at := -1
+	for _, r := range readers[h] {
+		switch s := &c.steps[r]; {
+		case s.Kind == "scale-shift" && at < 0 && c.whole(s.In[0]):
+			at = r
+		case s.Kind == "scale-shift-grad" && c.root(s.In[0]) != h:
+			// It reads h long after.
+		default:
+			return -1
+		}
+	}
+	return at
 }
 
 // whole says whether a value is all of what it is a view of, if it is one.

@@ -195,6 +195,39 @@ func TestFusing(t *testing.T) {
 	}
 }
 
+// TestModulate: a layer norm and the scale-shift of its result are one step, which in training alone
+// writes the norm's result, too; a norm that somebody else reads stays as it is.
+func TestModulate(t *testing.T) {
+	g := gorgonia.NewGraph()
+	leaf := func(name string, shape ...int) *gorgonia.Node {
+		return gorgonia.NewTensor(g, tensor.Float32, len(shape), gorgonia.WithShape(shape...), gorgonia.WithName(name))
+	}
+	x, scale, shift := leaf("x", 2, 3, 8), leaf("scale", 2, 8), leaf("shift", 2, 8)
+	h := ops.LayerNorm(x)
+	y := ops.ScaleShift(h, scale, shift)
+	for _, c := range []struct {
+		name    string
+		outputs gorgonia.Nodes
+		fused   int
+	}{{"alone", gorgonia.Nodes{y}, 1}, {"norm is an output", gorgonia.Nodes{y, h}, 0}, {"norm is read", gorgonia.Nodes{y, ops.Exp(h)}, 0}} {
+		p, err := engine.Compile(g, c.outputs, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := p.String()
+		if got := strings.Count(text, "= layer-norm-scale-shift#"); got != c.fused || strings.Count(text, "= scale-shift#") != 1-c.fused {
+			t.Errorf("%s: %d fused, want %d:\n%s", c.name, got, c.fused, text)
+		}
+		if c.fused == 1 && p.Sizes.Arena != engine.Align(48) {
+			t.Errorf("%s: the norm's result has memory:\n%s", c.name, text)
+		}
+	}
+	text := training(t, enginetest.Transformer(2, 1)).String()
+	if got := strings.Count(text, "= layer-norm-scale-shift#"); got == 0 || strings.Contains(text, "= scale-shift#") {
+		t.Errorf("in training %d are fused, want all:\n%s", got, text)
+	}
+}
+
 // TestAccumulate: a product is added to what it is summed with, in its place, unless somebody
 // still reads that: a residual branch does so in an evaluation, and not in training, where
 // the backward pass wants the branch's origin.

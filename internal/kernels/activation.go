@@ -21,7 +21,7 @@ func SiLU(y, x []float32) {
 	pieces(len(y), func(i, j int) { f(y[i:j], x[i:j]) })
 }
 
-// SiLUGrad is dx = dy·silu'(x), with silu'(x) = σ + x·σ·(1-σ) within 4.25u·(σ + |x|·σ·(1-σ)): relative
+// SiLUGrad is dx = dy·silu'(x), with silu'(x) = σ + x·σ·(1-σ) within 4.4u·(σ + |x|·σ·(1-σ)): relative
 // to its two parts, which cancel near x = -1.28. It may be 0 below x = -87. dx may be dy or x.
 func SiLUGrad(dx, dy, x []float32) {
 	need("silu-grad", "dy", len(dy), len(dx))

@@ -220,6 +220,25 @@ func tokenCases(s TokenShape) []kernelCase {
 			run: func(o, in [][]float32, _ []float32, i, j int) {
 				ScaleShiftGrad(o[0], o[1], o[2], in[0], in[1], in[2], s, i, j)
 			}},
+		{name: fmt.Sprintf("LayerNormScaleShift%+v", s), in: []int{n, m, m}, out: []int{n, n, s.N * s.L, s.N * s.L},
+			want: func(o, in [][]float64) {
+				ref.LayerNorm(o[1], o[2], o[3], in[0], s.N*s.L, s.D, 1e-6)
+				ref.ScaleShift(o[0], o[1], in[1], in[2], s.N, s.L, s.D)
+			},
+			items: LayerNormScaleShiftItems(s), tol: 1e-5,
+			run: func(o, in [][]float32, _ []float32, i, j int) {
+				LayerNormScaleShift(o[0], o[1], o[2], o[3], in[0], in[1], in[2], s, 1e-6, i, j)
+			}},
+		{name: fmt.Sprintf("LayerNormScaleShiftAlone%+v", s), in: []int{n, m, m}, out: []int{n, s.N * s.L, s.N * s.L},
+			want: func(o, in [][]float64) {
+				h := make([]float64, n)
+				ref.LayerNorm(h, o[1], o[2], in[0], s.N*s.L, s.D, 1e-6)
+				ref.ScaleShift(o[0], h, in[1], in[2], s.N, s.L, s.D)
+			},
+			items: LayerNormScaleShiftItems(s), tol: 1e-5,
+			run: func(o, in [][]float32, _ []float32, i, j int) {
+				LayerNormScaleShift(o[0], nil, o[1], o[2], in[0], in[1], in[2], s, 1e-6, i, j)
+			}},
 		{name: fmt.Sprintf("Gate%+v", s), in: []int{n, n, m}, out: []int{n},
 			want:  func(o, in [][]float64) { ref.Gate(o[0], in[0], in[1], in[2], s.N, s.L, s.D) },
 			items: GateItems(s),

@@ -329,6 +329,32 @@ func LayerNorm(y, mean, rstd, x []float32, s RowShape, eps float32, i0, i1 int) 
 	})
 }
 
+// LayerNormScaleShiftItems counts tokens.
+func LayerNormScaleShiftItems(s TokenShape) int { return s.N * s.L }
+
+// LayerNormScaleShift is [LayerNorm] of tokens and [ScaleShift] of its result h, to the bit, in one pass:
+// y = h·(1 + scale) + shift. x, y are (N, L, D); mean, rstd (N, L); scale, shift (N, D). h (N, L, D) is
+// written unless it is nil. y or h may be x.
+func LayerNormScaleShift(y, h, mean, rstd, x, scale, shift []float32, s TokenShape, eps float32, i0, i1 int) {
+	need("layer-norm-scale-shift", "y", len(y), s.N*s.L*s.D)
+	need("layer-norm-scale-shift", "mean", len(mean), s.N*s.L)
+	need("layer-norm-scale-shift", "rstd", len(rstd), s.N*s.L)
+	need("layer-norm-scale-shift", "x", len(x), s.N*s.L*s.D)
+	need("layer-norm-scale-shift", "scale", len(scale), s.N*s.D)
+	need("layer-norm-scale-shift", "shift", len(shift), s.N*s.D)
+	if h != nil {
+		need("layer-norm-scale-shift", "h", len(h), s.N*s.L*s.D)
+	}
+	f := now().layerNormScaleShift
+	s.runs(i0, i1, func(n, i, j int) {
+		var kept []float32
+		if h != nil {
+			kept = h[i*s.D : j*s.D]
+		}
+		f(y[i*s.D:j*s.D], kept, mean[i:j], rstd[i:j], x[i*s.D:j*s.D], scale[n*s.D:(n+1)*s.D], shift[n*s.D:(n+1)*s.D], s.D, eps)
+	})
+}
+
 // LayerNormGradItems counts rows.
 func LayerNormGradItems(s RowShape) int { return s.Rows }
 

@@ -63,6 +63,13 @@ var plain = primitives{
 	layerNormGrad: func(dx, dy, x, mean, rstd []float32, d int) {
 		ref.LayerNormGrad(dx, dy, x, mean, rstd, len(mean), d)
 	},
+	layerNormScaleShift: func(y, h, mean, rstd, x, scale, shift []float32, d int, eps float32) {
+		if len(h) == 0 {
+			h = y
+		}
+		ref.LayerNorm(h, mean, rstd, x, len(mean), d, eps)
+		ref.ScaleShift(y, h, scale, shift, 1, len(mean), d)
+	},
 	softmaxColumns: plainSoftmaxColumns,
 	softmaxBlock:   plainSoftmaxBlock,
 	probabilities: func(s, lse []float32, c float32, count int) {

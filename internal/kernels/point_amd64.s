@@ -2077,6 +2077,194 @@ rows77:
 	VZEROUPPER
 	RET
 
+// func layerNormScaleShiftAVX2(y []float32, h []float32, mean []float32, rstd []float32, x []float32, scale []float32, shift []float32, d int, eps float32)
+// Requires: AVX, AVX2, FMA3, SSE
+TEXT ·layerNormScaleShiftAVX2(SB), NOSPLIT, $0-180
+	MOVQ       y_base+0(FP), AX
+	MOVQ       h_base+24(FP), CX
+	MOVQ       mean_base+48(FP), DX
+	MOVQ       rstd_base+72(FP), BX
+	MOVQ       x_base+96(FP), SI
+	MOVQ       scale_base+120(FP), DI
+	MOVQ       shift_base+144(FP), R8
+	MOVQ       h_len+32(FP), R9
+	MOVQ       mean_len+56(FP), R10
+	MOVQ       d+168(FP), R11
+	MOVQ       R11, R12
+	SHLQ       $0x02, R12
+	VXORPS     X0, X0, X0
+	VCVTSI2SSQ R11, X0, X0
+	MOVSS      eps+176(FP), X1
+
+row87:
+	TESTQ  R10, R10
+	JZ     rows88
+	VXORPS Y2, Y2, Y2
+	XORQ   R13, R13
+	MOVQ   R11, R14
+	SUBQ   $0x08, R14
+
+loop89:
+	CMPQ   R13, R14
+	JG     rest90
+	VADDPS (SI)(R13*4), Y2, Y2
+	ADDQ   $0x08, R13
+	JMP    loop89
+
+rest90:
+	MOVQ       R11, R14
+	SUBQ       R13, R14
+	JZ         done91
+	MOVQ       $0x00000008, R15
+	SUBQ       R14, R15
+	LEAQ       pointTail<>+0(SB), R14
+	VMOVUPS    (R14)(R15*4), Y3
+	VMASKMOVPS (SI)(R13*4), Y3, Y3
+	VADDPS     Y3, Y2, Y2
+
+done91:
+	VMOVAPS      Y2, Y2
+	VEXTRACTF128 $0x01, Y2, X3
+	VADDPS       X3, X2, X2
+	VSHUFPS      $0x0e, X2, X2, X3
+	VADDPS       X3, X2, X2
+	VSHUFPS      $0x01, X2, X2, X3
+	VADDPS       X3, X2, X2
+	VDIVSS       X0, X2, X2
+	VMOVSS       X2, (DX)
+	VBROADCASTSS X2, Y2
+	VXORPS       Y3, Y3, Y3
+	XORQ         R13, R13
+	MOVQ         R11, R14
+	SUBQ         $0x08, R14
+
+loop92:
+	CMPQ        R13, R14
+	JG          rest93
+	VMOVUPS     (SI)(R13*4), Y4
+	VSUBPS      Y2, Y4, Y4
+	VFMADD231PS Y4, Y4, Y3
+	ADDQ        $0x08, R13
+	JMP         loop92
+
+rest93:
+	MOVQ        R11, R14
+	SUBQ        R13, R14
+	JZ          done94
+	MOVQ        $0x00000008, R15
+	SUBQ        R14, R15
+	LEAQ        pointTail<>+0(SB), R14
+	VMOVUPS     (R14)(R15*4), Y4
+	VMASKMOVPS  (SI)(R13*4), Y4, Y5
+	VSUBPS      Y2, Y5, Y5
+	VANDPS      Y4, Y5, Y5
+	VFMADD231PS Y5, Y5, Y3
+
+done94:
+	VMOVAPS      Y3, Y3
+	VEXTRACTF128 $0x01, Y3, X4
+	VADDPS       X4, X3, X3
+	VSHUFPS      $0x0e, X3, X3, X4
+	VADDPS       X4, X3, X3
+	VSHUFPS      $0x01, X3, X3, X4
+	VADDPS       X4, X3, X3
+	VDIVSS       X0, X3, X3
+	VADDSS       X1, X3, X3
+	VSQRTSS      X3, X3, X3
+	VMOVSS       point3f800000<>+0(SB), X4
+	VDIVSS       X3, X4, X3
+	VMOVSS       X3, (BX)
+	VBROADCASTSS X3, Y3
+	TESTQ        R9, R9
+	JZ           alone95
+	XORQ         R13, R13
+	MOVQ         R11, R14
+	SUBQ         $0x08, R14
+
+loop97:
+	CMPQ        R13, R14
+	JG          rest98
+	VMOVUPS     (SI)(R13*4), Y4
+	VSUBPS      Y2, Y4, Y4
+	VMULPS      Y3, Y4, Y4
+	VMOVUPS     Y4, (CX)(R13*4)
+	VMOVUPS     (DI)(R13*4), Y5
+	VADDPS      point3f800000<>+0(SB), Y5, Y5
+	VFMADD213PS (R8)(R13*4), Y4, Y5
+	VMOVUPS     Y5, (AX)(R13*4)
+	ADDQ        $0x08, R13
+	JMP         loop97
+
+rest98:
+	MOVQ        R11, R14
+	SUBQ        R13, R14
+	JZ          done99
+	MOVQ        $0x00000008, R15
+	SUBQ        R14, R15
+	LEAQ        pointTail<>+0(SB), R14
+	VMOVUPS     (R14)(R15*4), Y4
+	VMASKMOVPS  (SI)(R13*4), Y4, Y5
+	VSUBPS      Y2, Y5, Y5
+	VMULPS      Y3, Y5, Y5
+	VMASKMOVPS  Y5, Y4, (CX)(R13*4)
+	VMASKMOVPS  (DI)(R13*4), Y4, Y2
+	VADDPS      point3f800000<>+0(SB), Y2, Y2
+	VMASKMOVPS  (R8)(R13*4), Y4, Y3
+	VFMADD213PS Y3, Y5, Y2
+	VMASKMOVPS  Y2, Y4, (AX)(R13*4)
+
+done99:
+	JMP modulated96
+
+alone95:
+	XORQ R13, R13
+	MOVQ R11, R14
+	SUBQ $0x08, R14
+
+loop100:
+	CMPQ        R13, R14
+	JG          rest101
+	VMOVUPS     (SI)(R13*4), Y4
+	VSUBPS      Y2, Y4, Y4
+	VMULPS      Y3, Y4, Y4
+	VMOVUPS     (DI)(R13*4), Y5
+	VADDPS      point3f800000<>+0(SB), Y5, Y5
+	VFMADD213PS (R8)(R13*4), Y4, Y5
+	VMOVUPS     Y5, (AX)(R13*4)
+	ADDQ        $0x08, R13
+	JMP         loop100
+
+rest101:
+	MOVQ        R11, R14
+	SUBQ        R13, R14
+	JZ          done102
+	MOVQ        $0x00000008, R15
+	SUBQ        R14, R15
+	LEAQ        pointTail<>+0(SB), R14
+	VMOVUPS     (R14)(R15*4), Y4
+	VMASKMOVPS  (SI)(R13*4), Y4, Y5
+	VSUBPS      Y2, Y5, Y5
+	VMULPS      Y3, Y5, Y5
+	VMASKMOVPS  (DI)(R13*4), Y4, Y2
+	VADDPS      point3f800000<>+0(SB), Y2, Y2
+	VMASKMOVPS  (R8)(R13*4), Y4, Y3
+	VFMADD213PS Y3, Y5, Y2
+	VMASKMOVPS  Y2, Y4, (AX)(R13*4)
+
+done102:
+modulated96:
+	ADDQ R12, AX
+	ADDQ R12, CX
+	ADDQ R12, SI
+	ADDQ $0x04, DX
+	ADDQ $0x04, BX
+	DECQ R10
+	JMP  row87
+
+rows88:
+	VZEROUPPER
+	RET
+
 // func layerNormGradAVX2(dx []float32, dy []float32, x []float32, mean []float32, rstd []float32, d int)
 // Requires: AVX, AVX2, FMA3
 TEXT ·layerNormGradAVX2(SB), NOSPLIT, $0-128
@@ -2092,9 +2280,9 @@ TEXT ·layerNormGradAVX2(SB), NOSPLIT, $0-128
 	VXORPS     X0, X0, X0
 	VCVTSI2SSQ R8, X0, X0
 
-row87:
+row103:
 	TESTQ        DI, DI
-	JZ           rows88
+	JZ           rows104
 	VBROADCASTSS (BX), Y1
 	VBROADCASTSS (SI), Y2
 	VXORPS       Y3, Y3, Y3
@@ -2103,21 +2291,21 @@ row87:
 	MOVQ         R8, R11
 	SUBQ         $0x08, R11
 
-loop89:
+loop105:
 	CMPQ        R10, R11
-	JG          rest90
+	JG          rest106
 	VMOVUPS     (DX)(R10*4), Y5
 	VMOVUPS     (CX)(R10*4), Y6
 	VSUBPS      Y1, Y5, Y5
 	VADDPS      Y6, Y3, Y3
 	VFMADD231PS Y6, Y5, Y4
 	ADDQ        $0x08, R10
-	JMP         loop89
+	JMP         loop105
 
-rest90:
+rest106:
 	MOVQ        R8, R11
 	SUBQ        R10, R11
-	JZ          done91
+	JZ          done107
 	MOVQ        $0x00000008, R12
 	SUBQ        R11, R12
 	LEAQ        pointTail<>+0(SB), R11
@@ -2128,7 +2316,7 @@ rest90:
 	VADDPS      Y5, Y3, Y3
 	VFMADD231PS Y5, Y6, Y4
 
-done91:
+done107:
 	VMOVAPS      Y3, Y3
 	VEXTRACTF128 $0x01, Y3, X5
 	VADDPS       X5, X3, X3
@@ -2153,9 +2341,9 @@ done91:
 	MOVQ         R8, R11
 	SUBQ         $0x08, R11
 
-loop92:
+loop108:
 	CMPQ         R10, R11
-	JG           rest93
+	JG           rest109
 	VMOVUPS      (DX)(R10*4), Y5
 	VMOVUPS      (CX)(R10*4), Y6
 	VSUBPS       Y1, Y5, Y5
@@ -2164,12 +2352,12 @@ loop92:
 	VMULPS       Y2, Y6, Y6
 	VMOVUPS      Y6, (AX)(R10*4)
 	ADDQ         $0x08, R10
-	JMP          loop92
+	JMP          loop108
 
-rest93:
+rest109:
 	MOVQ         R8, R11
 	SUBQ         R10, R11
-	JZ           done94
+	JZ           done110
 	MOVQ         $0x00000008, R12
 	SUBQ         R11, R12
 	LEAQ         pointTail<>+0(SB), R11
@@ -2182,16 +2370,16 @@ rest93:
 	VMULPS       Y2, Y7, Y7
 	VMASKMOVPS   Y7, Y5, (AX)(R10*4)
 
-done94:
+done110:
 	ADDQ R9, AX
 	ADDQ R9, CX
 	ADDQ R9, DX
 	ADDQ $0x04, BX
 	ADDQ $0x04, SI
 	DECQ DI
-	JMP  row87
+	JMP  row103
 
-rows88:
+rows104:
 	VZEROUPPER
 	RET
 
@@ -2210,31 +2398,31 @@ TEXT ·softmaxColumnsAVX2(SB), NOSPLIT, $0-60
 	MOVQ         DX, R8
 	SUBQ         $0x08, R8
 
-loop95:
+loop111:
 	CMPQ         DI, R8
-	JG           rest96
+	JG           rest112
 	LEAQ         (AX)(DI*4), R9
 	VBROADCASTSS pointff800000<>+0(SB), Y1
 	MOVQ         R9, R10
 	MOVQ         BX, R11
 	TESTQ        R11, R11
-	JZ           bottom99
+	JZ           bottom115
 
-down98:
+down114:
 	VMOVUPS (R10), Y2
 	VMAXPS  Y2, Y1, Y1
 	ADDQ    SI, R10
 	DECQ    R11
-	JNZ     down98
+	JNZ     down114
 
-bottom99:
+bottom115:
 	VXORPS Y2, Y2, Y2
 	MOVQ   R9, R10
 	MOVQ   BX, R11
 	TESTQ  R11, R11
-	JZ     bottom101
+	JZ     bottom117
 
-down100:
+down116:
 	VMOVUPS      (R10), Y3
 	VSUBPS       Y1, Y3, Y3
 	VMULPS       Y0, Y3, Y3
@@ -2261,9 +2449,9 @@ down100:
 	VMOVUPS      Y6, (R10)
 	ADDQ         SI, R10
 	DECQ         R11
-	JNZ          down100
+	JNZ          down116
 
-bottom101:
+bottom117:
 	VMOVUPS     point3f3504f3<>+0(SB), Y3
 	VPSUBD      Y3, Y2, Y3
 	VPSRAD      $0x17, Y3, Y3
@@ -2295,23 +2483,23 @@ bottom101:
 	VDIVPS      Y2, Y1, Y1
 	MOVQ        BX, R10
 	TESTQ       R10, R10
-	JZ          bottom103
+	JZ          bottom119
 
-down102:
+down118:
 	VMOVUPS (R9), Y2
 	VMULPS  Y1, Y2, Y2
 	VMOVUPS Y2, (R9)
 	ADDQ    SI, R9
 	DECQ    R10
-	JNZ     down102
+	JNZ     down118
 
-bottom103:
+bottom119:
 	ADDQ $0x08, DI
-	JMP  loop95
+	JMP  loop111
 
-rest96:
+rest112:
 	SUBQ         DI, DX
-	JZ           done97
+	JZ           done113
 	MOVQ         $0x00000008, R8
 	SUBQ         DX, R8
 	LEAQ         pointTail<>+0(SB), DX
@@ -2321,23 +2509,23 @@ rest96:
 	MOVQ         AX, DX
 	MOVQ         BX, R8
 	TESTQ        R8, R8
-	JZ           bottom105
+	JZ           bottom121
 
-down104:
+down120:
 	VMASKMOVPS (DX), Y1, Y3
 	VMAXPS     Y3, Y2, Y2
 	ADDQ       SI, DX
 	DECQ       R8
-	JNZ        down104
+	JNZ        down120
 
-bottom105:
+bottom121:
 	VXORPS Y3, Y3, Y3
 	MOVQ   AX, DX
 	MOVQ   BX, R8
 	TESTQ  R8, R8
-	JZ     bottom107
+	JZ     bottom123
 
-down106:
+down122:
 	VMASKMOVPS   (DX), Y1, Y4
 	VSUBPS       Y2, Y4, Y4
 	VMULPS       Y0, Y4, Y4
@@ -2364,9 +2552,9 @@ down106:
 	VMASKMOVPS   Y7, Y1, (DX)
 	ADDQ         SI, DX
 	DECQ         R8
-	JNZ          down106
+	JNZ          down122
 
-bottom107:
+bottom123:
 	VMOVUPS     point3f3504f3<>+0(SB), Y4
 	VPSUBD      Y4, Y3, Y4
 	VPSRAD      $0x17, Y4, Y4
@@ -2398,18 +2586,18 @@ bottom107:
 	VDIVPS      Y3, Y0, Y0
 	MOVQ        BX, CX
 	TESTQ       CX, CX
-	JZ          bottom109
+	JZ          bottom125
 
-down108:
+down124:
 	VMASKMOVPS (AX), Y1, Y2
 	VMULPS     Y0, Y2, Y2
 	VMASKMOVPS Y2, Y1, (AX)
 	ADDQ       SI, AX
 	DECQ       CX
-	JNZ        down108
+	JNZ        down124
 
-bottom109:
-done97:
+bottom125:
+done113:
 	VZEROUPPER
 	RET
 
@@ -2560,30 +2748,30 @@ TEXT ·softmaxBlockAVX2(SB), NOSPLIT, $0-108
 	MOVQ         SI, R10
 	SUBQ         $0x08, R10
 
-loop110:
+loop126:
 	CMPQ    R9, R10
-	JG      rest111
+	JG      rest127
 	LEAQ    (AX)(R9*4), R11
 	VMOVUPS (CX)(R9*4), Y1
 	MOVQ    R11, R12
 	MOVQ    DI, R13
 	TESTQ   R13, R13
-	JZ      bottom114
+	JZ      bottom130
 
-down113:
+down129:
 	VMOVUPS (R12), Y2
 	VMAXPS  Y2, Y1, Y1
 	ADDQ    R8, R12
 	DECQ    R13
-	JNZ     down113
+	JNZ     down129
 
-bottom114:
+bottom130:
 	VXORPS Y2, Y2, Y2
 	MOVQ   DI, R12
 	TESTQ  R12, R12
-	JZ     bottom116
+	JZ     bottom132
 
-down115:
+down131:
 	VMOVUPS      (R11), Y3
 	VSUBPS       Y1, Y3, Y3
 	VMULPS       Y0, Y3, Y3
@@ -2610,9 +2798,9 @@ down115:
 	VMOVUPS      Y6, (R11)
 	ADDQ         R8, R11
 	DECQ         R12
-	JNZ          down115
+	JNZ          down131
 
-bottom116:
+bottom132:
 	VMOVUPS      (CX)(R9*4), Y3
 	VSUBPS       Y1, Y3, Y3
 	VMULPS       Y0, Y3, Y3
@@ -2641,11 +2829,11 @@ bottom116:
 	VMOVUPS      Y2, (DX)(R9*4)
 	VMOVUPS      Y1, (CX)(R9*4)
 	ADDQ         $0x08, R9
-	JMP          loop110
+	JMP          loop126
 
-rest111:
+rest127:
 	SUBQ       R9, SI
-	JZ         done112
+	JZ         done128
 	MOVQ       $0x00000008, R10
 	SUBQ       SI, R10
 	LEAQ       pointTail<>+0(SB), SI
@@ -2655,22 +2843,22 @@ rest111:
 	MOVQ       AX, SI
 	MOVQ       DI, R10
 	TESTQ      R10, R10
-	JZ         bottom118
+	JZ         bottom134
 
-down117:
+down133:
 	VMASKMOVPS (SI), Y1, Y3
 	VMAXPS     Y3, Y2, Y2
 	ADDQ       R8, SI
 	DECQ       R10
-	JNZ        down117
+	JNZ        down133
 
-bottom118:
+bottom134:
 	VXORPS Y3, Y3, Y3
 	MOVQ   DI, SI
 	TESTQ  SI, SI
-	JZ     bottom120
+	JZ     bottom136
 
-down119:
+down135:
 	VMASKMOVPS   (AX), Y1, Y4
 	VSUBPS       Y2, Y4, Y4
 	VMULPS       Y0, Y4, Y4
@@ -2697,9 +2885,9 @@ down119:
 	VMASKMOVPS   Y7, Y1, (AX)
 	ADDQ         R8, AX
 	DECQ         SI
-	JNZ          down119
+	JNZ          down135
 
-bottom120:
+bottom136:
 	VMASKMOVPS   (CX)(R9*4), Y1, Y4
 	VSUBPS       Y2, Y4, Y4
 	VMULPS       Y0, Y4, Y4
@@ -2728,7 +2916,7 @@ bottom120:
 	VMASKMOVPS   Y3, Y1, (DX)(R9*4)
 	VMASKMOVPS   Y2, Y1, (CX)(R9*4)
 
-done112:
+done128:
 	VZEROUPPER
 	RET
 
@@ -2743,26 +2931,26 @@ TEXT ·dotRowsAVX2(SB), NOSPLIT, $0-88
 	MOVQ ld+80(FP), DI
 	SHLQ $0x02, DI
 
-row121:
+row137:
 	TESTQ  BX, BX
-	JZ     rows122
+	JZ     rows138
 	VXORPS Y0, Y0, Y0
 	XORQ   R8, R8
 	MOVQ   SI, R9
 	SUBQ   $0x08, R9
 
-loop123:
+loop139:
 	CMPQ        R8, R9
-	JG          rest124
+	JG          rest140
 	VMOVUPS     (CX)(R8*4), Y1
 	VFMADD231PS (DX)(R8*4), Y1, Y0
 	ADDQ        $0x08, R8
-	JMP         loop123
+	JMP         loop139
 
-rest124:
+rest140:
 	MOVQ        SI, R9
 	SUBQ        R8, R9
-	JZ          done125
+	JZ          done141
 	MOVQ        $0x00000008, R10
 	SUBQ        R9, R10
 	LEAQ        pointTail<>+0(SB), R9
@@ -2771,7 +2959,7 @@ rest124:
 	VMASKMOVPS  (DX)(R8*4), Y1, Y1
 	VFMADD231PS Y1, Y2, Y0
 
-done125:
+done141:
 	VMOVAPS      Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X0
@@ -2784,9 +2972,9 @@ done125:
 	ADDQ         DI, DX
 	ADDQ         $0x04, AX
 	DECQ         BX
-	JMP          row121
+	JMP          row137
 
-rows122:
+rows138:
 	VZEROUPPER
 	RET
 
@@ -2803,28 +2991,28 @@ TEXT ·normaliseAVX2(SB), NOSPLIT, $0-128
 	MOVQ R8, R9
 	SHLQ $0x02, R9
 
-row126:
+row142:
 	TESTQ DI, DI
-	JZ    rows127
+	JZ    rows143
 	XORQ  R10, R10
 	MOVQ  R8, R11
 	SUBQ  $0x08, R11
 
-loop128:
+loop144:
 	CMPQ        R10, R11
-	JG          rest129
+	JG          rest145
 	VMOVUPS     (CX)(R10*4), Y0
 	VSUBPS      (DX)(R10*4), Y0, Y0
 	VMOVUPS     (BX)(R10*4), Y1
 	VFMADD213PS (SI)(R10*4), Y1, Y0
 	VMOVUPS     Y0, (AX)(R10*4)
 	ADDQ        $0x08, R10
-	JMP         loop128
+	JMP         loop144
 
-rest129:
+rest145:
 	MOVQ        R8, R11
 	SUBQ        R10, R11
-	JZ          done130
+	JZ          done146
 	MOVQ        $0x00000008, R12
 	SUBQ        R11, R12
 	LEAQ        pointTail<>+0(SB), R11
@@ -2837,13 +3025,13 @@ rest129:
 	VFMADD213PS Y3, Y2, Y1
 	VMASKMOVPS  Y1, Y0, (AX)(R10*4)
 
-done130:
+done146:
 	ADDQ R9, AX
 	ADDQ R9, CX
 	DECQ DI
-	JMP  row126
+	JMP  row142
 
-rows127:
+rows143:
 	VZEROUPPER
 	RET
 
@@ -2860,16 +3048,16 @@ TEXT ·normaliseSiLUAVX2(SB), NOSPLIT, $0-128
 	MOVQ R8, R9
 	SHLQ $0x02, R9
 
-row131:
+row147:
 	TESTQ DI, DI
-	JZ    rows132
+	JZ    rows148
 	XORQ  R10, R10
 	MOVQ  R8, R11
 	SUBQ  $0x08, R11
 
-loop133:
+loop149:
 	CMPQ         R10, R11
-	JG           rest134
+	JG           rest150
 	VMOVUPS      (CX)(R10*4), Y0
 	VSUBPS       (DX)(R10*4), Y0, Y0
 	VMOVUPS      (BX)(R10*4), Y1
@@ -2900,12 +3088,12 @@ loop133:
 	VANDPS       Y0, Y1, Y1
 	VMOVUPS      Y1, (AX)(R10*4)
 	ADDQ         $0x08, R10
-	JMP          loop133
+	JMP          loop149
 
-rest134:
+rest150:
 	MOVQ         R8, R11
 	SUBQ         R10, R11
-	JZ           done135
+	JZ           done151
 	MOVQ         $0x00000008, R12
 	SUBQ         R11, R12
 	LEAQ         pointTail<>+0(SB), R11
@@ -2942,13 +3130,13 @@ rest134:
 	VANDPS       Y1, Y2, Y2
 	VMASKMOVPS   Y2, Y0, (AX)(R10*4)
 
-done135:
+done151:
 	ADDQ R9, AX
 	ADDQ R9, CX
 	DECQ DI
-	JMP  row131
+	JMP  row147
 
-rows132:
+rows148:
 	VZEROUPPER
 	RET
 
@@ -2967,16 +3155,16 @@ TEXT ·normaliseGradAVX2(SB), NOSPLIT, $0-176
 	MOVQ R10, R11
 	SHLQ $0x02, R11
 
-row136:
+row152:
 	TESTQ R9, R9
-	JZ    rows137
+	JZ    rows153
 	XORQ  R12, R12
 	MOVQ  R10, R13
 	SUBQ  $0x08, R13
 
-loop138:
+loop154:
 	CMPQ        R12, R13
-	JG          rest139
+	JG          rest155
 	VMOVUPS     (DX)(R12*4), Y0
 	VSUBPS      (BX)(R12*4), Y0, Y0
 	VMOVUPS     (DI)(R12*4), Y1
@@ -2985,12 +3173,12 @@ loop138:
 	VFMADD231PS (CX)(R12*4), Y1, Y0
 	VMOVUPS     Y0, (AX)(R12*4)
 	ADDQ        $0x08, R12
-	JMP         loop138
+	JMP         loop154
 
-rest139:
+rest155:
 	MOVQ        R10, R13
 	SUBQ        R12, R13
-	JZ          done140
+	JZ          done156
 	MOVQ        $0x00000008, R14
 	SUBQ        R13, R14
 	LEAQ        pointTail<>+0(SB), R13
@@ -3006,14 +3194,14 @@ rest139:
 	VFMADD231PS Y3, Y2, Y1
 	VMASKMOVPS  Y1, Y0, (AX)(R12*4)
 
-done140:
+done156:
 	ADDQ R11, AX
 	ADDQ R11, CX
 	ADDQ R11, DX
 	DECQ R9
-	JMP  row136
+	JMP  row152
 
-rows137:
+rows153:
 	VZEROUPPER
 	RET
 
@@ -3029,28 +3217,28 @@ TEXT ·scaleShiftAVX2(SB), NOSPLIT, $0-104
 	MOVQ DI, R8
 	SHLQ $0x02, R8
 
-row141:
+row157:
 	TESTQ SI, SI
-	JZ    rows142
+	JZ    rows158
 	XORQ  R9, R9
 	MOVQ  DI, R10
 	SUBQ  $0x08, R10
 
-loop143:
+loop159:
 	CMPQ        R9, R10
-	JG          rest144
+	JG          rest160
 	VMOVUPS     (DX)(R9*4), Y0
 	VADDPS      point3f800000<>+0(SB), Y0, Y0
 	VMOVUPS     (CX)(R9*4), Y1
 	VFMADD213PS (BX)(R9*4), Y1, Y0
 	VMOVUPS     Y0, (AX)(R9*4)
 	ADDQ        $0x08, R9
-	JMP         loop143
+	JMP         loop159
 
-rest144:
+rest160:
 	MOVQ        DI, R10
 	SUBQ        R9, R10
-	JZ          done145
+	JZ          done161
 	MOVQ        $0x00000008, R11
 	SUBQ        R10, R11
 	LEAQ        pointTail<>+0(SB), R10
@@ -3062,13 +3250,13 @@ rest144:
 	VFMADD213PS Y3, Y2, Y1
 	VMASKMOVPS  Y1, Y0, (AX)(R9*4)
 
-done145:
+done161:
 	ADDQ R8, AX
 	ADDQ R8, CX
 	DECQ SI
-	JMP  row141
+	JMP  row157
 
-rows142:
+rows158:
 	VZEROUPPER
 	RET
 
@@ -3084,16 +3272,16 @@ TEXT ·probabilitiesAVX2(SB), NOSPLIT, $0-64
 	MOVSS        c+48(FP), X0
 	VBROADCASTSS X0, Y0
 
-row146:
+row162:
 	TESTQ DX, DX
-	JZ    rows147
+	JZ    rows163
 	XORQ  DI, DI
 	MOVQ  BX, R8
 	SUBQ  $0x08, R8
 
-loop148:
+loop164:
 	CMPQ         DI, R8
-	JG           rest149
+	JG           rest165
 	VMOVUPS      (AX)(DI*4), Y1
 	VFMSUB213PS  (CX)(DI*4), Y0, Y1
 	VMOVUPS      pointc2aea8f6<>+0(SB), Y2
@@ -3117,12 +3305,12 @@ loop148:
 	VANDPS       Y1, Y4, Y4
 	VMOVUPS      Y4, (AX)(DI*4)
 	ADDQ         $0x08, DI
-	JMP          loop148
+	JMP          loop164
 
-rest149:
+rest165:
 	MOVQ         BX, R8
 	SUBQ         DI, R8
-	JZ           done150
+	JZ           done166
 	MOVQ         $0x00000008, R9
 	SUBQ         R8, R9
 	LEAQ         pointTail<>+0(SB), R8
@@ -3151,12 +3339,12 @@ rest149:
 	VANDPS       Y2, Y5, Y5
 	VMASKMOVPS   Y5, Y1, (AX)(DI*4)
 
-done150:
+done166:
 	ADDQ SI, AX
 	DECQ DX
-	JMP  row146
+	JMP  row162
 
-rows147:
+rows163:
 	VZEROUPPER
 	RET
 
@@ -3173,28 +3361,28 @@ TEXT ·scoreGradAVX2(SB), NOSPLIT, $0-88
 	MOVSS        c+72(FP), X0
 	VBROADCASTSS X0, Y0
 
-row151:
+row167:
 	TESTQ BX, BX
-	JZ    rows152
+	JZ    rows168
 	XORQ  R8, R8
 	MOVQ  SI, R9
 	SUBQ  $0x08, R9
 
-loop153:
+loop169:
 	CMPQ    R8, R9
-	JG      rest154
+	JG      rest170
 	VMOVUPS (AX)(R8*4), Y1
 	VSUBPS  (DX)(R8*4), Y1, Y1
 	VMULPS  (CX)(R8*4), Y1, Y1
 	VMULPS  Y0, Y1, Y1
 	VMOVUPS Y1, (AX)(R8*4)
 	ADDQ    $0x08, R8
-	JMP     loop153
+	JMP     loop169
 
-rest154:
+rest170:
 	MOVQ       SI, R9
 	SUBQ       R8, R9
-	JZ         done155
+	JZ         done171
 	MOVQ       $0x00000008, R10
 	SUBQ       R9, R10
 	LEAQ       pointTail<>+0(SB), R9
@@ -3207,13 +3395,13 @@ rest154:
 	VMULPS     Y0, Y2, Y2
 	VMASKMOVPS Y2, Y1, (AX)(R8*4)
 
-done155:
+done171:
 	ADDQ DI, AX
 	ADDQ DI, CX
 	DECQ BX
-	JMP  row151
+	JMP  row167
 
-rows152:
+rows168:
 	VZEROUPPER
 	RET
 
@@ -3229,27 +3417,27 @@ TEXT ·gateAVX2(SB), NOSPLIT, $0-104
 	MOVQ DI, R8
 	SHLQ $0x02, R8
 
-row156:
+row172:
 	TESTQ SI, SI
-	JZ    rows157
+	JZ    rows173
 	XORQ  R9, R9
 	MOVQ  DI, R10
 	SUBQ  $0x08, R10
 
-loop158:
+loop174:
 	CMPQ        R9, R10
-	JG          rest159
+	JG          rest175
 	VMOVUPS     (BX)(R9*4), Y0
 	VMOVUPS     (DX)(R9*4), Y1
 	VFMADD213PS (CX)(R9*4), Y1, Y0
 	VMOVUPS     Y0, (AX)(R9*4)
 	ADDQ        $0x08, R9
-	JMP         loop158
+	JMP         loop174
 
-rest159:
+rest175:
 	MOVQ        DI, R10
 	SUBQ        R9, R10
-	JZ          done160
+	JZ          done176
 	MOVQ        $0x00000008, R11
 	SUBQ        R10, R11
 	LEAQ        pointTail<>+0(SB), R10
@@ -3260,14 +3448,14 @@ rest159:
 	VFMADD213PS Y2, Y3, Y1
 	VMASKMOVPS  Y1, Y0, (AX)(R9*4)
 
-done160:
+done176:
 	ADDQ R8, AX
 	ADDQ R8, CX
 	ADDQ R8, DX
 	DECQ SI
-	JMP  row156
+	JMP  row172
 
-rows157:
+rows173:
 	VZEROUPPER
 	RET
 
@@ -3284,9 +3472,9 @@ TEXT ·momentSumsAVX2(SB), NOSPLIT, $0-112
 	SHLQ $0x02, R8
 	XORQ DI, DI
 
-columns162:
+columns178:
 	CMPQ   SI, $0x00000020
-	JL     next163
+	JL     next179
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -3298,9 +3486,9 @@ columns162:
 	MOVQ   DI, R9
 	MOVQ   count+96(FP), R10
 
-rows164:
+rows180:
 	CMPQ        R10, $0x01
-	JL          next165
+	JL          next181
 	VMOVUPS     (DX)(R9*1), Y8
 	VSUBPS      (BX)(DI*1), Y8, Y8
 	VADDPS      Y8, Y0, Y0
@@ -3319,9 +3507,9 @@ rows164:
 	VFMADD231PS Y8, Y8, Y7
 	ADDQ        R8, R9
 	SUBQ        $0x01, R10
-	JMP         rows164
+	JMP         rows180
 
-next165:
+next181:
 	VMOVUPS Y0, (AX)(DI*1)
 	VMOVUPS Y2, 32(AX)(DI*1)
 	VMOVUPS Y4, 64(AX)(DI*1)
@@ -3332,12 +3520,12 @@ next165:
 	VMOVUPS Y7, 96(CX)(DI*1)
 	ADDQ    $0x00000080, DI
 	SUBQ    $0x00000020, SI
-	JMP     columns162
+	JMP     columns178
 
-next163:
-columns166:
+next179:
+columns182:
 	CMPQ   SI, $0x00000010
-	JL     next167
+	JL     next183
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -3349,9 +3537,9 @@ columns166:
 	MOVQ   DI, R9
 	MOVQ   count+96(FP), R10
 
-rows168:
+rows184:
 	CMPQ        R10, $0x02
-	JL          next169
+	JL          next185
 	VMOVUPS     (DX)(R9*1), Y8
 	VSUBPS      (BX)(DI*1), Y8, Y8
 	VADDPS      Y8, Y0, Y0
@@ -3371,12 +3559,12 @@ rows168:
 	VFMADD231PS Y8, Y8, Y7
 	ADDQ        R8, R9
 	SUBQ        $0x02, R10
-	JMP         rows168
+	JMP         rows184
 
-next169:
-rows170:
+next185:
+rows186:
 	CMPQ        R10, $0x01
-	JL          next171
+	JL          next187
 	VMOVUPS     (DX)(R9*1), Y8
 	VSUBPS      (BX)(DI*1), Y8, Y8
 	VADDPS      Y8, Y0, Y0
@@ -3387,9 +3575,9 @@ rows170:
 	VFMADD231PS Y8, Y8, Y3
 	ADDQ        R8, R9
 	SUBQ        $0x01, R10
-	JMP         rows170
+	JMP         rows186
 
-next171:
+next187:
 	VADDPS  Y4, Y0, Y0
 	VMOVUPS Y0, (AX)(DI*1)
 	VADDPS  Y6, Y2, Y2
@@ -3400,12 +3588,12 @@ next171:
 	VMOVUPS Y3, 32(CX)(DI*1)
 	ADDQ    $0x00000040, DI
 	SUBQ    $0x00000010, SI
-	JMP     columns166
+	JMP     columns182
 
-next167:
-columns172:
+next183:
+columns188:
 	CMPQ   SI, $0x00000008
-	JL     next173
+	JL     next189
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -3417,9 +3605,9 @@ columns172:
 	MOVQ   DI, R9
 	MOVQ   count+96(FP), R10
 
-rows174:
+rows190:
 	CMPQ        R10, $0x04
-	JL          next175
+	JL          next191
 	VMOVUPS     (DX)(R9*1), Y8
 	VSUBPS      (BX)(DI*1), Y8, Y8
 	VADDPS      Y8, Y0, Y0
@@ -3441,21 +3629,21 @@ rows174:
 	VFMADD231PS Y8, Y8, Y7
 	ADDQ        R8, R9
 	SUBQ        $0x04, R10
-	JMP         rows174
+	JMP         rows190
 
-next175:
-rows176:
+next191:
+rows192:
 	CMPQ        R10, $0x01
-	JL          next177
+	JL          next193
 	VMOVUPS     (DX)(R9*1), Y8
 	VSUBPS      (BX)(DI*1), Y8, Y8
 	VADDPS      Y8, Y0, Y0
 	VFMADD231PS Y8, Y8, Y1
 	ADDQ        R8, R9
 	SUBQ        $0x01, R10
-	JMP         rows176
+	JMP         rows192
 
-next177:
+next193:
 	VADDPS  Y2, Y0, Y0
 	VADDPS  Y6, Y4, Y4
 	VADDPS  Y4, Y0, Y0
@@ -3466,11 +3654,11 @@ next177:
 	VMOVUPS Y1, (CX)(DI*1)
 	ADDQ    $0x00000020, DI
 	SUBQ    $0x00000008, SI
-	JMP     columns172
+	JMP     columns188
 
-next173:
+next189:
 	TESTQ   SI, SI
-	JZ      done161
+	JZ      done177
 	MOVQ    $0x00000008, R9
 	SUBQ    SI, R9
 	LEAQ    pointTail<>+0(SB), SI
@@ -3486,9 +3674,9 @@ next173:
 	MOVQ    DI, SI
 	MOVQ    count+96(FP), R9
 
-rows178:
+rows194:
 	CMPQ        R9, $0x04
-	JL          next179
+	JL          next195
 	VMASKMOVPS  (DX)(SI*1), Y0, Y9
 	VMASKMOVPS  (BX)(DI*1), Y0, Y10
 	VSUBPS      Y10, Y9, Y9
@@ -3514,12 +3702,12 @@ rows178:
 	VFMADD231PS Y9, Y9, Y8
 	ADDQ        R8, SI
 	SUBQ        $0x04, R9
-	JMP         rows178
+	JMP         rows194
 
-next179:
-rows180:
+next195:
+rows196:
 	CMPQ        R9, $0x01
-	JL          next181
+	JL          next197
 	VMASKMOVPS  (DX)(SI*1), Y0, Y9
 	VMASKMOVPS  (BX)(DI*1), Y0, Y10
 	VSUBPS      Y10, Y9, Y9
@@ -3527,9 +3715,9 @@ rows180:
 	VFMADD231PS Y9, Y9, Y2
 	ADDQ        R8, SI
 	SUBQ        $0x01, R9
-	JMP         rows180
+	JMP         rows196
 
-next181:
+next197:
 	VADDPS     Y3, Y1, Y1
 	VADDPS     Y7, Y5, Y5
 	VADDPS     Y5, Y1, Y1
@@ -3539,7 +3727,7 @@ next181:
 	VADDPS     Y6, Y2, Y2
 	VMASKMOVPS Y2, Y0, (CX)(DI*1)
 
-done161:
+done177:
 	VZEROUPPER
 	RET
 
@@ -3557,9 +3745,9 @@ TEXT ·gradientSumsAVX2(SB), NOSPLIT, $0-136
 	SHLQ $0x02, R9
 	XORQ R8, R8
 
-columns183:
+columns199:
 	CMPQ   DI, $0x00000020
-	JL     next184
+	JL     next200
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -3571,9 +3759,9 @@ columns183:
 	MOVQ   R8, R10
 	MOVQ   count+120(FP), R11
 
-rows185:
+rows201:
 	CMPQ        R11, $0x01
-	JL          next186
+	JL          next202
 	VMOVUPS     (BX)(R10*1), Y8
 	VMOVUPS     (DX)(R10*1), Y9
 	VSUBPS      (SI)(R8*1), Y8, Y8
@@ -3596,9 +3784,9 @@ rows185:
 	VFMADD231PS Y9, Y8, Y7
 	ADDQ        R9, R10
 	SUBQ        $0x01, R11
-	JMP         rows185
+	JMP         rows201
 
-next186:
+next202:
 	VMOVUPS Y0, (AX)(R8*1)
 	VMOVUPS Y2, 32(AX)(R8*1)
 	VMOVUPS Y4, 64(AX)(R8*1)
@@ -3609,12 +3797,12 @@ next186:
 	VMOVUPS Y7, 96(CX)(R8*1)
 	ADDQ    $0x00000080, R8
 	SUBQ    $0x00000020, DI
-	JMP     columns183
+	JMP     columns199
 
-next184:
-columns187:
+next200:
+columns203:
 	CMPQ   DI, $0x00000010
-	JL     next188
+	JL     next204
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -3626,9 +3814,9 @@ columns187:
 	MOVQ   R8, R10
 	MOVQ   count+120(FP), R11
 
-rows189:
+rows205:
 	CMPQ        R11, $0x02
-	JL          next190
+	JL          next206
 	VMOVUPS     (BX)(R10*1), Y8
 	VMOVUPS     (DX)(R10*1), Y9
 	VSUBPS      (SI)(R8*1), Y8, Y8
@@ -3652,12 +3840,12 @@ rows189:
 	VFMADD231PS Y9, Y8, Y7
 	ADDQ        R9, R10
 	SUBQ        $0x02, R11
-	JMP         rows189
+	JMP         rows205
 
-next190:
-rows191:
+next206:
+rows207:
 	CMPQ        R11, $0x01
-	JL          next192
+	JL          next208
 	VMOVUPS     (BX)(R10*1), Y8
 	VMOVUPS     (DX)(R10*1), Y9
 	VSUBPS      (SI)(R8*1), Y8, Y8
@@ -3670,9 +3858,9 @@ rows191:
 	VFMADD231PS Y9, Y8, Y3
 	ADDQ        R9, R10
 	SUBQ        $0x01, R11
-	JMP         rows191
+	JMP         rows207
 
-next192:
+next208:
 	VADDPS  Y4, Y0, Y0
 	VMOVUPS Y0, (AX)(R8*1)
 	VADDPS  Y6, Y2, Y2
@@ -3683,12 +3871,12 @@ next192:
 	VMOVUPS Y3, 32(CX)(R8*1)
 	ADDQ    $0x00000040, R8
 	SUBQ    $0x00000010, DI
-	JMP     columns187
+	JMP     columns203
 
-next188:
-columns193:
+next204:
+columns209:
 	CMPQ   DI, $0x00000008
-	JL     next194
+	JL     next210
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -3700,9 +3888,9 @@ columns193:
 	MOVQ   R8, R10
 	MOVQ   count+120(FP), R11
 
-rows195:
+rows211:
 	CMPQ        R11, $0x04
-	JL          next196
+	JL          next212
 	VMOVUPS     (BX)(R10*1), Y8
 	VMOVUPS     (DX)(R10*1), Y9
 	VSUBPS      (SI)(R8*1), Y8, Y8
@@ -3728,12 +3916,12 @@ rows195:
 	VFMADD231PS Y9, Y8, Y7
 	ADDQ        R9, R10
 	SUBQ        $0x04, R11
-	JMP         rows195
+	JMP         rows211
 
-next196:
-rows197:
+next212:
+rows213:
 	CMPQ        R11, $0x01
-	JL          next198
+	JL          next214
 	VMOVUPS     (BX)(R10*1), Y8
 	VMOVUPS     (DX)(R10*1), Y9
 	VSUBPS      (SI)(R8*1), Y8, Y8
@@ -3741,9 +3929,9 @@ rows197:
 	VFMADD231PS Y9, Y8, Y1
 	ADDQ        R9, R10
 	SUBQ        $0x01, R11
-	JMP         rows197
+	JMP         rows213
 
-next198:
+next214:
 	VADDPS  Y2, Y0, Y0
 	VADDPS  Y6, Y4, Y4
 	VADDPS  Y4, Y0, Y0
@@ -3754,11 +3942,11 @@ next198:
 	VMOVUPS Y1, (CX)(R8*1)
 	ADDQ    $0x00000020, R8
 	SUBQ    $0x00000008, DI
-	JMP     columns193
+	JMP     columns209
 
-next194:
+next210:
 	TESTQ   DI, DI
-	JZ      done182
+	JZ      done198
 	MOVQ    $0x00000008, R10
 	SUBQ    DI, R10
 	LEAQ    pointTail<>+0(SB), DI
@@ -3774,9 +3962,9 @@ next194:
 	MOVQ    R8, DI
 	MOVQ    count+120(FP), R10
 
-rows199:
+rows215:
 	CMPQ        R10, $0x04
-	JL          next200
+	JL          next216
 	VMASKMOVPS  (BX)(DI*1), Y0, Y9
 	VMASKMOVPS  (DX)(DI*1), Y0, Y10
 	VMASKMOVPS  (SI)(R8*1), Y0, Y11
@@ -3806,12 +3994,12 @@ rows199:
 	VFMADD231PS Y10, Y9, Y8
 	ADDQ        R9, DI
 	SUBQ        $0x04, R10
-	JMP         rows199
+	JMP         rows215
 
-next200:
-rows201:
+next216:
+rows217:
 	CMPQ        R10, $0x01
-	JL          next202
+	JL          next218
 	VMASKMOVPS  (BX)(DI*1), Y0, Y9
 	VMASKMOVPS  (DX)(DI*1), Y0, Y10
 	VMASKMOVPS  (SI)(R8*1), Y0, Y11
@@ -3820,9 +4008,9 @@ rows201:
 	VFMADD231PS Y10, Y9, Y2
 	ADDQ        R9, DI
 	SUBQ        $0x01, R10
-	JMP         rows201
+	JMP         rows217
 
-next202:
+next218:
 	VADDPS     Y3, Y1, Y1
 	VADDPS     Y7, Y5, Y5
 	VADDPS     Y5, Y1, Y1
@@ -3832,7 +4020,7 @@ next202:
 	VADDPS     Y6, Y2, Y2
 	VMASKMOVPS Y2, Y0, (CX)(R8*1)
 
-done182:
+done198:
 	VZEROUPPER
 	RET
 
@@ -3853,9 +4041,9 @@ TEXT ·gradientSumsSiLUAVX2(SB), NOSPLIT, $0-208
 	SHLQ $0x02, R12
 	XORQ R11, R11
 
-columns204:
+columns220:
 	CMPQ   R10, $0x00000020
-	JL     next205
+	JL     next221
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -3867,9 +4055,9 @@ columns204:
 	MOVQ   R11, R13
 	MOVQ   count+192(FP), R14
 
-rows206:
+rows222:
 	CMPQ         R14, $0x01
-	JL           next207
+	JL           next223
 	VMOVUPS      (SI)(R13*1), Y8
 	VSUBPS       (DI)(R11*1), Y8, Y8
 	VMOVUPS      (R8)(R11*1), Y9
@@ -4024,9 +4212,9 @@ rows206:
 	VFMADD231PS  Y12, Y8, Y7
 	ADDQ         R12, R13
 	SUBQ         $0x01, R14
-	JMP          rows206
+	JMP          rows222
 
-next207:
+next223:
 	VMOVUPS Y0, (AX)(R11*1)
 	VMOVUPS Y2, 32(AX)(R11*1)
 	VMOVUPS Y4, 64(AX)(R11*1)
@@ -4037,12 +4225,12 @@ next207:
 	VMOVUPS Y7, 96(CX)(R11*1)
 	ADDQ    $0x00000080, R11
 	SUBQ    $0x00000020, R10
-	JMP     columns204
+	JMP     columns220
 
-next205:
-columns208:
+next221:
+columns224:
 	CMPQ   R10, $0x00000010
-	JL     next209
+	JL     next225
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -4054,9 +4242,9 @@ columns208:
 	MOVQ   R11, R13
 	MOVQ   count+192(FP), R14
 
-rows210:
+rows226:
 	CMPQ         R14, $0x02
-	JL           next211
+	JL           next227
 	VMOVUPS      (SI)(R13*1), Y8
 	VSUBPS       (DI)(R11*1), Y8, Y8
 	VMOVUPS      (R8)(R11*1), Y9
@@ -4212,12 +4400,12 @@ rows210:
 	VFMADD231PS  Y12, Y8, Y7
 	ADDQ         R12, R13
 	SUBQ         $0x02, R14
-	JMP          rows210
+	JMP          rows226
 
-next211:
-rows212:
+next227:
+rows228:
 	CMPQ         R14, $0x01
-	JL           next213
+	JL           next229
 	VMOVUPS      (SI)(R13*1), Y8
 	VSUBPS       (DI)(R11*1), Y8, Y8
 	VMOVUPS      (R8)(R11*1), Y9
@@ -4296,9 +4484,9 @@ rows212:
 	VFMADD231PS  Y12, Y8, Y3
 	ADDQ         R12, R13
 	SUBQ         $0x01, R14
-	JMP          rows212
+	JMP          rows228
 
-next213:
+next229:
 	VADDPS  Y4, Y0, Y0
 	VMOVUPS Y0, (AX)(R11*1)
 	VADDPS  Y6, Y2, Y2
@@ -4309,12 +4497,12 @@ next213:
 	VMOVUPS Y3, 32(CX)(R11*1)
 	ADDQ    $0x00000040, R11
 	SUBQ    $0x00000010, R10
-	JMP     columns208
+	JMP     columns224
 
-next209:
-columns214:
+next225:
+columns230:
 	CMPQ   R10, $0x00000008
-	JL     next215
+	JL     next231
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -4326,9 +4514,9 @@ columns214:
 	MOVQ   R11, R13
 	MOVQ   count+192(FP), R14
 
-rows216:
+rows232:
 	CMPQ         R14, $0x04
-	JL           next217
+	JL           next233
 	VMOVUPS      (SI)(R13*1), Y8
 	VSUBPS       (DI)(R11*1), Y8, Y8
 	VMOVUPS      (R8)(R11*1), Y9
@@ -4486,12 +4674,12 @@ rows216:
 	VFMADD231PS  Y12, Y8, Y7
 	ADDQ         R12, R13
 	SUBQ         $0x04, R14
-	JMP          rows216
+	JMP          rows232
 
-next217:
-rows218:
+next233:
+rows234:
 	CMPQ         R14, $0x01
-	JL           next219
+	JL           next235
 	VMOVUPS      (SI)(R13*1), Y8
 	VSUBPS       (DI)(R11*1), Y8, Y8
 	VMOVUPS      (R8)(R11*1), Y9
@@ -4532,9 +4720,9 @@ rows218:
 	VFMADD231PS  Y12, Y8, Y1
 	ADDQ         R12, R13
 	SUBQ         $0x01, R14
-	JMP          rows218
+	JMP          rows234
 
-next219:
+next235:
 	VADDPS  Y2, Y0, Y0
 	VADDPS  Y6, Y4, Y4
 	VADDPS  Y4, Y0, Y0
@@ -4545,11 +4733,11 @@ next219:
 	VMOVUPS Y1, (CX)(R11*1)
 	ADDQ    $0x00000020, R11
 	SUBQ    $0x00000008, R10
-	JMP     columns214
+	JMP     columns230
 
-next215:
+next231:
 	TESTQ   R10, R10
-	JZ      done203
+	JZ      done219
 	MOVQ    $0x00000008, R13
 	SUBQ    R10, R13
 	LEAQ    pointTail<>+0(SB), R10
@@ -4565,9 +4753,9 @@ next215:
 	MOVQ    R11, R10
 	MOVQ    count+192(FP), R13
 
-rows220:
+rows236:
 	CMPQ         R13, $0x04
-	JL           next221
+	JL           next237
 	VMASKMOVPS   (SI)(R10*1), Y0, Y9
 	VMASKMOVPS   (DI)(R11*1), Y0, Y10
 	VSUBPS       Y10, Y9, Y9
@@ -4741,12 +4929,12 @@ rows220:
 	VFMADD231PS  Y13, Y9, Y8
 	ADDQ         R12, R10
 	SUBQ         $0x04, R13
-	JMP          rows220
+	JMP          rows236
 
-next221:
-rows222:
+next237:
+rows238:
 	CMPQ         R13, $0x01
-	JL           next223
+	JL           next239
 	VMASKMOVPS   (SI)(R10*1), Y0, Y9
 	VMASKMOVPS   (DI)(R11*1), Y0, Y10
 	VSUBPS       Y10, Y9, Y9
@@ -4791,9 +4979,9 @@ rows222:
 	VFMADD231PS  Y13, Y9, Y2
 	ADDQ         R12, R10
 	SUBQ         $0x01, R13
-	JMP          rows222
+	JMP          rows238
 
-next223:
+next239:
 	VADDPS     Y3, Y1, Y1
 	VADDPS     Y7, Y5, Y5
 	VADDPS     Y5, Y1, Y1
@@ -4803,7 +4991,7 @@ next223:
 	VADDPS     Y6, Y2, Y2
 	VMASKMOVPS Y2, Y0, (CX)(R11*1)
 
-done203:
+done219:
 	VZEROUPPER
 	RET
 
@@ -4822,9 +5010,9 @@ TEXT ·scaleShiftGradAVX2(SB), NOSPLIT, $0-160
 	SHLQ $0x02, R10
 	XORQ R9, R9
 
-columns225:
+columns241:
 	CMPQ   R8, $0x00000020
-	JL     next226
+	JL     next242
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -4836,9 +5024,9 @@ columns225:
 	MOVQ   R9, R11
 	MOVQ   count+144(FP), R12
 
-rows227:
+rows243:
 	CMPQ        R12, $0x01
-	JL          next228
+	JL          next244
 	VMOVUPS     (SI)(R11*1), Y8
 	VMOVUPS     (BX)(R11*1), Y9
 	VFMADD231PS Y9, Y8, Y0
@@ -4873,9 +5061,9 @@ rows227:
 	VMOVUPS     Y8, 96(DX)(R11*1)
 	ADDQ        R10, R11
 	SUBQ        $0x01, R12
-	JMP         rows227
+	JMP         rows243
 
-next228:
+next244:
 	VMOVUPS Y0, (AX)(R9*1)
 	VMOVUPS Y2, 32(AX)(R9*1)
 	VMOVUPS Y4, 64(AX)(R9*1)
@@ -4886,12 +5074,12 @@ next228:
 	VMOVUPS Y7, 96(CX)(R9*1)
 	ADDQ    $0x00000080, R9
 	SUBQ    $0x00000020, R8
-	JMP     columns225
+	JMP     columns241
 
-next226:
-columns229:
+next242:
+columns245:
 	CMPQ   R8, $0x00000010
-	JL     next230
+	JL     next246
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -4903,9 +5091,9 @@ columns229:
 	MOVQ   R9, R11
 	MOVQ   count+144(FP), R12
 
-rows231:
+rows247:
 	CMPQ        R12, $0x02
-	JL          next232
+	JL          next248
 	VMOVUPS     (SI)(R11*1), Y8
 	VMOVUPS     (BX)(R11*1), Y9
 	VFMADD231PS Y9, Y8, Y0
@@ -4941,12 +5129,12 @@ rows231:
 	VMOVUPS     Y8, 32(DX)(R11*1)
 	ADDQ        R10, R11
 	SUBQ        $0x02, R12
-	JMP         rows231
+	JMP         rows247
 
-next232:
-rows233:
+next248:
+rows249:
 	CMPQ        R12, $0x01
-	JL          next234
+	JL          next250
 	VMOVUPS     (SI)(R11*1), Y8
 	VMOVUPS     (BX)(R11*1), Y9
 	VFMADD231PS Y9, Y8, Y0
@@ -4965,9 +5153,9 @@ rows233:
 	VMOVUPS     Y8, 32(DX)(R11*1)
 	ADDQ        R10, R11
 	SUBQ        $0x01, R12
-	JMP         rows233
+	JMP         rows249
 
-next234:
+next250:
 	VADDPS  Y4, Y0, Y0
 	VMOVUPS Y0, (AX)(R9*1)
 	VADDPS  Y6, Y2, Y2
@@ -4978,12 +5166,12 @@ next234:
 	VMOVUPS Y3, 32(CX)(R9*1)
 	ADDQ    $0x00000040, R9
 	SUBQ    $0x00000010, R8
-	JMP     columns229
+	JMP     columns245
 
-next230:
-columns235:
+next246:
+columns251:
 	CMPQ   R8, $0x00000008
-	JL     next236
+	JL     next252
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -4995,9 +5183,9 @@ columns235:
 	MOVQ   R9, R11
 	MOVQ   count+144(FP), R12
 
-rows237:
+rows253:
 	CMPQ        R12, $0x04
-	JL          next238
+	JL          next254
 	VMOVUPS     (SI)(R11*1), Y8
 	VMOVUPS     (BX)(R11*1), Y9
 	VFMADD231PS Y9, Y8, Y0
@@ -5035,12 +5223,12 @@ rows237:
 	VMOVUPS     Y8, (DX)(R11*1)
 	ADDQ        R10, R11
 	SUBQ        $0x04, R12
-	JMP         rows237
+	JMP         rows253
 
-next238:
-rows239:
+next254:
+rows255:
 	CMPQ        R12, $0x01
-	JL          next240
+	JL          next256
 	VMOVUPS     (SI)(R11*1), Y8
 	VMOVUPS     (BX)(R11*1), Y9
 	VFMADD231PS Y9, Y8, Y0
@@ -5051,9 +5239,9 @@ rows239:
 	VMOVUPS     Y8, (DX)(R11*1)
 	ADDQ        R10, R11
 	SUBQ        $0x01, R12
-	JMP         rows239
+	JMP         rows255
 
-next240:
+next256:
 	VADDPS  Y2, Y0, Y0
 	VADDPS  Y6, Y4, Y4
 	VADDPS  Y4, Y0, Y0
@@ -5064,11 +5252,11 @@ next240:
 	VMOVUPS Y1, (CX)(R9*1)
 	ADDQ    $0x00000020, R9
 	SUBQ    $0x00000008, R8
-	JMP     columns235
+	JMP     columns251
 
-next236:
+next252:
 	TESTQ   R8, R8
-	JZ      done224
+	JZ      done240
 	MOVQ    $0x00000008, R11
 	SUBQ    R8, R11
 	LEAQ    pointTail<>+0(SB), R8
@@ -5084,9 +5272,9 @@ next236:
 	MOVQ    R9, R8
 	MOVQ    count+144(FP), R11
 
-rows241:
+rows257:
 	CMPQ        R11, $0x04
-	JL          next242
+	JL          next258
 	VMASKMOVPS  (SI)(R8*1), Y0, Y9
 	VMASKMOVPS  (BX)(R8*1), Y0, Y10
 	VFMADD231PS Y10, Y9, Y1
@@ -5124,12 +5312,12 @@ rows241:
 	VMASKMOVPS  Y9, Y0, (DX)(R8*1)
 	ADDQ        R10, R8
 	SUBQ        $0x04, R11
-	JMP         rows241
+	JMP         rows257
 
-next242:
-rows243:
+next258:
+rows259:
 	CMPQ        R11, $0x01
-	JL          next244
+	JL          next260
 	VMASKMOVPS  (SI)(R8*1), Y0, Y9
 	VMASKMOVPS  (BX)(R8*1), Y0, Y10
 	VFMADD231PS Y10, Y9, Y1
@@ -5140,9 +5328,9 @@ rows243:
 	VMASKMOVPS  Y9, Y0, (DX)(R8*1)
 	ADDQ        R10, R8
 	SUBQ        $0x01, R11
-	JMP         rows243
+	JMP         rows259
 
-next244:
+next260:
 	VADDPS     Y3, Y1, Y1
 	VADDPS     Y7, Y5, Y5
 	VADDPS     Y5, Y1, Y1
@@ -5152,7 +5340,7 @@ next244:
 	VADDPS     Y6, Y2, Y2
 	VMASKMOVPS Y2, Y0, (CX)(R9*1)
 
-done224:
+done240:
 	VZEROUPPER
 	RET
 
@@ -5170,9 +5358,9 @@ TEXT ·gateGradAVX2(SB), NOSPLIT, $0-136
 	SHLQ $0x02, R9
 	XORQ R8, R8
 
-columns246:
+columns262:
 	CMPQ   DI, $0x00000020
-	JL     next247
+	JL     next263
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -5180,9 +5368,9 @@ columns246:
 	MOVQ   R8, R10
 	MOVQ   count+120(FP), R11
 
-rows248:
+rows264:
 	CMPQ        R11, $0x01
-	JL          next249
+	JL          next265
 	VMOVUPS     (BX)(R10*1), Y4
 	VMOVUPS     (DX)(R10*1), Y5
 	VFMADD231PS Y5, Y4, Y0
@@ -5205,21 +5393,21 @@ rows248:
 	VMOVUPS     Y5, 96(CX)(R10*1)
 	ADDQ        R9, R10
 	SUBQ        $0x01, R11
-	JMP         rows248
+	JMP         rows264
 
-next249:
+next265:
 	VMOVUPS Y0, (AX)(R8*1)
 	VMOVUPS Y1, 32(AX)(R8*1)
 	VMOVUPS Y2, 64(AX)(R8*1)
 	VMOVUPS Y3, 96(AX)(R8*1)
 	ADDQ    $0x00000080, R8
 	SUBQ    $0x00000020, DI
-	JMP     columns246
+	JMP     columns262
 
-next247:
-columns250:
+next263:
+columns266:
 	CMPQ   DI, $0x00000010
-	JL     next251
+	JL     next267
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -5227,9 +5415,9 @@ columns250:
 	MOVQ   R8, R10
 	MOVQ   count+120(FP), R11
 
-rows252:
+rows268:
 	CMPQ        R11, $0x02
-	JL          next253
+	JL          next269
 	VMOVUPS     (BX)(R10*1), Y4
 	VMOVUPS     (DX)(R10*1), Y5
 	VFMADD231PS Y5, Y4, Y0
@@ -5253,12 +5441,12 @@ rows252:
 	VMOVUPS     Y5, 32(CX)(R10*1)
 	ADDQ        R9, R10
 	SUBQ        $0x02, R11
-	JMP         rows252
+	JMP         rows268
 
-next253:
-rows254:
+next269:
+rows270:
 	CMPQ        R11, $0x01
-	JL          next255
+	JL          next271
 	VMOVUPS     (BX)(R10*1), Y4
 	VMOVUPS     (DX)(R10*1), Y5
 	VFMADD231PS Y5, Y4, Y0
@@ -5271,21 +5459,21 @@ rows254:
 	VMOVUPS     Y5, 32(CX)(R10*1)
 	ADDQ        R9, R10
 	SUBQ        $0x01, R11
-	JMP         rows254
+	JMP         rows270
 
-next255:
+next271:
 	VADDPS  Y2, Y0, Y0
 	VMOVUPS Y0, (AX)(R8*1)
 	VADDPS  Y3, Y1, Y1
 	VMOVUPS Y1, 32(AX)(R8*1)
 	ADDQ    $0x00000040, R8
 	SUBQ    $0x00000010, DI
-	JMP     columns250
+	JMP     columns266
 
-next251:
-columns256:
+next267:
+columns272:
 	CMPQ   DI, $0x00000008
-	JL     next257
+	JL     next273
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -5293,9 +5481,9 @@ columns256:
 	MOVQ   R8, R10
 	MOVQ   count+120(FP), R11
 
-rows258:
+rows274:
 	CMPQ        R11, $0x04
-	JL          next259
+	JL          next275
 	VMOVUPS     (BX)(R10*1), Y4
 	VMOVUPS     (DX)(R10*1), Y5
 	VFMADD231PS Y5, Y4, Y0
@@ -5321,12 +5509,12 @@ rows258:
 	VMOVUPS     Y5, (CX)(R10*1)
 	ADDQ        R9, R10
 	SUBQ        $0x04, R11
-	JMP         rows258
+	JMP         rows274
 
-next259:
-rows260:
+next275:
+rows276:
 	CMPQ        R11, $0x01
-	JL          next261
+	JL          next277
 	VMOVUPS     (BX)(R10*1), Y4
 	VMOVUPS     (DX)(R10*1), Y5
 	VFMADD231PS Y5, Y4, Y0
@@ -5334,20 +5522,20 @@ rows260:
 	VMOVUPS     Y5, (CX)(R10*1)
 	ADDQ        R9, R10
 	SUBQ        $0x01, R11
-	JMP         rows260
+	JMP         rows276
 
-next261:
+next277:
 	VADDPS  Y1, Y0, Y0
 	VADDPS  Y3, Y2, Y2
 	VADDPS  Y2, Y0, Y0
 	VMOVUPS Y0, (AX)(R8*1)
 	ADDQ    $0x00000020, R8
 	SUBQ    $0x00000008, DI
-	JMP     columns256
+	JMP     columns272
 
-next257:
+next273:
 	TESTQ   DI, DI
-	JZ      done245
+	JZ      done261
 	MOVQ    $0x00000008, R10
 	SUBQ    DI, R10
 	LEAQ    pointTail<>+0(SB), DI
@@ -5359,9 +5547,9 @@ next257:
 	MOVQ    R8, DI
 	MOVQ    count+120(FP), R10
 
-rows262:
+rows278:
 	CMPQ        R10, $0x04
-	JL          next263
+	JL          next279
 	VMASKMOVPS  (BX)(DI*1), Y0, Y5
 	VMASKMOVPS  (DX)(DI*1), Y0, Y6
 	VFMADD231PS Y6, Y5, Y1
@@ -5391,12 +5579,12 @@ rows262:
 	VMASKMOVPS  Y6, Y0, (CX)(DI*1)
 	ADDQ        R9, DI
 	SUBQ        $0x04, R10
-	JMP         rows262
+	JMP         rows278
 
-next263:
-rows264:
+next279:
+rows280:
 	CMPQ        R10, $0x01
-	JL          next265
+	JL          next281
 	VMASKMOVPS  (BX)(DI*1), Y0, Y5
 	VMASKMOVPS  (DX)(DI*1), Y0, Y6
 	VFMADD231PS Y6, Y5, Y1
@@ -5405,15 +5593,15 @@ rows264:
 	VMASKMOVPS  Y6, Y0, (CX)(DI*1)
 	ADDQ        R9, DI
 	SUBQ        $0x01, R10
-	JMP         rows264
+	JMP         rows280
 
-next265:
+next281:
 	VADDPS     Y2, Y1, Y1
 	VADDPS     Y4, Y3, Y3
 	VADDPS     Y3, Y1, Y1
 	VMASKMOVPS Y1, Y0, (AX)(R8*1)
 
-done245:
+done261:
 	VZEROUPPER
 	RET
 
@@ -5433,9 +5621,9 @@ TEXT ·squaresAVX2(SB), NOSPLIT, $0-120
 	MOVQ R8, R10
 	SUBQ $0x08, R10
 
-loop266:
+loop282:
 	CMPQ    R9, R10
-	JG      rest267
+	JG      rest283
 	VMOVUPS (BX)(R9*4), Y0
 	MOVQ    pixels+96(FP), R14
 	LEAQ    (AX)(R9*4), R11
@@ -5446,9 +5634,9 @@ loop266:
 	ADDQ    SI, R12
 	ADDQ    SI, R13
 
-pixel269:
+pixel285:
 	TESTQ   R14, R14
-	JZ      pixels270
+	JZ      pixels286
 	VMOVUPS (R12), Y2
 	VADDPS  (R13), Y2, Y2
 	ADDQ    SI, R12
@@ -5459,15 +5647,15 @@ pixel269:
 	VMOVAPS Y2, Y1
 	ADDQ    DI, R11
 	DECQ    R14
-	JMP     pixel269
+	JMP     pixel285
 
-pixels270:
+pixels286:
 	ADDQ $0x08, R9
-	JMP  loop266
+	JMP  loop282
 
-rest267:
+rest283:
 	SUBQ       R9, R8
-	JZ         done268
+	JZ         done284
 	MOVQ       $0x00000008, R10
 	SUBQ       R8, R10
 	LEAQ       pointTail<>+0(SB), R8
@@ -5483,9 +5671,9 @@ rest267:
 	ADDQ       SI, CX
 	ADDQ       SI, DX
 
-pixel271:
+pixel287:
 	TESTQ      BX, BX
-	JZ         pixels272
+	JZ         pixels288
 	VMASKMOVPS (CX), Y0, Y3
 	VMASKMOVPS (DX), Y0, Y4
 	VADDPS     Y4, Y3, Y3
@@ -5497,10 +5685,10 @@ pixel271:
 	VMOVAPS    Y3, Y2
 	ADDQ       DI, AX
 	DECQ       BX
-	JMP        pixel271
+	JMP        pixel287
 
-pixels272:
-done268:
+pixels288:
+done284:
 	VZEROUPPER
 	RET
 
@@ -5519,18 +5707,18 @@ TEXT ·winogradInputAVX2(SB), NOSPLIT, $0-80
 	MOVQ SI, R8
 	SUBQ $0x08, R8
 
-loop273:
+loop289:
 	CMPQ DI, R8
-	JG   rest274
+	JG   rest290
 	MOVQ tiles+48(FP), R11
 	MOVQ v_base+0(FP), R9
 	LEAQ (R9)(DI*4), R9
 	MOVQ d_base+24(FP), R10
 	LEAQ (R10)(DI*4), R10
 
-tile276:
+tile292:
 	TESTQ   R11, R11
-	JZ      tiles277
+	JZ      tiles293
 	MOVQ    R9, R12
 	LEAQ    (R10)(CX*1), R13
 	LEAQ    (R10)(CX*2), R14
@@ -5618,15 +5806,15 @@ tile276:
 	ADDQ    AX, R9
 	LEAQ    (R10)(AX*2), R10
 	DECQ    R11
-	JMP     tile276
+	JMP     tile292
 
-tiles277:
+tiles293:
 	ADDQ $0x08, DI
-	JMP  loop273
+	JMP  loop289
 
-rest274:
+rest290:
 	SUBQ    DI, SI
-	JZ      done275
+	JZ      done291
 	MOVQ    $0x00000008, R8
 	SUBQ    SI, R8
 	LEAQ    pointTail<>+0(SB), SI
@@ -5637,9 +5825,9 @@ rest274:
 	MOVQ    d_base+24(FP), R8
 	LEAQ    (R8)(DI*4), R8
 
-tile278:
+tile294:
 	TESTQ      R9, R9
-	JZ         tiles279
+	JZ         tiles295
 	MOVQ       SI, DI
 	LEAQ       (R8)(CX*1), R10
 	LEAQ       (R8)(CX*2), R11
@@ -5743,10 +5931,10 @@ tile278:
 	ADDQ       AX, SI
 	LEAQ       (R8)(AX*2), R8
 	DECQ       R9
-	JMP        tile278
+	JMP        tile294
 
-tiles279:
-done275:
+tiles295:
+done291:
 	VZEROUPPER
 	RET
 
@@ -5764,9 +5952,9 @@ TEXT ·winogradOutputAVX2(SB), NOSPLIT, $0-105
 	MOVQ BX, DI
 	SUBQ $0x08, DI
 
-loop280:
+loop296:
 	CMPQ    SI, DI
-	JG      rest281
+	JG      rest297
 	MOVQ    tiles+72(FP), R10
 	MOVQ    bias_base+48(FP), R8
 	LEAQ    (R8)(SI*4), R8
@@ -5776,9 +5964,9 @@ loop280:
 	MOVQ    m_base+24(FP), R9
 	LEAQ    (R9)(SI*4), R9
 
-tile283:
+tile299:
 	TESTQ   R10, R10
-	JZ      tiles284
+	JZ      tiles300
 	MOVQ    R9, R11
 	VMOVUPS (R11), Y1
 	ADDQ    DX, R11
@@ -5832,18 +6020,18 @@ tile283:
 	VADDPS  Y0, Y1, Y1
 	MOVB    add+104(FP), R12
 	TESTB   R12, R12
-	JZ      plain285
+	JZ      plain301
 	VADDPS  (R8), Y1, Y1
 
-plain285:
+plain301:
 	VMOVUPS Y1, (R8)
 	VADDPS  Y0, Y2, Y2
 	MOVB    add+104(FP), R12
 	TESTB   R12, R12
-	JZ      plain286
+	JZ      plain302
 	VADDPS  (R8)(AX*1), Y2, Y2
 
-plain286:
+plain302:
 	VMOVUPS Y2, (R8)(AX*1)
 	VADDPS  Y6, Y5, Y5
 	VADDPS  Y7, Y5, Y5
@@ -5852,31 +6040,31 @@ plain286:
 	VADDPS  Y0, Y5, Y5
 	MOVB    add+104(FP), R12
 	TESTB   R12, R12
-	JZ      plain287
+	JZ      plain303
 	VADDPS  (R11), Y5, Y5
 
-plain287:
+plain303:
 	VMOVUPS Y5, (R11)
 	VADDPS  Y0, Y6, Y6
 	MOVB    add+104(FP), R12
 	TESTB   R12, R12
-	JZ      plain288
+	JZ      plain304
 	VADDPS  (R11)(AX*1), Y6, Y6
 
-plain288:
+plain304:
 	VMOVUPS Y6, (R11)(AX*1)
 	SUBQ    $-128, R9
 	LEAQ    (R8)(AX*2), R8
 	DECQ    R10
-	JMP     tile283
+	JMP     tile299
 
-tiles284:
+tiles300:
 	ADDQ $0x08, SI
-	JMP  loop280
+	JMP  loop296
 
-rest281:
+rest297:
 	SUBQ       SI, BX
-	JZ         done282
+	JZ         done298
 	MOVQ       $0x00000008, DI
 	SUBQ       BX, DI
 	LEAQ       pointTail<>+0(SB), BX
@@ -5890,9 +6078,9 @@ rest281:
 	MOVQ       m_base+24(FP), DI
 	LEAQ       (DI)(SI*4), DI
 
-tile289:
+tile305:
 	TESTQ      R8, R8
-	JZ         tiles290
+	JZ         tiles306
 	MOVQ       DI, SI
 	VMASKMOVPS (SI), Y0, Y2
 	ADDQ       DX, SI
@@ -5950,20 +6138,20 @@ tile289:
 	VADDPS     Y1, Y2, Y2
 	MOVB       add+104(FP), R9
 	TESTB      R9, R9
-	JZ         plain291
+	JZ         plain307
 	VMASKMOVPS (BX), Y0, Y4
 	VADDPS     Y4, Y2, Y2
 
-plain291:
+plain307:
 	VMASKMOVPS Y2, Y0, (BX)
 	VADDPS     Y1, Y3, Y3
 	MOVB       add+104(FP), R9
 	TESTB      R9, R9
-	JZ         plain292
+	JZ         plain308
 	VMASKMOVPS (BX)(AX*1), Y0, Y2
 	VADDPS     Y2, Y3, Y3
 
-plain292:
+plain308:
 	VMASKMOVPS Y3, Y0, (BX)(AX*1)
 	VADDPS     Y7, Y6, Y6
 	VADDPS     Y8, Y6, Y6
@@ -5972,28 +6160,28 @@ plain292:
 	VADDPS     Y1, Y6, Y6
 	MOVB       add+104(FP), R9
 	TESTB      R9, R9
-	JZ         plain293
+	JZ         plain309
 	VMASKMOVPS (SI), Y0, Y2
 	VADDPS     Y2, Y6, Y6
 
-plain293:
+plain309:
 	VMASKMOVPS Y6, Y0, (SI)
 	VADDPS     Y1, Y7, Y7
 	MOVB       add+104(FP), R9
 	TESTB      R9, R9
-	JZ         plain294
+	JZ         plain310
 	VMASKMOVPS (SI)(AX*1), Y0, Y2
 	VADDPS     Y2, Y7, Y7
 
-plain294:
+plain310:
 	VMASKMOVPS Y7, Y0, (SI)(AX*1)
 	SUBQ       $-128, DI
 	LEAQ       (BX)(AX*2), BX
 	DECQ       R8
-	JMP        tile289
+	JMP        tile305
 
-tiles290:
-done282:
+tiles306:
+done298:
 	VZEROUPPER
 	RET
 
@@ -6007,9 +6195,9 @@ TEXT ·winogradWeightsAVX2(SB), NOSPLIT, $0-32
 	MOVQ AX, BX
 	SUBQ $0x08, BX
 
-loop295:
+loop311:
 	CMPQ    DX, BX
-	JG      rest296
+	JG      rest312
 	MOVQ    u_base+0(FP), SI
 	LEAQ    (SI)(DX*4), SI
 	VMOVUPS (SI), Y0
@@ -6100,11 +6288,11 @@ loop295:
 	VMOVUPS Y8, (SI)
 	ADDQ    CX, SI
 	ADDQ    $0x08, DX
-	JMP     loop295
+	JMP     loop311
 
-rest296:
+rest312:
 	SUBQ       DX, AX
-	JZ         done297
+	JZ         done313
 	MOVQ       $0x00000008, BX
 	SUBQ       AX, BX
 	LEAQ       pointTail<>+0(SB), AX
@@ -6199,7 +6387,7 @@ rest296:
 	VMASKMOVPS Y9, Y0, (AX)
 	ADDQ       CX, AX
 
-done297:
+done313:
 	VZEROUPPER
 	RET
 
@@ -7866,18 +8054,17 @@ done75:
 // func layerNormAVX512(y []float32, mean []float32, rstd []float32, x []float32, d int, eps float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
 TEXT ·layerNormAVX512(SB), NOSPLIT, $0-108
-	MOVQ         y_base+0(FP), AX
-	MOVQ         mean_base+24(FP), CX
-	MOVQ         rstd_base+48(FP), DX
-	MOVQ         x_base+72(FP), BX
-	MOVQ         mean_len+32(FP), SI
-	MOVQ         d+96(FP), DI
-	MOVQ         DI, R8
-	SHLQ         $0x02, R8
-	VXORPS       X0, X0, X0
-	VCVTSI2SSQ   DI, X0, X0
-	MOVSS        eps+104(FP), X1
-	VBROADCASTSS point3f800000<>+0(SB), Z2
+	MOVQ       y_base+0(FP), AX
+	MOVQ       mean_base+24(FP), CX
+	MOVQ       rstd_base+48(FP), DX
+	MOVQ       x_base+72(FP), BX
+	MOVQ       mean_len+32(FP), SI
+	MOVQ       d+96(FP), DI
+	MOVQ       DI, R8
+	SHLQ       $0x02, R8
+	VXORPS     X0, X0, X0
+	VCVTSI2SSQ DI, X0, X0
+	MOVSS      eps+104(FP), X1
 
 row76:
 	TESTQ  SI, SI
@@ -7999,6 +8186,197 @@ rows77:
 	VZEROUPPER
 	RET
 
+// func layerNormScaleShiftAVX512(y []float32, h []float32, mean []float32, rstd []float32, x []float32, scale []float32, shift []float32, d int, eps float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+TEXT ·layerNormScaleShiftAVX512(SB), NOSPLIT, $0-180
+	MOVQ         y_base+0(FP), AX
+	MOVQ         h_base+24(FP), CX
+	MOVQ         mean_base+48(FP), DX
+	MOVQ         rstd_base+72(FP), BX
+	MOVQ         x_base+96(FP), SI
+	MOVQ         scale_base+120(FP), DI
+	MOVQ         shift_base+144(FP), R8
+	MOVQ         h_len+32(FP), R9
+	VBROADCASTSS point3f800000<>+0(SB), Z0
+	MOVQ         mean_len+56(FP), R10
+	MOVQ         d+168(FP), R11
+	MOVQ         R11, R12
+	SHLQ         $0x02, R12
+	VXORPS       X1, X1, X1
+	VCVTSI2SSQ   R11, X1, X1
+	MOVSS        eps+176(FP), X2
+
+row87:
+	TESTQ  R10, R10
+	JZ     rows88
+	VXORPS Z3, Z3, Z3
+	XORQ   R13, R13
+	MOVQ   R11, R14
+	SUBQ   $0x10, R14
+
+loop89:
+	CMPQ   R13, R14
+	JG     rest90
+	VADDPS (SI)(R13*4), Z3, Z3
+	ADDQ   $0x10, R13
+	JMP    loop89
+
+rest90:
+	MOVQ      R11, R14
+	SUBQ      R13, R14
+	JZ        done91
+	MOVL      $0x00000001, R15
+	SHLXL     R14, R15, R15
+	DECL      R15
+	KMOVW     R15, K1
+	VMOVUPS.Z (SI)(R13*4), K1, Z4
+	VADDPS    Z4, Z3, Z3
+
+done91:
+	VEXTRACTF64X4 $0x01, Z3, Y4
+	VADDPS        Y4, Y3, Y3
+	VEXTRACTF128  $0x01, Y3, X4
+	VADDPS        X4, X3, X3
+	VSHUFPS       $0x0e, X3, X3, X4
+	VADDPS        X4, X3, X3
+	VSHUFPS       $0x01, X3, X3, X4
+	VADDPS        X4, X3, X3
+	VDIVSS        X1, X3, X3
+	VMOVSS        X3, (DX)
+	VBROADCASTSS  X3, Z3
+	VXORPS        Z4, Z4, Z4
+	XORQ          R13, R13
+	MOVQ          R11, R14
+	SUBQ          $0x10, R14
+
+loop92:
+	CMPQ        R13, R14
+	JG          rest93
+	VMOVUPS     (SI)(R13*4), Z5
+	VSUBPS      Z3, Z5, Z5
+	VFMADD231PS Z5, Z5, Z4
+	ADDQ        $0x10, R13
+	JMP         loop92
+
+rest93:
+	MOVQ        R11, R14
+	SUBQ        R13, R14
+	JZ          done94
+	MOVL        $0x00000001, R15
+	SHLXL       R14, R15, R15
+	DECL        R15
+	KMOVW       R15, K1
+	VMOVUPS.Z   (SI)(R13*4), K1, Z5
+	VSUBPS      Z3, Z5, Z5
+	VMOVAPS.Z   Z5, K1, Z5
+	VFMADD231PS Z5, Z5, Z4
+
+done94:
+	VEXTRACTF64X4 $0x01, Z4, Y5
+	VADDPS        Y5, Y4, Y4
+	VEXTRACTF128  $0x01, Y4, X5
+	VADDPS        X5, X4, X4
+	VSHUFPS       $0x0e, X4, X4, X5
+	VADDPS        X5, X4, X4
+	VSHUFPS       $0x01, X4, X4, X5
+	VADDPS        X5, X4, X4
+	VDIVSS        X1, X4, X4
+	VADDSS        X2, X4, X4
+	VSQRTSS       X4, X4, X4
+	VMOVSS        point3f800000<>+0(SB), X5
+	VDIVSS        X4, X5, X4
+	VMOVSS        X4, (BX)
+	VBROADCASTSS  X4, Z4
+	TESTQ         R9, R9
+	JZ            alone95
+	XORQ          R13, R13
+	MOVQ          R11, R14
+	SUBQ          $0x10, R14
+
+loop97:
+	CMPQ        R13, R14
+	JG          rest98
+	VMOVUPS     (SI)(R13*4), Z5
+	VSUBPS      Z3, Z5, Z5
+	VMULPS      Z4, Z5, Z5
+	VMOVUPS     Z5, (CX)(R13*4)
+	VMOVUPS     (DI)(R13*4), Z6
+	VADDPS      Z0, Z6, Z6
+	VFMADD213PS (R8)(R13*4), Z5, Z6
+	VMOVUPS     Z6, (AX)(R13*4)
+	ADDQ        $0x10, R13
+	JMP         loop97
+
+rest98:
+	MOVQ        R11, R14
+	SUBQ        R13, R14
+	JZ          done99
+	MOVL        $0x00000001, R15
+	SHLXL       R14, R15, R15
+	DECL        R15
+	KMOVW       R15, K1
+	VMOVUPS.Z   (SI)(R13*4), K1, Z5
+	VSUBPS      Z3, Z5, Z5
+	VMULPS      Z4, Z5, Z5
+	VMOVUPS     Z5, K1, (CX)(R13*4)
+	VMOVUPS.Z   (DI)(R13*4), K1, Z3
+	VADDPS      Z0, Z3, Z3
+	VMOVUPS.Z   (R8)(R13*4), K1, Z4
+	VFMADD213PS Z4, Z5, Z3
+	VMOVUPS     Z3, K1, (AX)(R13*4)
+
+done99:
+	JMP modulated96
+
+alone95:
+	XORQ R13, R13
+	MOVQ R11, R14
+	SUBQ $0x10, R14
+
+loop100:
+	CMPQ        R13, R14
+	JG          rest101
+	VMOVUPS     (SI)(R13*4), Z5
+	VSUBPS      Z3, Z5, Z5
+	VMULPS      Z4, Z5, Z5
+	VMOVUPS     (DI)(R13*4), Z6
+	VADDPS      Z0, Z6, Z6
+	VFMADD213PS (R8)(R13*4), Z5, Z6
+	VMOVUPS     Z6, (AX)(R13*4)
+	ADDQ        $0x10, R13
+	JMP         loop100
+
+rest101:
+	MOVQ        R11, R14
+	SUBQ        R13, R14
+	JZ          done102
+	MOVL        $0x00000001, R15
+	SHLXL       R14, R15, R15
+	DECL        R15
+	KMOVW       R15, K1
+	VMOVUPS.Z   (SI)(R13*4), K1, Z5
+	VSUBPS      Z3, Z5, Z5
+	VMULPS      Z4, Z5, Z5
+	VMOVUPS.Z   (DI)(R13*4), K1, Z3
+	VADDPS      Z0, Z3, Z3
+	VMOVUPS.Z   (R8)(R13*4), K1, Z4
+	VFMADD213PS Z4, Z5, Z3
+	VMOVUPS     Z3, K1, (AX)(R13*4)
+
+done102:
+modulated96:
+	ADDQ R12, AX
+	ADDQ R12, CX
+	ADDQ R12, SI
+	ADDQ $0x04, DX
+	ADDQ $0x04, BX
+	DECQ R10
+	JMP  row87
+
+rows88:
+	VZEROUPPER
+	RET
+
 // func layerNormGradAVX512(dx []float32, dy []float32, x []float32, mean []float32, rstd []float32, d int)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·layerNormGradAVX512(SB), NOSPLIT, $0-128
@@ -8014,9 +8392,9 @@ TEXT ·layerNormGradAVX512(SB), NOSPLIT, $0-128
 	VXORPS     X0, X0, X0
 	VCVTSI2SSQ R8, X0, X0
 
-row87:
+row103:
 	TESTQ        DI, DI
-	JZ           rows88
+	JZ           rows104
 	VBROADCASTSS (BX), Z1
 	VBROADCASTSS (SI), Z2
 	VXORPS       Z3, Z3, Z3
@@ -8025,21 +8403,21 @@ row87:
 	MOVQ         R8, R11
 	SUBQ         $0x10, R11
 
-loop89:
+loop105:
 	CMPQ        R10, R11
-	JG          rest90
+	JG          rest106
 	VMOVUPS     (DX)(R10*4), Z5
 	VMOVUPS     (CX)(R10*4), Z6
 	VSUBPS      Z1, Z5, Z5
 	VADDPS      Z6, Z3, Z3
 	VFMADD231PS Z6, Z5, Z4
 	ADDQ        $0x10, R10
-	JMP         loop89
+	JMP         loop105
 
-rest90:
+rest106:
 	MOVQ        R8, R11
 	SUBQ        R10, R11
-	JZ          done91
+	JZ          done107
 	MOVL        $0x00000001, R12
 	SHLXL       R11, R12, R12
 	DECL        R12
@@ -8050,7 +8428,7 @@ rest90:
 	VADDPS      Z6, Z3, Z3
 	VFMADD231PS Z6, Z5, Z4
 
-done91:
+done107:
 	VEXTRACTF64X4 $0x01, Z3, Y5
 	VADDPS        Y5, Y3, Y3
 	VEXTRACTF128  $0x01, Y3, X5
@@ -8077,9 +8455,9 @@ done91:
 	MOVQ          R8, R11
 	SUBQ          $0x10, R11
 
-loop92:
+loop108:
 	CMPQ         R10, R11
-	JG           rest93
+	JG           rest109
 	VMOVUPS      (DX)(R10*4), Z5
 	VMOVUPS      (CX)(R10*4), Z6
 	VSUBPS       Z1, Z5, Z5
@@ -8088,12 +8466,12 @@ loop92:
 	VMULPS       Z2, Z6, Z6
 	VMOVUPS      Z6, (AX)(R10*4)
 	ADDQ         $0x10, R10
-	JMP          loop92
+	JMP          loop108
 
-rest93:
+rest109:
 	MOVQ         R8, R11
 	SUBQ         R10, R11
-	JZ           done94
+	JZ           done110
 	MOVL         $0x00000001, R12
 	SHLXL        R11, R12, R12
 	DECL         R12
@@ -8106,16 +8484,16 @@ rest93:
 	VMULPS       Z2, Z6, Z6
 	VMOVUPS      Z6, K1, (AX)(R10*4)
 
-done94:
+done110:
 	ADDQ R9, AX
 	ADDQ R9, CX
 	ADDQ R9, DX
 	ADDQ $0x04, BX
 	ADDQ $0x04, SI
 	DECQ DI
-	JMP  row87
+	JMP  row103
 
-rows88:
+rows104:
 	VZEROUPPER
 	RET
 
@@ -8156,31 +8534,31 @@ TEXT ·softmaxColumnsAVX512(SB), NOSPLIT, $0-60
 	MOVQ         DX, R8
 	SUBQ         $0x10, R8
 
-loop95:
+loop111:
 	CMPQ         DI, R8
-	JG           rest96
+	JG           rest112
 	LEAQ         (AX)(DI*4), R9
 	VBROADCASTSS pointff800000<>+0(SB), Z23
 	MOVQ         R9, R10
 	MOVQ         BX, R11
 	TESTQ        R11, R11
-	JZ           bottom99
+	JZ           bottom115
 
-down98:
+down114:
 	VMOVUPS (R10), Z24
 	VMAXPS  Z24, Z23, Z23
 	ADDQ    SI, R10
 	DECQ    R11
-	JNZ     down98
+	JNZ     down114
 
-bottom99:
+bottom115:
 	VXORPS Z24, Z24, Z24
 	MOVQ   R9, R10
 	MOVQ   BX, R11
 	TESTQ  R11, R11
-	JZ     bottom101
+	JZ     bottom117
 
-down100:
+down116:
 	VMOVUPS      (R10), Z25
 	VSUBPS       Z23, Z25, Z25
 	VMULPS       Z0, Z25, Z25
@@ -8204,9 +8582,9 @@ down100:
 	VMOVUPS      Z28, (R10)
 	ADDQ         SI, R10
 	DECQ         R11
-	JNZ          down100
+	JNZ          down116
 
-bottom101:
+bottom117:
 	VPSUBD      Z12, Z24, Z25
 	VPSRAD      $0x17, Z25, Z25
 	VPSLLD      $0x17, Z25, Z26
@@ -8235,23 +8613,23 @@ bottom101:
 	VDIVPS      Z24, Z11, Z23
 	MOVQ        BX, R10
 	TESTQ       R10, R10
-	JZ          bottom103
+	JZ          bottom119
 
-down102:
+down118:
 	VMOVUPS (R9), Z24
 	VMULPS  Z23, Z24, Z24
 	VMOVUPS Z24, (R9)
 	ADDQ    SI, R9
 	DECQ    R10
-	JNZ     down102
+	JNZ     down118
 
-bottom103:
+bottom119:
 	ADDQ $0x10, DI
-	JMP  loop95
+	JMP  loop111
 
-rest96:
+rest112:
 	SUBQ         DI, DX
-	JZ           done97
+	JZ           done113
 	MOVL         $0x00000001, R8
 	SHLXL        DX, R8, R8
 	DECL         R8
@@ -8261,23 +8639,23 @@ rest96:
 	MOVQ         AX, DX
 	MOVQ         BX, R8
 	TESTQ        R8, R8
-	JZ           bottom105
+	JZ           bottom121
 
-down104:
+down120:
 	VMOVUPS.Z (DX), K1, Z24
 	VMAXPS    Z24, Z23, Z23
 	ADDQ      SI, DX
 	DECQ      R8
-	JNZ       down104
+	JNZ       down120
 
-bottom105:
+bottom121:
 	VXORPS Z24, Z24, Z24
 	MOVQ   AX, DX
 	MOVQ   BX, R8
 	TESTQ  R8, R8
-	JZ     bottom107
+	JZ     bottom123
 
-down106:
+down122:
 	VMOVUPS.Z    (DX), K1, Z25
 	VSUBPS       Z23, Z25, Z25
 	VMULPS       Z0, Z25, Z25
@@ -8301,9 +8679,9 @@ down106:
 	VMOVUPS      Z28, K1, (DX)
 	ADDQ         SI, DX
 	DECQ         R8
-	JNZ          down106
+	JNZ          down122
 
-bottom107:
+bottom123:
 	VPSUBD      Z12, Z24, Z1
 	VPSRAD      $0x17, Z1, Z1
 	VPSLLD      $0x17, Z1, Z2
@@ -8332,18 +8710,18 @@ bottom107:
 	VDIVPS      Z24, Z11, Z0
 	MOVQ        BX, CX
 	TESTQ       CX, CX
-	JZ          bottom109
+	JZ          bottom125
 
-down108:
+down124:
 	VMOVUPS.Z (AX), K1, Z1
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, (AX)
 	ADDQ      SI, AX
 	DECQ      CX
-	JNZ       down108
+	JNZ       down124
 
-bottom109:
-done97:
+bottom125:
+done113:
 	VZEROUPPER
 	RET
 
@@ -8375,30 +8753,30 @@ TEXT ·softmaxBlockAVX512(SB), NOSPLIT, $0-108
 	MOVQ         SI, R10
 	SUBQ         $0x10, R10
 
-loop110:
+loop126:
 	CMPQ    R9, R10
-	JG      rest111
+	JG      rest127
 	LEAQ    (AX)(R9*4), R11
 	VMOVUPS (CX)(R9*4), Z12
 	MOVQ    R11, R12
 	MOVQ    DI, R13
 	TESTQ   R13, R13
-	JZ      bottom114
+	JZ      bottom130
 
-down113:
+down129:
 	VMOVUPS (R12), Z13
 	VMAXPS  Z13, Z12, Z12
 	ADDQ    R8, R12
 	DECQ    R13
-	JNZ     down113
+	JNZ     down129
 
-bottom114:
+bottom130:
 	VXORPS Z13, Z13, Z13
 	MOVQ   DI, R12
 	TESTQ  R12, R12
-	JZ     bottom116
+	JZ     bottom132
 
-down115:
+down131:
 	VMOVUPS      (R11), Z14
 	VSUBPS       Z12, Z14, Z14
 	VMULPS       Z0, Z14, Z14
@@ -8422,9 +8800,9 @@ down115:
 	VMOVUPS      Z17, (R11)
 	ADDQ         R8, R11
 	DECQ         R12
-	JNZ          down115
+	JNZ          down131
 
-bottom116:
+bottom132:
 	VMOVUPS      (CX)(R9*4), Z14
 	VSUBPS       Z12, Z14, Z14
 	VMULPS       Z0, Z14, Z14
@@ -8450,11 +8828,11 @@ bottom116:
 	VMOVUPS      Z13, (DX)(R9*4)
 	VMOVUPS      Z12, (CX)(R9*4)
 	ADDQ         $0x10, R9
-	JMP          loop110
+	JMP          loop126
 
-rest111:
+rest127:
 	SUBQ      R9, SI
-	JZ        done112
+	JZ        done128
 	MOVL      $0x00000001, R10
 	SHLXL     SI, R10, R10
 	DECL      R10
@@ -8464,22 +8842,22 @@ rest111:
 	MOVQ      AX, SI
 	MOVQ      DI, R10
 	TESTQ     R10, R10
-	JZ        bottom118
+	JZ        bottom134
 
-down117:
+down133:
 	VMOVUPS.Z (SI), K1, Z13
 	VMAXPS    Z13, Z12, Z12
 	ADDQ      R8, SI
 	DECQ      R10
-	JNZ       down117
+	JNZ       down133
 
-bottom118:
+bottom134:
 	VXORPS Z13, Z13, Z13
 	MOVQ   DI, SI
 	TESTQ  SI, SI
-	JZ     bottom120
+	JZ     bottom136
 
-down119:
+down135:
 	VMOVUPS.Z    (AX), K1, Z14
 	VSUBPS       Z12, Z14, Z14
 	VMULPS       Z0, Z14, Z14
@@ -8503,9 +8881,9 @@ down119:
 	VMOVUPS      Z17, K1, (AX)
 	ADDQ         R8, AX
 	DECQ         SI
-	JNZ          down119
+	JNZ          down135
 
-bottom120:
+bottom136:
 	VMOVUPS.Z    (CX)(R9*4), K1, Z14
 	VSUBPS       Z12, Z14, Z14
 	VMULPS       Z0, Z14, Z14
@@ -8531,7 +8909,7 @@ bottom120:
 	VMOVUPS      Z13, K1, (DX)(R9*4)
 	VMOVUPS      Z12, K1, (CX)(R9*4)
 
-done112:
+done128:
 	VZEROUPPER
 	RET
 
@@ -8546,26 +8924,26 @@ TEXT ·dotRowsAVX512(SB), NOSPLIT, $0-88
 	MOVQ ld+80(FP), DI
 	SHLQ $0x02, DI
 
-row121:
+row137:
 	TESTQ  BX, BX
-	JZ     rows122
+	JZ     rows138
 	VXORPS Z0, Z0, Z0
 	XORQ   R8, R8
 	MOVQ   SI, R9
 	SUBQ   $0x10, R9
 
-loop123:
+loop139:
 	CMPQ        R8, R9
-	JG          rest124
+	JG          rest140
 	VMOVUPS     (CX)(R8*4), Z1
 	VFMADD231PS (DX)(R8*4), Z1, Z0
 	ADDQ        $0x10, R8
-	JMP         loop123
+	JMP         loop139
 
-rest124:
+rest140:
 	MOVQ        SI, R9
 	SUBQ        R8, R9
-	JZ          done125
+	JZ          done141
 	MOVL        $0x00000001, R10
 	SHLXL       R9, R10, R10
 	DECL        R10
@@ -8574,7 +8952,7 @@ rest124:
 	VMOVUPS.Z   (DX)(R8*4), K1, Z2
 	VFMADD231PS Z2, Z1, Z0
 
-done125:
+done141:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPS        Y1, Y0, Y0
 	VEXTRACTF128  $0x01, Y0, X1
@@ -8588,9 +8966,9 @@ done125:
 	ADDQ          DI, DX
 	ADDQ          $0x04, AX
 	DECQ          BX
-	JMP           row121
+	JMP           row137
 
-rows122:
+rows138:
 	VZEROUPPER
 	RET
 
@@ -8607,28 +8985,28 @@ TEXT ·normaliseAVX512(SB), NOSPLIT, $0-128
 	MOVQ R8, R9
 	SHLQ $0x02, R9
 
-row126:
+row142:
 	TESTQ DI, DI
-	JZ    rows127
+	JZ    rows143
 	XORQ  R10, R10
 	MOVQ  R8, R11
 	SUBQ  $0x10, R11
 
-loop128:
+loop144:
 	CMPQ        R10, R11
-	JG          rest129
+	JG          rest145
 	VMOVUPS     (CX)(R10*4), Z0
 	VSUBPS      (DX)(R10*4), Z0, Z0
 	VMOVUPS     (BX)(R10*4), Z1
 	VFMADD213PS (SI)(R10*4), Z1, Z0
 	VMOVUPS     Z0, (AX)(R10*4)
 	ADDQ        $0x10, R10
-	JMP         loop128
+	JMP         loop144
 
-rest129:
+rest145:
 	MOVQ        R8, R11
 	SUBQ        R10, R11
-	JZ          done130
+	JZ          done146
 	MOVL        $0x00000001, R12
 	SHLXL       R11, R12, R12
 	DECL        R12
@@ -8641,13 +9019,13 @@ rest129:
 	VFMADD213PS Z2, Z1, Z0
 	VMOVUPS     Z0, K1, (AX)(R10*4)
 
-done130:
+done146:
 	ADDQ R9, AX
 	ADDQ R9, CX
 	DECQ DI
-	JMP  row126
+	JMP  row142
 
-rows127:
+rows143:
 	VZEROUPPER
 	RET
 
@@ -8677,16 +9055,16 @@ TEXT ·normaliseSiLUAVX512(SB), NOSPLIT, $0-128
 	VBROADCASTSS point3f000000<>+0(SB), Z11
 	VBROADCASTSS point3f800000<>+0(SB), Z12
 
-row131:
+row147:
 	TESTQ DI, DI
-	JZ    rows132
+	JZ    rows148
 	XORQ  R10, R10
 	MOVQ  R8, R11
 	SUBQ  $0x10, R11
 
-loop133:
+loop149:
 	CMPQ         R10, R11
-	JG           rest134
+	JG           rest150
 	VMOVUPS      (CX)(R10*4), Z13
 	VSUBPS       (DX)(R10*4), Z13, Z13
 	VMOVUPS      (BX)(R10*4), Z14
@@ -8713,12 +9091,12 @@ loop133:
 	VMOVAPS.Z    Z14, K1, Z14
 	VMOVUPS      Z14, (AX)(R10*4)
 	ADDQ         $0x10, R10
-	JMP          loop133
+	JMP          loop149
 
-rest134:
+rest150:
 	MOVQ         R8, R11
 	SUBQ         R10, R11
-	JZ           done135
+	JZ           done151
 	MOVL         $0x00000001, R12
 	SHLXL        R11, R12, R12
 	DECL         R12
@@ -8751,13 +9129,13 @@ rest134:
 	VMOVAPS.Z    Z14, K2, Z14
 	VMOVUPS      Z14, K1, (AX)(R10*4)
 
-done135:
+done151:
 	ADDQ R9, AX
 	ADDQ R9, CX
 	DECQ DI
-	JMP  row131
+	JMP  row147
 
-rows132:
+rows148:
 	VZEROUPPER
 	RET
 
@@ -8776,16 +9154,16 @@ TEXT ·normaliseGradAVX512(SB), NOSPLIT, $0-176
 	MOVQ R10, R11
 	SHLQ $0x02, R11
 
-row136:
+row152:
 	TESTQ R9, R9
-	JZ    rows137
+	JZ    rows153
 	XORQ  R12, R12
 	MOVQ  R10, R13
 	SUBQ  $0x10, R13
 
-loop138:
+loop154:
 	CMPQ        R12, R13
-	JG          rest139
+	JG          rest155
 	VMOVUPS     (DX)(R12*4), Z0
 	VSUBPS      (BX)(R12*4), Z0, Z0
 	VMOVUPS     (DI)(R12*4), Z1
@@ -8794,12 +9172,12 @@ loop138:
 	VFMADD231PS (CX)(R12*4), Z1, Z0
 	VMOVUPS     Z0, (AX)(R12*4)
 	ADDQ        $0x10, R12
-	JMP         loop138
+	JMP         loop154
 
-rest139:
+rest155:
 	MOVQ        R10, R13
 	SUBQ        R12, R13
-	JZ          done140
+	JZ          done156
 	MOVL        $0x00000001, R14
 	SHLXL       R13, R14, R14
 	DECL        R14
@@ -8815,14 +9193,14 @@ rest139:
 	VFMADD231PS Z2, Z1, Z0
 	VMOVUPS     Z0, K1, (AX)(R12*4)
 
-done140:
+done156:
 	ADDQ R11, AX
 	ADDQ R11, CX
 	ADDQ R11, DX
 	DECQ R9
-	JMP  row136
+	JMP  row152
 
-rows137:
+rows153:
 	VZEROUPPER
 	RET
 
@@ -8839,28 +9217,28 @@ TEXT ·scaleShiftAVX512(SB), NOSPLIT, $0-104
 	SHLQ         $0x02, R8
 	VBROADCASTSS point3f800000<>+0(SB), Z0
 
-row141:
+row157:
 	TESTQ SI, SI
-	JZ    rows142
+	JZ    rows158
 	XORQ  R9, R9
 	MOVQ  DI, R10
 	SUBQ  $0x10, R10
 
-loop143:
+loop159:
 	CMPQ        R9, R10
-	JG          rest144
+	JG          rest160
 	VMOVUPS     (DX)(R9*4), Z1
 	VADDPS      Z0, Z1, Z1
 	VMOVUPS     (CX)(R9*4), Z2
 	VFMADD213PS (BX)(R9*4), Z2, Z1
 	VMOVUPS     Z1, (AX)(R9*4)
 	ADDQ        $0x10, R9
-	JMP         loop143
+	JMP         loop159
 
-rest144:
+rest160:
 	MOVQ        DI, R10
 	SUBQ        R9, R10
-	JZ          done145
+	JZ          done161
 	MOVL        $0x00000001, R11
 	SHLXL       R10, R11, R11
 	DECL        R11
@@ -8872,13 +9250,13 @@ rest144:
 	VFMADD213PS Z3, Z2, Z1
 	VMOVUPS     Z1, K1, (AX)(R9*4)
 
-done145:
+done161:
 	ADDQ R8, AX
 	ADDQ R8, CX
 	DECQ SI
-	JMP  row141
+	JMP  row157
 
-rows142:
+rows158:
 	VZEROUPPER
 	RET
 
@@ -8905,16 +9283,16 @@ TEXT ·probabilitiesAVX512(SB), NOSPLIT, $0-64
 	VBROADCASTSS point3f000000<>+0(SB), Z10
 	VBROADCASTSS point3f800000<>+0(SB), Z11
 
-row146:
+row162:
 	TESTQ DX, DX
-	JZ    rows147
+	JZ    rows163
 	XORQ  DI, DI
 	MOVQ  BX, R8
 	SUBQ  $0x10, R8
 
-loop148:
+loop164:
 	CMPQ         DI, R8
-	JG           rest149
+	JG           rest165
 	VMOVUPS      (AX)(DI*4), Z12
 	VFMSUB213PS  (CX)(DI*4), Z0, Z12
 	VMAXPS       Z12, Z1, Z13
@@ -8935,12 +9313,12 @@ loop148:
 	VMOVAPS.Z    Z15, K1, Z15
 	VMOVUPS      Z15, (AX)(DI*4)
 	ADDQ         $0x10, DI
-	JMP          loop148
+	JMP          loop164
 
-rest149:
+rest165:
 	MOVQ         BX, R8
 	SUBQ         DI, R8
-	JZ           done150
+	JZ           done166
 	MOVL         $0x00000001, R9
 	SHLXL        R8, R9, R9
 	DECL         R9
@@ -8966,12 +9344,12 @@ rest149:
 	VMOVAPS.Z    Z15, K2, Z15
 	VMOVUPS      Z15, K1, (AX)(DI*4)
 
-done150:
+done166:
 	ADDQ SI, AX
 	DECQ DX
-	JMP  row146
+	JMP  row162
 
-rows147:
+rows163:
 	VZEROUPPER
 	RET
 
@@ -8988,28 +9366,28 @@ TEXT ·scoreGradAVX512(SB), NOSPLIT, $0-88
 	MOVSS        c+72(FP), X0
 	VBROADCASTSS X0, Z0
 
-row151:
+row167:
 	TESTQ BX, BX
-	JZ    rows152
+	JZ    rows168
 	XORQ  R8, R8
 	MOVQ  SI, R9
 	SUBQ  $0x10, R9
 
-loop153:
+loop169:
 	CMPQ    R8, R9
-	JG      rest154
+	JG      rest170
 	VMOVUPS (AX)(R8*4), Z1
 	VSUBPS  (DX)(R8*4), Z1, Z1
 	VMULPS  (CX)(R8*4), Z1, Z1
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS Z1, (AX)(R8*4)
 	ADDQ    $0x10, R8
-	JMP     loop153
+	JMP     loop169
 
-rest154:
+rest170:
 	MOVQ      SI, R9
 	SUBQ      R8, R9
-	JZ        done155
+	JZ        done171
 	MOVL      $0x00000001, R10
 	SHLXL     R9, R10, R10
 	DECL      R10
@@ -9022,13 +9400,13 @@ rest154:
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, (AX)(R8*4)
 
-done155:
+done171:
 	ADDQ DI, AX
 	ADDQ DI, CX
 	DECQ BX
-	JMP  row151
+	JMP  row167
 
-rows152:
+rows168:
 	VZEROUPPER
 	RET
 
@@ -9044,27 +9422,27 @@ TEXT ·gateAVX512(SB), NOSPLIT, $0-104
 	MOVQ DI, R8
 	SHLQ $0x02, R8
 
-row156:
+row172:
 	TESTQ SI, SI
-	JZ    rows157
+	JZ    rows173
 	XORQ  R9, R9
 	MOVQ  DI, R10
 	SUBQ  $0x10, R10
 
-loop158:
+loop174:
 	CMPQ        R9, R10
-	JG          rest159
+	JG          rest175
 	VMOVUPS     (BX)(R9*4), Z0
 	VMOVUPS     (DX)(R9*4), Z1
 	VFMADD213PS (CX)(R9*4), Z1, Z0
 	VMOVUPS     Z0, (AX)(R9*4)
 	ADDQ        $0x10, R9
-	JMP         loop158
+	JMP         loop174
 
-rest159:
+rest175:
 	MOVQ        DI, R10
 	SUBQ        R9, R10
-	JZ          done160
+	JZ          done176
 	MOVL        $0x00000001, R11
 	SHLXL       R10, R11, R11
 	DECL        R11
@@ -9075,14 +9453,14 @@ rest159:
 	VFMADD213PS Z1, Z2, Z0
 	VMOVUPS     Z0, K1, (AX)(R9*4)
 
-done160:
+done176:
 	ADDQ R8, AX
 	ADDQ R8, CX
 	ADDQ R8, DX
 	DECQ SI
-	JMP  row156
+	JMP  row172
 
-rows157:
+rows173:
 	VZEROUPPER
 	RET
 
@@ -9099,9 +9477,9 @@ TEXT ·momentSumsAVX512(SB), NOSPLIT, $0-112
 	SHLQ $0x02, R8
 	XORQ DI, DI
 
-columns162:
+columns178:
 	CMPQ   SI, $0x00000040
-	JL     next163
+	JL     next179
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -9113,9 +9491,9 @@ columns162:
 	MOVQ   DI, R9
 	MOVQ   count+96(FP), R10
 
-rows164:
+rows180:
 	CMPQ        R10, $0x01
-	JL          next165
+	JL          next181
 	VMOVUPS     (DX)(R9*1), Z8
 	VSUBPS      (BX)(DI*1), Z8, Z8
 	VADDPS      Z8, Z0, Z0
@@ -9134,9 +9512,9 @@ rows164:
 	VFMADD231PS Z8, Z8, Z7
 	ADDQ        R8, R9
 	SUBQ        $0x01, R10
-	JMP         rows164
+	JMP         rows180
 
-next165:
+next181:
 	VMOVUPS Z0, (AX)(DI*1)
 	VMOVUPS Z2, 64(AX)(DI*1)
 	VMOVUPS Z4, 128(AX)(DI*1)
@@ -9147,12 +9525,12 @@ next165:
 	VMOVUPS Z7, 192(CX)(DI*1)
 	ADDQ    $0x00000100, DI
 	SUBQ    $0x00000040, SI
-	JMP     columns162
+	JMP     columns178
 
-next163:
-columns166:
+next179:
+columns182:
 	CMPQ   SI, $0x00000020
-	JL     next167
+	JL     next183
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -9164,9 +9542,9 @@ columns166:
 	MOVQ   DI, R9
 	MOVQ   count+96(FP), R10
 
-rows168:
+rows184:
 	CMPQ        R10, $0x02
-	JL          next169
+	JL          next185
 	VMOVUPS     (DX)(R9*1), Z8
 	VSUBPS      (BX)(DI*1), Z8, Z8
 	VADDPS      Z8, Z0, Z0
@@ -9186,12 +9564,12 @@ rows168:
 	VFMADD231PS Z8, Z8, Z7
 	ADDQ        R8, R9
 	SUBQ        $0x02, R10
-	JMP         rows168
+	JMP         rows184
 
-next169:
-rows170:
+next185:
+rows186:
 	CMPQ        R10, $0x01
-	JL          next171
+	JL          next187
 	VMOVUPS     (DX)(R9*1), Z8
 	VSUBPS      (BX)(DI*1), Z8, Z8
 	VADDPS      Z8, Z0, Z0
@@ -9202,9 +9580,9 @@ rows170:
 	VFMADD231PS Z8, Z8, Z3
 	ADDQ        R8, R9
 	SUBQ        $0x01, R10
-	JMP         rows170
+	JMP         rows186
 
-next171:
+next187:
 	VADDPS  Z4, Z0, Z0
 	VMOVUPS Z0, (AX)(DI*1)
 	VADDPS  Z6, Z2, Z2
@@ -9215,12 +9593,12 @@ next171:
 	VMOVUPS Z3, 64(CX)(DI*1)
 	ADDQ    $0x00000080, DI
 	SUBQ    $0x00000020, SI
-	JMP     columns166
+	JMP     columns182
 
-next167:
-columns172:
+next183:
+columns188:
 	CMPQ   SI, $0x00000010
-	JL     next173
+	JL     next189
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -9232,9 +9610,9 @@ columns172:
 	MOVQ   DI, R9
 	MOVQ   count+96(FP), R10
 
-rows174:
+rows190:
 	CMPQ        R10, $0x04
-	JL          next175
+	JL          next191
 	VMOVUPS     (DX)(R9*1), Z8
 	VSUBPS      (BX)(DI*1), Z8, Z8
 	VADDPS      Z8, Z0, Z0
@@ -9256,21 +9634,21 @@ rows174:
 	VFMADD231PS Z8, Z8, Z7
 	ADDQ        R8, R9
 	SUBQ        $0x04, R10
-	JMP         rows174
+	JMP         rows190
 
-next175:
-rows176:
+next191:
+rows192:
 	CMPQ        R10, $0x01
-	JL          next177
+	JL          next193
 	VMOVUPS     (DX)(R9*1), Z8
 	VSUBPS      (BX)(DI*1), Z8, Z8
 	VADDPS      Z8, Z0, Z0
 	VFMADD231PS Z8, Z8, Z1
 	ADDQ        R8, R9
 	SUBQ        $0x01, R10
-	JMP         rows176
+	JMP         rows192
 
-next177:
+next193:
 	VADDPS  Z2, Z0, Z0
 	VADDPS  Z6, Z4, Z4
 	VADDPS  Z4, Z0, Z0
@@ -9281,11 +9659,11 @@ next177:
 	VMOVUPS Z1, (CX)(DI*1)
 	ADDQ    $0x00000040, DI
 	SUBQ    $0x00000010, SI
-	JMP     columns172
+	JMP     columns188
 
-next173:
+next189:
 	TESTQ  SI, SI
-	JZ     done161
+	JZ     done177
 	MOVL   $0x00000001, R9
 	SHLXL  SI, R9, R9
 	DECL   R9
@@ -9301,9 +9679,9 @@ next173:
 	MOVQ   DI, SI
 	MOVQ   count+96(FP), R9
 
-rows178:
+rows194:
 	CMPQ        R9, $0x04
-	JL          next179
+	JL          next195
 	VMOVUPS.Z   (DX)(SI*1), K1, Z8
 	VMOVUPS.Z   (BX)(DI*1), K1, Z9
 	VSUBPS      Z9, Z8, Z8
@@ -9329,12 +9707,12 @@ rows178:
 	VFMADD231PS Z8, Z8, Z7
 	ADDQ        R8, SI
 	SUBQ        $0x04, R9
-	JMP         rows178
+	JMP         rows194
 
-next179:
-rows180:
+next195:
+rows196:
 	CMPQ        R9, $0x01
-	JL          next181
+	JL          next197
 	VMOVUPS.Z   (DX)(SI*1), K1, Z8
 	VMOVUPS.Z   (BX)(DI*1), K1, Z9
 	VSUBPS      Z9, Z8, Z8
@@ -9342,9 +9720,9 @@ rows180:
 	VFMADD231PS Z8, Z8, Z1
 	ADDQ        R8, SI
 	SUBQ        $0x01, R9
-	JMP         rows180
+	JMP         rows196
 
-next181:
+next197:
 	VADDPS  Z2, Z0, Z0
 	VADDPS  Z6, Z4, Z4
 	VADDPS  Z4, Z0, Z0
@@ -9354,7 +9732,7 @@ next181:
 	VADDPS  Z5, Z1, Z1
 	VMOVUPS Z1, K1, (CX)(DI*1)
 
-done161:
+done177:
 	VZEROUPPER
 	RET
 
@@ -9372,9 +9750,9 @@ TEXT ·gradientSumsAVX512(SB), NOSPLIT, $0-136
 	SHLQ $0x02, R9
 	XORQ R8, R8
 
-columns183:
+columns199:
 	CMPQ   DI, $0x00000040
-	JL     next184
+	JL     next200
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -9386,9 +9764,9 @@ columns183:
 	MOVQ   R8, R10
 	MOVQ   count+120(FP), R11
 
-rows185:
+rows201:
 	CMPQ        R11, $0x01
-	JL          next186
+	JL          next202
 	VMOVUPS     (BX)(R10*1), Z8
 	VMOVUPS     (DX)(R10*1), Z9
 	VSUBPS      (SI)(R8*1), Z8, Z8
@@ -9411,9 +9789,9 @@ rows185:
 	VFMADD231PS Z9, Z8, Z7
 	ADDQ        R9, R10
 	SUBQ        $0x01, R11
-	JMP         rows185
+	JMP         rows201
 
-next186:
+next202:
 	VMOVUPS Z0, (AX)(R8*1)
 	VMOVUPS Z2, 64(AX)(R8*1)
 	VMOVUPS Z4, 128(AX)(R8*1)
@@ -9424,12 +9802,12 @@ next186:
 	VMOVUPS Z7, 192(CX)(R8*1)
 	ADDQ    $0x00000100, R8
 	SUBQ    $0x00000040, DI
-	JMP     columns183
+	JMP     columns199
 
-next184:
-columns187:
+next200:
+columns203:
 	CMPQ   DI, $0x00000020
-	JL     next188
+	JL     next204
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -9441,9 +9819,9 @@ columns187:
 	MOVQ   R8, R10
 	MOVQ   count+120(FP), R11
 
-rows189:
+rows205:
 	CMPQ        R11, $0x02
-	JL          next190
+	JL          next206
 	VMOVUPS     (BX)(R10*1), Z8
 	VMOVUPS     (DX)(R10*1), Z9
 	VSUBPS      (SI)(R8*1), Z8, Z8
@@ -9467,12 +9845,12 @@ rows189:
 	VFMADD231PS Z9, Z8, Z7
 	ADDQ        R9, R10
 	SUBQ        $0x02, R11
-	JMP         rows189
+	JMP         rows205
 
-next190:
-rows191:
+next206:
+rows207:
 	CMPQ        R11, $0x01
-	JL          next192
+	JL          next208
 	VMOVUPS     (BX)(R10*1), Z8
 	VMOVUPS     (DX)(R10*1), Z9
 	VSUBPS      (SI)(R8*1), Z8, Z8
@@ -9485,9 +9863,9 @@ rows191:
 	VFMADD231PS Z9, Z8, Z3
 	ADDQ        R9, R10
 	SUBQ        $0x01, R11
-	JMP         rows191
+	JMP         rows207
 
-next192:
+next208:
 	VADDPS  Z4, Z0, Z0
 	VMOVUPS Z0, (AX)(R8*1)
 	VADDPS  Z6, Z2, Z2
@@ -9498,12 +9876,12 @@ next192:
 	VMOVUPS Z3, 64(CX)(R8*1)
 	ADDQ    $0x00000080, R8
 	SUBQ    $0x00000020, DI
-	JMP     columns187
+	JMP     columns203
 
-next188:
-columns193:
+next204:
+columns209:
 	CMPQ   DI, $0x00000010
-	JL     next194
+	JL     next210
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -9515,9 +9893,9 @@ columns193:
 	MOVQ   R8, R10
 	MOVQ   count+120(FP), R11
 
-rows195:
+rows211:
 	CMPQ        R11, $0x04
-	JL          next196
+	JL          next212
 	VMOVUPS     (BX)(R10*1), Z8
 	VMOVUPS     (DX)(R10*1), Z9
 	VSUBPS      (SI)(R8*1), Z8, Z8
@@ -9543,12 +9921,12 @@ rows195:
 	VFMADD231PS Z9, Z8, Z7
 	ADDQ        R9, R10
 	SUBQ        $0x04, R11
-	JMP         rows195
+	JMP         rows211
 
-next196:
-rows197:
+next212:
+rows213:
 	CMPQ        R11, $0x01
-	JL          next198
+	JL          next214
 	VMOVUPS     (BX)(R10*1), Z8
 	VMOVUPS     (DX)(R10*1), Z9
 	VSUBPS      (SI)(R8*1), Z8, Z8
@@ -9556,9 +9934,9 @@ rows197:
 	VFMADD231PS Z9, Z8, Z1
 	ADDQ        R9, R10
 	SUBQ        $0x01, R11
-	JMP         rows197
+	JMP         rows213
 
-next198:
+next214:
 	VADDPS  Z2, Z0, Z0
 	VADDPS  Z6, Z4, Z4
 	VADDPS  Z4, Z0, Z0
@@ -9569,11 +9947,11 @@ next198:
 	VMOVUPS Z1, (CX)(R8*1)
 	ADDQ    $0x00000040, R8
 	SUBQ    $0x00000010, DI
-	JMP     columns193
+	JMP     columns209
 
-next194:
+next210:
 	TESTQ  DI, DI
-	JZ     done182
+	JZ     done198
 	MOVL   $0x00000001, R10
 	SHLXL  DI, R10, R10
 	DECL   R10
@@ -9589,9 +9967,9 @@ next194:
 	MOVQ   R8, DI
 	MOVQ   count+120(FP), R10
 
-rows199:
+rows215:
 	CMPQ        R10, $0x04
-	JL          next200
+	JL          next216
 	VMOVUPS.Z   (BX)(DI*1), K1, Z8
 	VMOVUPS.Z   (DX)(DI*1), K1, Z9
 	VMOVUPS.Z   (SI)(R8*1), K1, Z10
@@ -9621,12 +9999,12 @@ rows199:
 	VFMADD231PS Z9, Z8, Z7
 	ADDQ        R9, DI
 	SUBQ        $0x04, R10
-	JMP         rows199
+	JMP         rows215
 
-next200:
-rows201:
+next216:
+rows217:
 	CMPQ        R10, $0x01
-	JL          next202
+	JL          next218
 	VMOVUPS.Z   (BX)(DI*1), K1, Z8
 	VMOVUPS.Z   (DX)(DI*1), K1, Z9
 	VMOVUPS.Z   (SI)(R8*1), K1, Z10
@@ -9635,9 +10013,9 @@ rows201:
 	VFMADD231PS Z9, Z8, Z1
 	ADDQ        R9, DI
 	SUBQ        $0x01, R10
-	JMP         rows201
+	JMP         rows217
 
-next202:
+next218:
 	VADDPS  Z2, Z0, Z0
 	VADDPS  Z6, Z4, Z4
 	VADDPS  Z4, Z0, Z0
@@ -9647,7 +10025,7 @@ next202:
 	VADDPS  Z5, Z1, Z1
 	VMOVUPS Z1, K1, (CX)(R8*1)
 
-done182:
+done198:
 	VZEROUPPER
 	RET
 
@@ -9681,9 +10059,9 @@ TEXT ·gradientSumsSiLUAVX512(SB), NOSPLIT, $0-208
 	VBROADCASTSS point3f000000<>+0(SB), Z11
 	VBROADCASTSS point3f800000<>+0(SB), Z12
 
-columns204:
+columns220:
 	CMPQ   R10, $0x00000040
-	JL     next205
+	JL     next221
 	VXORPS Z13, Z13, Z13
 	VXORPS Z14, Z14, Z14
 	VXORPS Z15, Z15, Z15
@@ -9695,9 +10073,9 @@ columns204:
 	MOVQ   R11, R13
 	MOVQ   count+192(FP), R14
 
-rows206:
+rows222:
 	CMPQ         R14, $0x01
-	JL           next207
+	JL           next223
 	VMOVUPS      (SI)(R13*1), Z21
 	VSUBPS       (DI)(R11*1), Z21, Z21
 	VMOVUPS      (R8)(R11*1), Z22
@@ -9832,9 +10210,9 @@ rows206:
 	VFMADD231PS  Z25, Z21, Z20
 	ADDQ         R12, R13
 	SUBQ         $0x01, R14
-	JMP          rows206
+	JMP          rows222
 
-next207:
+next223:
 	VMOVUPS Z13, (AX)(R11*1)
 	VMOVUPS Z15, 64(AX)(R11*1)
 	VMOVUPS Z17, 128(AX)(R11*1)
@@ -9845,12 +10223,12 @@ next207:
 	VMOVUPS Z20, 192(CX)(R11*1)
 	ADDQ    $0x00000100, R11
 	SUBQ    $0x00000040, R10
-	JMP     columns204
+	JMP     columns220
 
-next205:
-columns208:
+next221:
+columns224:
 	CMPQ   R10, $0x00000020
-	JL     next209
+	JL     next225
 	VXORPS Z13, Z13, Z13
 	VXORPS Z14, Z14, Z14
 	VXORPS Z15, Z15, Z15
@@ -9862,9 +10240,9 @@ columns208:
 	MOVQ   R11, R13
 	MOVQ   count+192(FP), R14
 
-rows210:
+rows226:
 	CMPQ         R14, $0x02
-	JL           next211
+	JL           next227
 	VMOVUPS      (SI)(R13*1), Z21
 	VSUBPS       (DI)(R11*1), Z21, Z21
 	VMOVUPS      (R8)(R11*1), Z22
@@ -10000,12 +10378,12 @@ rows210:
 	VFMADD231PS  Z25, Z21, Z20
 	ADDQ         R12, R13
 	SUBQ         $0x02, R14
-	JMP          rows210
+	JMP          rows226
 
-next211:
-rows212:
+next227:
+rows228:
 	CMPQ         R14, $0x01
-	JL           next213
+	JL           next229
 	VMOVUPS      (SI)(R13*1), Z21
 	VSUBPS       (DI)(R11*1), Z21, Z21
 	VMOVUPS      (R8)(R11*1), Z22
@@ -10074,9 +10452,9 @@ rows212:
 	VFMADD231PS  Z25, Z21, Z16
 	ADDQ         R12, R13
 	SUBQ         $0x01, R14
-	JMP          rows212
+	JMP          rows228
 
-next213:
+next229:
 	VADDPS  Z17, Z13, Z13
 	VMOVUPS Z13, (AX)(R11*1)
 	VADDPS  Z19, Z15, Z15
@@ -10087,12 +10465,12 @@ next213:
 	VMOVUPS Z16, 64(CX)(R11*1)
 	ADDQ    $0x00000080, R11
 	SUBQ    $0x00000020, R10
-	JMP     columns208
+	JMP     columns224
 
-next209:
-columns214:
+next225:
+columns230:
 	CMPQ   R10, $0x00000010
-	JL     next215
+	JL     next231
 	VXORPS Z13, Z13, Z13
 	VXORPS Z14, Z14, Z14
 	VXORPS Z15, Z15, Z15
@@ -10104,9 +10482,9 @@ columns214:
 	MOVQ   R11, R13
 	MOVQ   count+192(FP), R14
 
-rows216:
+rows232:
 	CMPQ         R14, $0x04
-	JL           next217
+	JL           next233
 	VMOVUPS      (SI)(R13*1), Z21
 	VSUBPS       (DI)(R11*1), Z21, Z21
 	VMOVUPS      (R8)(R11*1), Z22
@@ -10244,12 +10622,12 @@ rows216:
 	VFMADD231PS  Z25, Z21, Z20
 	ADDQ         R12, R13
 	SUBQ         $0x04, R14
-	JMP          rows216
+	JMP          rows232
 
-next217:
-rows218:
+next233:
+rows234:
 	CMPQ         R14, $0x01
-	JL           next219
+	JL           next235
 	VMOVUPS      (SI)(R13*1), Z21
 	VSUBPS       (DI)(R11*1), Z21, Z21
 	VMOVUPS      (R8)(R11*1), Z22
@@ -10285,9 +10663,9 @@ rows218:
 	VFMADD231PS  Z25, Z21, Z14
 	ADDQ         R12, R13
 	SUBQ         $0x01, R14
-	JMP          rows218
+	JMP          rows234
 
-next219:
+next235:
 	VADDPS  Z15, Z13, Z13
 	VADDPS  Z19, Z17, Z17
 	VADDPS  Z17, Z13, Z13
@@ -10298,11 +10676,11 @@ next219:
 	VMOVUPS Z14, (CX)(R11*1)
 	ADDQ    $0x00000040, R11
 	SUBQ    $0x00000010, R10
-	JMP     columns214
+	JMP     columns230
 
-next215:
+next231:
 	TESTQ  R10, R10
-	JZ     done203
+	JZ     done219
 	MOVL   $0x00000001, R13
 	SHLXL  R10, R13, R13
 	DECL   R13
@@ -10318,9 +10696,9 @@ next215:
 	MOVQ   R11, R10
 	MOVQ   count+192(FP), R13
 
-rows220:
+rows236:
 	CMPQ         R13, $0x04
-	JL           next221
+	JL           next237
 	VMOVUPS.Z    (SI)(R10*1), K1, Z21
 	VMOVUPS.Z    (DI)(R11*1), K1, Z22
 	VSUBPS       Z22, Z21, Z21
@@ -10474,12 +10852,12 @@ rows220:
 	VFMADD231PS  Z25, Z21, Z20
 	ADDQ         R12, R10
 	SUBQ         $0x04, R13
-	JMP          rows220
+	JMP          rows236
 
-next221:
-rows222:
+next237:
+rows238:
 	CMPQ         R13, $0x01
-	JL           next223
+	JL           next239
 	VMOVUPS.Z    (SI)(R10*1), K1, Z21
 	VMOVUPS.Z    (DI)(R11*1), K1, Z22
 	VSUBPS       Z22, Z21, Z21
@@ -10519,9 +10897,9 @@ rows222:
 	VFMADD231PS  Z25, Z21, Z14
 	ADDQ         R12, R10
 	SUBQ         $0x01, R13
-	JMP          rows222
+	JMP          rows238
 
-next223:
+next239:
 	VADDPS  Z15, Z13, Z13
 	VADDPS  Z19, Z17, Z17
 	VADDPS  Z17, Z13, Z13
@@ -10531,7 +10909,7 @@ next223:
 	VADDPS  Z18, Z14, Z14
 	VMOVUPS Z14, K1, (CX)(R11*1)
 
-done203:
+done219:
 	VZEROUPPER
 	RET
 
@@ -10551,9 +10929,9 @@ TEXT ·scaleShiftGradAVX512(SB), NOSPLIT, $0-160
 	XORQ         R9, R9
 	VBROADCASTSS point3f800000<>+0(SB), Z0
 
-columns225:
+columns241:
 	CMPQ   R8, $0x00000040
-	JL     next226
+	JL     next242
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
@@ -10565,9 +10943,9 @@ columns225:
 	MOVQ   R9, R11
 	MOVQ   count+144(FP), R12
 
-rows227:
+rows243:
 	CMPQ        R12, $0x01
-	JL          next228
+	JL          next244
 	VMOVUPS     (SI)(R11*1), Z9
 	VMOVUPS     (BX)(R11*1), Z10
 	VFMADD231PS Z10, Z9, Z1
@@ -10602,9 +10980,9 @@ rows227:
 	VMOVUPS     Z9, 192(DX)(R11*1)
 	ADDQ        R10, R11
 	SUBQ        $0x01, R12
-	JMP         rows227
+	JMP         rows243
 
-next228:
+next244:
 	VMOVUPS Z1, (AX)(R9*1)
 	VMOVUPS Z3, 64(AX)(R9*1)
 	VMOVUPS Z5, 128(AX)(R9*1)
@@ -10615,12 +10993,12 @@ next228:
 	VMOVUPS Z8, 192(CX)(R9*1)
 	ADDQ    $0x00000100, R9
 	SUBQ    $0x00000040, R8
-	JMP     columns225
+	JMP     columns241
 
-next226:
-columns229:
+next242:
+columns245:
 	CMPQ   R8, $0x00000020
-	JL     next230
+	JL     next246
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
@@ -10632,9 +11010,9 @@ columns229:
 	MOVQ   R9, R11
 	MOVQ   count+144(FP), R12
 
-rows231:
+rows247:
 	CMPQ        R12, $0x02
-	JL          next232
+	JL          next248
 	VMOVUPS     (SI)(R11*1), Z9
 	VMOVUPS     (BX)(R11*1), Z10
 	VFMADD231PS Z10, Z9, Z1
@@ -10670,12 +11048,12 @@ rows231:
 	VMOVUPS     Z9, 64(DX)(R11*1)
 	ADDQ        R10, R11
 	SUBQ        $0x02, R12
-	JMP         rows231
+	JMP         rows247
 
-next232:
-rows233:
+next248:
+rows249:
 	CMPQ        R12, $0x01
-	JL          next234
+	JL          next250
 	VMOVUPS     (SI)(R11*1), Z9
 	VMOVUPS     (BX)(R11*1), Z10
 	VFMADD231PS Z10, Z9, Z1
@@ -10694,9 +11072,9 @@ rows233:
 	VMOVUPS     Z9, 64(DX)(R11*1)
 	ADDQ        R10, R11
 	SUBQ        $0x01, R12
-	JMP         rows233
+	JMP         rows249
 
-next234:
+next250:
 	VADDPS  Z5, Z1, Z1
 	VMOVUPS Z1, (AX)(R9*1)
 	VADDPS  Z7, Z3, Z3
@@ -10707,12 +11085,12 @@ next234:
 	VMOVUPS Z4, 64(CX)(R9*1)
 	ADDQ    $0x00000080, R9
 	SUBQ    $0x00000020, R8
-	JMP     columns229
+	JMP     columns245
 
-next230:
-columns235:
+next246:
+columns251:
 	CMPQ   R8, $0x00000010
-	JL     next236
+	JL     next252
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
@@ -10724,9 +11102,9 @@ columns235:
 	MOVQ   R9, R11
 	MOVQ   count+144(FP), R12
 
-rows237:
+rows253:
 	CMPQ        R12, $0x04
-	JL          next238
+	JL          next254
 	VMOVUPS     (SI)(R11*1), Z9
 	VMOVUPS     (BX)(R11*1), Z10
 	VFMADD231PS Z10, Z9, Z1
@@ -10764,12 +11142,12 @@ rows237:
 	VMOVUPS     Z9, (DX)(R11*1)
 	ADDQ        R10, R11
 	SUBQ        $0x04, R12
-	JMP         rows237
+	JMP         rows253
 
-next238:
-rows239:
+next254:
+rows255:
 	CMPQ        R12, $0x01
-	JL          next240
+	JL          next256
 	VMOVUPS     (SI)(R11*1), Z9
 	VMOVUPS     (BX)(R11*1), Z10
 	VFMADD231PS Z10, Z9, Z1
@@ -10780,9 +11158,9 @@ rows239:
 	VMOVUPS     Z9, (DX)(R11*1)
 	ADDQ        R10, R11
 	SUBQ        $0x01, R12
-	JMP         rows239
+	JMP         rows255
 
-next240:
+next256:
 	VADDPS  Z3, Z1, Z1
 	VADDPS  Z7, Z5, Z5
 	VADDPS  Z5, Z1, Z1
@@ -10793,11 +11171,11 @@ next240:
 	VMOVUPS Z2, (CX)(R9*1)
 	ADDQ    $0x00000040, R9
 	SUBQ    $0x00000010, R8
-	JMP     columns235
+	JMP     columns251
 
-next236:
+next252:
 	TESTQ  R8, R8
-	JZ     done224
+	JZ     done240
 	MOVL   $0x00000001, R11
 	SHLXL  R8, R11, R11
 	DECL   R11
@@ -10813,9 +11191,9 @@ next236:
 	MOVQ   R9, R8
 	MOVQ   count+144(FP), R11
 
-rows241:
+rows257:
 	CMPQ        R11, $0x04
-	JL          next242
+	JL          next258
 	VMOVUPS.Z   (SI)(R8*1), K1, Z9
 	VMOVUPS.Z   (BX)(R8*1), K1, Z10
 	VFMADD231PS Z10, Z9, Z1
@@ -10853,12 +11231,12 @@ rows241:
 	VMOVUPS     Z9, K1, (DX)(R8*1)
 	ADDQ        R10, R8
 	SUBQ        $0x04, R11
-	JMP         rows241
+	JMP         rows257
 
-next242:
-rows243:
+next258:
+rows259:
 	CMPQ        R11, $0x01
-	JL          next244
+	JL          next260
 	VMOVUPS.Z   (SI)(R8*1), K1, Z9
 	VMOVUPS.Z   (BX)(R8*1), K1, Z10
 	VFMADD231PS Z10, Z9, Z1
@@ -10869,9 +11247,9 @@ rows243:
 	VMOVUPS     Z9, K1, (DX)(R8*1)
 	ADDQ        R10, R8
 	SUBQ        $0x01, R11
-	JMP         rows243
+	JMP         rows259
 
-next244:
+next260:
 	VADDPS  Z3, Z1, Z1
 	VADDPS  Z7, Z5, Z5
 	VADDPS  Z5, Z1, Z1
@@ -10881,7 +11259,7 @@ next244:
 	VADDPS  Z6, Z2, Z2
 	VMOVUPS Z2, K1, (CX)(R9*1)
 
-done224:
+done240:
 	VZEROUPPER
 	RET
 
@@ -10899,9 +11277,9 @@ TEXT ·gateGradAVX512(SB), NOSPLIT, $0-136
 	SHLQ $0x02, R9
 	XORQ R8, R8
 
-columns246:
+columns262:
 	CMPQ   DI, $0x00000040
-	JL     next247
+	JL     next263
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -10909,9 +11287,9 @@ columns246:
 	MOVQ   R8, R10
 	MOVQ   count+120(FP), R11
 
-rows248:
+rows264:
 	CMPQ        R11, $0x01
-	JL          next249
+	JL          next265
 	VMOVUPS     (BX)(R10*1), Z4
 	VMOVUPS     (DX)(R10*1), Z5
 	VFMADD231PS Z5, Z4, Z0
@@ -10934,21 +11312,21 @@ rows248:
 	VMOVUPS     Z5, 192(CX)(R10*1)
 	ADDQ        R9, R10
 	SUBQ        $0x01, R11
-	JMP         rows248
+	JMP         rows264
 
-next249:
+next265:
 	VMOVUPS Z0, (AX)(R8*1)
 	VMOVUPS Z1, 64(AX)(R8*1)
 	VMOVUPS Z2, 128(AX)(R8*1)
 	VMOVUPS Z3, 192(AX)(R8*1)
 	ADDQ    $0x00000100, R8
 	SUBQ    $0x00000040, DI
-	JMP     columns246
+	JMP     columns262
 
-next247:
-columns250:
+next263:
+columns266:
 	CMPQ   DI, $0x00000020
-	JL     next251
+	JL     next267
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -10956,9 +11334,9 @@ columns250:
 	MOVQ   R8, R10
 	MOVQ   count+120(FP), R11
 
-rows252:
+rows268:
 	CMPQ        R11, $0x02
-	JL          next253
+	JL          next269
 	VMOVUPS     (BX)(R10*1), Z4
 	VMOVUPS     (DX)(R10*1), Z5
 	VFMADD231PS Z5, Z4, Z0
@@ -10982,12 +11360,12 @@ rows252:
 	VMOVUPS     Z5, 64(CX)(R10*1)
 	ADDQ        R9, R10
 	SUBQ        $0x02, R11
-	JMP         rows252
+	JMP         rows268
 
-next253:
-rows254:
+next269:
+rows270:
 	CMPQ        R11, $0x01
-	JL          next255
+	JL          next271
 	VMOVUPS     (BX)(R10*1), Z4
 	VMOVUPS     (DX)(R10*1), Z5
 	VFMADD231PS Z5, Z4, Z0
@@ -11000,21 +11378,21 @@ rows254:
 	VMOVUPS     Z5, 64(CX)(R10*1)
 	ADDQ        R9, R10
 	SUBQ        $0x01, R11
-	JMP         rows254
+	JMP         rows270
 
-next255:
+next271:
 	VADDPS  Z2, Z0, Z0
 	VMOVUPS Z0, (AX)(R8*1)
 	VADDPS  Z3, Z1, Z1
 	VMOVUPS Z1, 64(AX)(R8*1)
 	ADDQ    $0x00000080, R8
 	SUBQ    $0x00000020, DI
-	JMP     columns250
+	JMP     columns266
 
-next251:
-columns256:
+next267:
+columns272:
 	CMPQ   DI, $0x00000010
-	JL     next257
+	JL     next273
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -11022,9 +11400,9 @@ columns256:
 	MOVQ   R8, R10
 	MOVQ   count+120(FP), R11
 
-rows258:
+rows274:
 	CMPQ        R11, $0x04
-	JL          next259
+	JL          next275
 	VMOVUPS     (BX)(R10*1), Z4
 	VMOVUPS     (DX)(R10*1), Z5
 	VFMADD231PS Z5, Z4, Z0
@@ -11050,12 +11428,12 @@ rows258:
 	VMOVUPS     Z5, (CX)(R10*1)
 	ADDQ        R9, R10
 	SUBQ        $0x04, R11
-	JMP         rows258
+	JMP         rows274
 
-next259:
-rows260:
+next275:
+rows276:
 	CMPQ        R11, $0x01
-	JL          next261
+	JL          next277
 	VMOVUPS     (BX)(R10*1), Z4
 	VMOVUPS     (DX)(R10*1), Z5
 	VFMADD231PS Z5, Z4, Z0
@@ -11063,20 +11441,20 @@ rows260:
 	VMOVUPS     Z5, (CX)(R10*1)
 	ADDQ        R9, R10
 	SUBQ        $0x01, R11
-	JMP         rows260
+	JMP         rows276
 
-next261:
+next277:
 	VADDPS  Z1, Z0, Z0
 	VADDPS  Z3, Z2, Z2
 	VADDPS  Z2, Z0, Z0
 	VMOVUPS Z0, (AX)(R8*1)
 	ADDQ    $0x00000040, R8
 	SUBQ    $0x00000010, DI
-	JMP     columns256
+	JMP     columns272
 
-next257:
+next273:
 	TESTQ  DI, DI
-	JZ     done245
+	JZ     done261
 	MOVL   $0x00000001, R10
 	SHLXL  DI, R10, R10
 	DECL   R10
@@ -11088,9 +11466,9 @@ next257:
 	MOVQ   R8, DI
 	MOVQ   count+120(FP), R10
 
-rows262:
+rows278:
 	CMPQ        R10, $0x04
-	JL          next263
+	JL          next279
 	VMOVUPS.Z   (BX)(DI*1), K1, Z4
 	VMOVUPS.Z   (DX)(DI*1), K1, Z5
 	VFMADD231PS Z5, Z4, Z0
@@ -11120,12 +11498,12 @@ rows262:
 	VMOVUPS     Z5, K1, (CX)(DI*1)
 	ADDQ        R9, DI
 	SUBQ        $0x04, R10
-	JMP         rows262
+	JMP         rows278
 
-next263:
-rows264:
+next279:
+rows280:
 	CMPQ        R10, $0x01
-	JL          next265
+	JL          next281
 	VMOVUPS.Z   (BX)(DI*1), K1, Z4
 	VMOVUPS.Z   (DX)(DI*1), K1, Z5
 	VFMADD231PS Z5, Z4, Z0
@@ -11134,15 +11512,15 @@ rows264:
 	VMOVUPS     Z5, K1, (CX)(DI*1)
 	ADDQ        R9, DI
 	SUBQ        $0x01, R10
-	JMP         rows264
+	JMP         rows280
 
-next265:
+next281:
 	VADDPS  Z1, Z0, Z0
 	VADDPS  Z3, Z2, Z2
 	VADDPS  Z2, Z0, Z0
 	VMOVUPS Z0, K1, (AX)(R8*1)
 
-done245:
+done261:
 	VZEROUPPER
 	RET
 
@@ -11162,9 +11540,9 @@ TEXT ·squaresAVX512(SB), NOSPLIT, $0-120
 	MOVQ R8, R10
 	SUBQ $0x10, R10
 
-loop266:
+loop282:
 	CMPQ    R9, R10
-	JG      rest267
+	JG      rest283
 	VMOVUPS (BX)(R9*4), Z0
 	MOVQ    pixels+96(FP), R14
 	LEAQ    (AX)(R9*4), R11
@@ -11175,9 +11553,9 @@ loop266:
 	ADDQ    SI, R12
 	ADDQ    SI, R13
 
-pixel269:
+pixel285:
 	TESTQ   R14, R14
-	JZ      pixels270
+	JZ      pixels286
 	VMOVUPS (R12), Z2
 	VADDPS  (R13), Z2, Z2
 	ADDQ    SI, R12
@@ -11188,15 +11566,15 @@ pixel269:
 	VMOVAPS Z2, Z1
 	ADDQ    DI, R11
 	DECQ    R14
-	JMP     pixel269
+	JMP     pixel285
 
-pixels270:
+pixels286:
 	ADDQ $0x10, R9
-	JMP  loop266
+	JMP  loop282
 
-rest267:
+rest283:
 	SUBQ      R9, R8
-	JZ        done268
+	JZ        done284
 	MOVL      $0x00000001, R10
 	SHLXL     R8, R10, R10
 	DECL      R10
@@ -11212,9 +11590,9 @@ rest267:
 	ADDQ      SI, CX
 	ADDQ      SI, DX
 
-pixel271:
+pixel287:
 	TESTQ     BX, BX
-	JZ        pixels272
+	JZ        pixels288
 	VMOVUPS.Z (CX), K1, Z2
 	VMOVUPS.Z (DX), K1, Z3
 	VADDPS    Z3, Z2, Z2
@@ -11226,10 +11604,10 @@ pixel271:
 	VMOVAPS   Z2, Z1
 	ADDQ      DI, AX
 	DECQ      BX
-	JMP       pixel271
+	JMP       pixel287
 
-pixels272:
-done268:
+pixels288:
+done284:
 	VZEROUPPER
 	RET
 
@@ -11248,18 +11626,18 @@ TEXT ·winogradInputAVX512(SB), NOSPLIT, $0-80
 	MOVQ SI, R8
 	SUBQ $0x10, R8
 
-loop273:
+loop289:
 	CMPQ DI, R8
-	JG   rest274
+	JG   rest290
 	MOVQ tiles+48(FP), R11
 	MOVQ v_base+0(FP), R9
 	LEAQ (R9)(DI*4), R9
 	MOVQ d_base+24(FP), R10
 	LEAQ (R10)(DI*4), R10
 
-tile276:
+tile292:
 	TESTQ   R11, R11
-	JZ      tiles277
+	JZ      tiles293
 	MOVQ    R9, R12
 	LEAQ    (R10)(CX*1), R13
 	LEAQ    (R10)(CX*2), R14
@@ -11347,15 +11725,15 @@ tile276:
 	ADDQ    AX, R9
 	LEAQ    (R10)(AX*2), R10
 	DECQ    R11
-	JMP     tile276
+	JMP     tile292
 
-tiles277:
+tiles293:
 	ADDQ $0x10, DI
-	JMP  loop273
+	JMP  loop289
 
-rest274:
+rest290:
 	SUBQ  DI, SI
-	JZ    done275
+	JZ    done291
 	MOVL  $0x00000001, R8
 	SHLXL SI, R8, R8
 	DECL  R8
@@ -11366,9 +11744,9 @@ rest274:
 	MOVQ  d_base+24(FP), R8
 	LEAQ  (R8)(DI*4), R8
 
-tile278:
+tile294:
 	TESTQ     R9, R9
-	JZ        tiles279
+	JZ        tiles295
 	MOVQ      SI, DI
 	LEAQ      (R8)(CX*1), R10
 	LEAQ      (R8)(CX*2), R11
@@ -11472,10 +11850,10 @@ tile278:
 	ADDQ      AX, SI
 	LEAQ      (R8)(AX*2), R8
 	DECQ      R9
-	JMP       tile278
+	JMP       tile294
 
-tiles279:
-done275:
+tiles295:
+done291:
 	VZEROUPPER
 	RET
 
@@ -11493,9 +11871,9 @@ TEXT ·winogradOutputAVX512(SB), NOSPLIT, $0-105
 	MOVQ BX, DI
 	SUBQ $0x10, DI
 
-loop280:
+loop296:
 	CMPQ    SI, DI
-	JG      rest281
+	JG      rest297
 	MOVQ    tiles+72(FP), R10
 	MOVQ    bias_base+48(FP), R8
 	LEAQ    (R8)(SI*4), R8
@@ -11505,9 +11883,9 @@ loop280:
 	MOVQ    m_base+24(FP), R9
 	LEAQ    (R9)(SI*4), R9
 
-tile283:
+tile299:
 	TESTQ   R10, R10
-	JZ      tiles284
+	JZ      tiles300
 	MOVQ    R9, R11
 	VMOVUPS (R11), Z1
 	ADDQ    DX, R11
@@ -11561,18 +11939,18 @@ tile283:
 	VADDPS  Z0, Z1, Z1
 	MOVB    add+104(FP), R12
 	TESTB   R12, R12
-	JZ      plain285
+	JZ      plain301
 	VADDPS  (R8), Z1, Z1
 
-plain285:
+plain301:
 	VMOVUPS Z1, (R8)
 	VADDPS  Z0, Z2, Z2
 	MOVB    add+104(FP), R12
 	TESTB   R12, R12
-	JZ      plain286
+	JZ      plain302
 	VADDPS  (R8)(AX*1), Z2, Z2
 
-plain286:
+plain302:
 	VMOVUPS Z2, (R8)(AX*1)
 	VADDPS  Z6, Z5, Z5
 	VADDPS  Z7, Z5, Z5
@@ -11581,31 +11959,31 @@ plain286:
 	VADDPS  Z0, Z5, Z5
 	MOVB    add+104(FP), R12
 	TESTB   R12, R12
-	JZ      plain287
+	JZ      plain303
 	VADDPS  (R11), Z5, Z5
 
-plain287:
+plain303:
 	VMOVUPS Z5, (R11)
 	VADDPS  Z0, Z6, Z6
 	MOVB    add+104(FP), R12
 	TESTB   R12, R12
-	JZ      plain288
+	JZ      plain304
 	VADDPS  (R11)(AX*1), Z6, Z6
 
-plain288:
+plain304:
 	VMOVUPS Z6, (R11)(AX*1)
 	SUBQ    $-128, R9
 	LEAQ    (R8)(AX*2), R8
 	DECQ    R10
-	JMP     tile283
+	JMP     tile299
 
-tiles284:
+tiles300:
 	ADDQ $0x10, SI
-	JMP  loop280
+	JMP  loop296
 
-rest281:
+rest297:
 	SUBQ      SI, BX
-	JZ        done282
+	JZ        done298
 	MOVL      $0x00000001, DI
 	SHLXL     BX, DI, DI
 	DECL      DI
@@ -11619,9 +11997,9 @@ rest281:
 	MOVQ      m_base+24(FP), DI
 	LEAQ      (DI)(SI*4), DI
 
-tile289:
+tile305:
 	TESTQ     R8, R8
-	JZ        tiles290
+	JZ        tiles306
 	MOVQ      DI, SI
 	VMOVUPS.Z (SI), K1, Z1
 	ADDQ      DX, SI
@@ -11679,20 +12057,20 @@ tile289:
 	VADDPS    Z0, Z1, Z1
 	MOVB      add+104(FP), R9
 	TESTB     R9, R9
-	JZ        plain291
+	JZ        plain307
 	VMOVUPS.Z (BX), K1, Z3
 	VADDPS    Z3, Z1, Z1
 
-plain291:
+plain307:
 	VMOVUPS   Z1, K1, (BX)
 	VADDPS    Z0, Z2, Z2
 	MOVB      add+104(FP), R9
 	TESTB     R9, R9
-	JZ        plain292
+	JZ        plain308
 	VMOVUPS.Z (BX)(AX*1), K1, Z1
 	VADDPS    Z1, Z2, Z2
 
-plain292:
+plain308:
 	VMOVUPS   Z2, K1, (BX)(AX*1)
 	VADDPS    Z6, Z5, Z5
 	VADDPS    Z7, Z5, Z5
@@ -11701,28 +12079,28 @@ plain292:
 	VADDPS    Z0, Z5, Z5
 	MOVB      add+104(FP), R9
 	TESTB     R9, R9
-	JZ        plain293
+	JZ        plain309
 	VMOVUPS.Z (SI), K1, Z1
 	VADDPS    Z1, Z5, Z5
 
-plain293:
+plain309:
 	VMOVUPS   Z5, K1, (SI)
 	VADDPS    Z0, Z6, Z6
 	MOVB      add+104(FP), R9
 	TESTB     R9, R9
-	JZ        plain294
+	JZ        plain310
 	VMOVUPS.Z (SI)(AX*1), K1, Z1
 	VADDPS    Z1, Z6, Z6
 
-plain294:
+plain310:
 	VMOVUPS Z6, K1, (SI)(AX*1)
 	SUBQ    $-128, DI
 	LEAQ    (BX)(AX*2), BX
 	DECQ    R8
-	JMP     tile289
+	JMP     tile305
 
-tiles290:
-done282:
+tiles306:
+done298:
 	VZEROUPPER
 	RET
 
@@ -11737,9 +12115,9 @@ TEXT ·winogradWeightsAVX512(SB), NOSPLIT, $0-32
 	MOVQ         AX, BX
 	SUBQ         $0x10, BX
 
-loop295:
+loop311:
 	CMPQ    DX, BX
-	JG      rest296
+	JG      rest312
 	MOVQ    u_base+0(FP), SI
 	LEAQ    (SI)(DX*4), SI
 	VMOVUPS (SI), Z1
@@ -11830,11 +12208,11 @@ loop295:
 	VMOVUPS Z9, (SI)
 	ADDQ    CX, SI
 	ADDQ    $0x10, DX
-	JMP     loop295
+	JMP     loop311
 
-rest296:
+rest312:
 	SUBQ      DX, AX
-	JZ        done297
+	JZ        done313
 	MOVL      $0x00000001, BX
 	SHLXL     AX, BX, BX
 	DECL      BX
@@ -11929,6 +12307,6 @@ rest296:
 	VMOVUPS   Z9, K1, (AX)
 	ADDQ      CX, AX
 
-done297:
+done313:
 	VZEROUPPER
 	RET

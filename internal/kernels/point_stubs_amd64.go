@@ -124,6 +124,11 @@ func sumSquaresAVX2(x []float32) float64
 //go:noescape
 func layerNormAVX2(y []float32, mean []float32, rstd []float32, x []float32, d int, eps float32)
 
+// layerNormScaleShiftAVX2 is, for each of len(mean) rows of d numbers, mean, rstd = 1/√(variance + eps), h = (x - mean)·rstd, unless h is empty, and y = h·(1 + scale) + shift.
+//
+//go:noescape
+func layerNormScaleShiftAVX2(y []float32, h []float32, mean []float32, rstd []float32, x []float32, scale []float32, shift []float32, d int, eps float32)
+
 // layerNormGradAVX2 is dx = rstd·(dy - average(dy) - h·average(dy·h)), h = (x - mean)·rstd, for each of len(mean) rows of d numbers.
 //
 //go:noescape
@@ -343,6 +348,11 @@ func sumSquaresAVX512(x []float32) float64
 //
 //go:noescape
 func layerNormAVX512(y []float32, mean []float32, rstd []float32, x []float32, d int, eps float32)
+
+// layerNormScaleShiftAVX512 is, for each of len(mean) rows of d numbers, mean, rstd = 1/√(variance + eps), h = (x - mean)·rstd, unless h is empty, and y = h·(1 + scale) + shift.
+//
+//go:noescape
+func layerNormScaleShiftAVX512(y []float32, h []float32, mean []float32, rstd []float32, x []float32, scale []float32, shift []float32, d int, eps float32)
 
 // layerNormGradAVX512 is dx = rstd·(dy - average(dy) - h·average(dy·h)), h = (x - mean)·rstd, for each of len(mean) rows of d numbers.
 //

@@ -30,6 +30,8 @@ type primitives struct {
 	// len(mean) rows of d numbers.
 	layerNorm     func(y, mean, rstd, x []float32, d int, eps float32)
 	layerNormGrad func(dx, dy, x, mean, rstd []float32, d int)
+	// y = h·(1 + scale) + shift behind it, with one scale and shift for all rows; h may be empty.
+	layerNormScaleShift func(y, h, mean, rstd, x, scale, shift []float32, d int, eps float32)
 
 	softmaxColumns func(s, lse []float32, m int, c float32)                // m rows of len(lse): lse = log Σ exp(c·s), s = exp(c·s - lse)
 	softmaxBlock   func(s, top, total, factor []float32, m int, c float32) // m rows of len(top): see plainSoftmaxBlock

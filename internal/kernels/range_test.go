@@ -47,7 +47,7 @@ var functions = []function{
 		return 3*ulp*(1+max(0, -geluArgument(x)))*math.Abs(y) + tiny
 	}, -9.98},
 	{"SiLUGrad", gradientOf(SiLUGrad), gradientOf64(ref.SiLUGrad[float64]), func(x, _ float64) float64 {
-		return 4.25*ulp*slopeSize(x, 1, x) + tiny
+		return 4.4*ulp*slopeSize(x, 1, x) + tiny
 	}, -87},
 	{"GELUGrad", gradientOf(GELUGrad), gradientOf64(ref.GELUGrad[float64]), func(x, _ float64) float64 {
 		w, slope := geluArgument(x), 1.5957691216057308+3*0.07135481627159119*x*x

@@ -233,3 +233,36 @@ func TestGroupNormParts(t *testing.T) {
 		}
 	})
 }
+
+// TestLayerNormScaleShift: one pass gives to the bit what two give, with and without the norm's result,
+// and in place.
+func TestLayerNormScaleShift(t *testing.T) {
+	atLevels(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(23, 24))
+		for _, s := range []TokenShape{{1, 1, 1}, {2, 3, 37}, {3, 17, 256}, {1, 100, 272}} {
+			rows, n := s.N*s.L, s.N*s.L*s.D
+			x, scale, shift := randomGuarded(rng, n).v, randomGuarded(rng, s.N*s.D).v, randomGuarded(rng, s.N*s.D).v
+			h, y, mean, rstd := make([]float32, n), make([]float32, n), make([]float32, rows), make([]float32, rows)
+			LayerNorm(h, mean, rstd, x, RowShape{rows, s.D}, 1e-5, 0, rows)
+			ScaleShift(y, h, scale, shift, s, 0, rows)
+			for _, way := range []string{"apart", "y over x", "h over x", "without h"} {
+				gotX := append([]float32{}, x...)
+				gotY, gotH, gotMean, gotRstd := make([]float32, n), make([]float32, n), make([]float32, rows), make([]float32, rows)
+				switch way {
+				case "y over x":
+					gotY = gotX
+				case "h over x":
+					gotH = gotX
+				case "without h":
+					gotH = nil
+				}
+				LayerNormScaleShift(gotY, gotH, gotMean, gotRstd, gotX, scale, shift, s, 1e-5, 0, rows)
+				name := fmt.Sprintf("%+v, %s: ", s, way)
+				sameBits(t, name+"y", gotY, y)
+				sameBits(t, name+"h", gotH, h[:len(gotH)])
+				sameBits(t, name+"mean", gotMean, mean)
+				sameBits(t, name+"rstd", gotRstd, rstd)
+			}
+		}
+	})
+}

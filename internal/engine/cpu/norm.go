@@ -66,6 +66,15 @@ func layerNorm(c *call) {
 	})
 }
 
+func layerNormScaleShift(c *call) {
+	x, scale, shift := c.in[0], c.in[1].data, c.in[2].data
+	y, h, mean, rstd := c.out[0].data, c.out[1].data, c.result(2), c.result(3)
+	s, eps := tokenShape(c.out[0].shape), c.op.(*ops.LayerNormOp).Eps
+	c.loop(kernels.LayerNormScaleShiftItems(s), 0, func(_ []float32, i0, i1 int) {
+		kernels.LayerNormScaleShift(y, h, mean, rstd, x.data, scale, shift, s, eps, i0, i1)
+	})
+}
+
 func layerNormGrad(c *call) {
 	dx, dy, x, mean, rstd := c.out[0].data, c.in[0].data, c.in[1].data, c.in[2].data, c.in[3].data
 	s := rowShape(c.in[1].shape)

@@ -17,6 +17,7 @@ func main() {
 		w.reductions()
 		w.sumSquares()
 		w.layerNorm()
+		w.layerNormScaleShift()
 		w.layerNormGrad()
 		w.softmaxColumns()
 		w.softmaxBlock()

@@ -52,11 +52,48 @@ func (w *writer) first(slice string) Mem { return Mem{Base: w.base[slice]} }
 func (w *writer) layerNorm() {
 	w.begin("layerNorm", "layerNorm"+w.name+" is, for each of len(mean) rows of d numbers, mean, rstd = 1/√(variance + eps) and y = (x - mean)·rstd.",
 		"func(y, mean, rstd, x []float32, d int, eps float32)", "y", "mean", "rstd", "x")
+	w.normaliseRows([]string{"y", "x"}, func(d reg.GPVirtual, h func(i reg.GPVirtual) reg.VecVirtual) {
+		w.over(d, func(i reg.GPVirtual) { w.store(h(i), w.at("y", i)) })
+	})
+	w.end()
+}
+
+// layerNormScaleShift is layerNorm with what modulates its result behind it.
+func (w *writer) layerNormScaleShift() {
+	w.begin("layerNormScaleShift", "layerNormScaleShift"+w.name+" is, for each of len(mean) rows of d numbers, mean, rstd = 1/√(variance + eps), h = (x - mean)·rstd, unless h is empty, and y = h·(1 + scale) + shift.",
+		"func(y, h, mean, rstd, x, scale, shift []float32, d int, eps float32)", "y", "h", "mean", "rstd", "x", "scale", "shift")
+	keep := length("h")
+	w.hoist(1)
+	w.normaliseRows([]string{"y", "h", "x"}, func(d reg.GPVirtual, h func(i reg.GPVirtual) reg.VecVirtual) {
+		modulate := func(i reg.GPVirtual, v reg.VecVirtual) {
+			t := w.load(w.at("scale", i))
+			VADDPS(w.c(1), t, t)
+			VFMADD213PS(w.operand(w.at("shift", i)), v, t)
+			w.store(t, w.at("y", i))
+		}
+		alone, done := w.newLabel("alone"), w.newLabel("modulated")
+		TESTQ(keep, keep)
+		JZ(LabelRef(alone))
+		w.over(d, func(i reg.GPVirtual) {
+			v := h(i)
+			w.store(v, w.at("h", i))
+			modulate(i, v)
+		})
+		JMP(LabelRef(done))
+		Label(alone)
+		w.over(d, func(i reg.GPVirtual) { modulate(i, h(i)) })
+		Label(done)
+	})
+	w.end()
+}
+
+// normaliseRows writes mean and rstd of each row of x, and has finish do the rest of a row, for which h
+// is (x - mean)·rstd. Slices named in rows have rows like x.
+func (w *writer) normaliseRows(rows []string, finish func(d reg.GPVirtual, h func(i reg.GPVirtual) reg.VecVirtual)) {
 	count, d := length("mean"), integer("d")
 	stride, size := bytes(d), toFloat(d)
 	eps := Load(Param("eps"), XMM())
-	w.hoist(1)
-	w.rowLoop(count, stride, []string{"y", "x"}, []string{"mean", "rstd"}, func() {
+	w.rowLoop(count, stride, rows, []string{"mean", "rstd"}, func() {
 		sum := w.zero()
 		w.over(d, func(i reg.GPVirtual) { VADDPS(w.operand(w.at("x", i)), sum, sum) })
 		m := w.fold(add, sum).AsX()
@@ -79,14 +116,13 @@ func (w *writer) layerNorm() {
 		VDIVSS(r, one, r)
 		VMOVSS(r, w.first("rstd"))
 		rstd := w.broadcast(r)
-		w.over(d, func(i reg.GPVirtual) {
+		finish(d, func(i reg.GPVirtual) reg.VecVirtual {
 			v := w.load(w.at("x", i))
 			VSUBPS(mean, v, v)
 			VMULPS(rstd, v, v)
-			w.store(v, w.at("y", i))
+			return v
 		})
 	})
-	w.end()
 }
 
 func (w *writer) layerNormGrad() {
