@@ -370,11 +370,7 @@ func slerp(a, b []float32, part float64) []float32 {
 // nearest shows samples above the training images that are nearest to them.
 func (s *studio) nearest(ctx context.Context) (report.Exhibit, error) {
 	e := report.Exhibit{Wide: true}
-	art, err := s.told.store.Get(s.coder.ID)
-	if err != nil {
-		return e, err
-	}
-	set, err := s.told.images(art.ID)
+	set, err := s.told.dataSet(s.coder.ID)
 	if err != nil {
 		return e, err
 	}
@@ -391,8 +387,8 @@ func (s *studio) nearest(ctx context.Context) (report.Exhibit, error) {
 		samples.add(x)
 	}
 	for _, item := range metrics.Spread(set.Test(), 4*neighbours) {
-		x := make([]float32, set.Size()*set.Size()*3)
-		if err := set.Read(x, item, false); err != nil {
+		x, err := pixels(set, item)
+		if err != nil {
 			return e, err
 		}
 		tests.add(x)
@@ -407,20 +403,25 @@ func (s *studio) nearest(ctx context.Context) (report.Exhibit, error) {
 		e.Text += fmt.Sprintf("; that of %d test images, which nobody could have copied, is %.3f", len(tests.x), tests.mean())
 	}
 	e.Text += "."
-	above, below := report.Strip{Label: "sample"}, report.Strip{Label: "nearest"}
-	e.Gallery = &report.Gallery{}
+	e.Gallery = &report.Gallery{Rows: []report.Strip{{Label: "sample"}, {Label: "nearest"}}}
+	above, below := &e.Gallery.Rows[0], &e.Gallery.Rows[1]
 	for i, d := range drawn {
-		x := make([]float32, len(d.Image.Pix))
-		if err := set.Read(x, samples.nearest[i], false); err != nil {
+		item := set.Item(samples.nearest[i])
+		x, err := pixels(set, samples.nearest[i])
+		if err != nil {
 			return e, err
 		}
-		item := set.Item(samples.nearest[i])
 		above.Pictures = append(above.Pictures, shot(d.Image, d.Class))
 		below.Pictures = append(below.Pictures, shot(picture.FromFloats(x, set.Size(), set.Size()), fmt.Sprintf("%s: %s", set.Classes()[item.Label], item.ID)))
 		e.Gallery.Heads = append(e.Gallery.Heads, fmt.Sprintf("%.3f", samples.distance(i)))
 	}
-	e.Gallery.Rows = []report.Strip{above, below}
 	return e, nil
+}
+
+// pixels are an image of a data set, (S, S, 3).
+func pixels(set *dataset.Set, item int) ([]float32, error) {
+	x := make([]float32, set.Size()*set.Size()*3)
+	return x, set.Read(x, item, false)
 }
 
 // search looks for the image nearest to each of some pictures (S, S, 3).
@@ -465,8 +466,8 @@ func look(ctx context.Context, set *dataset.Set, items []int, searches ...*searc
 	return nil
 }
 
-// images opens the data set that a stage read, which made an output.
-func (t *told) images(output artifacts.ID) (*dataset.Set, error) {
+// dataSet opens the data set that a stage read, which made an output.
+func (t *told) dataSet(output artifacts.ID) (*dataset.Set, error) {
 	var data string
 	for i := range t.record.Stages {
 		if s := &t.record.Stages[i]; s.Output == output {
@@ -513,7 +514,7 @@ func (t *told) reconstructions(b engine.Backend, m product) (report.Exhibit, err
 	if err != nil {
 		return e, err
 	}
-	set, err := t.images(m.ID)
+	set, err := t.dataSet(m.ID)
 	if err != nil {
 		return e, err
 	}
