@@ -3,7 +3,7 @@ export CGO_ENABLED := 0
 GO ?= go
 
 .DEFAULT_GOAL := help
-.PHONY: help build test long big faults race check lint noasm cross fuzz sweep kill generate readers bench bench-peer bench-page
+.PHONY: help build test long big faults race check lint noasm cross fuzz sweep kill generate readers lab-table bench bench-peer bench-page
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ generate: ## assembly regenerates to the same bytes
 readers: ## Arrow for JavaScript reads our latent files (needs node and npm)
 	dir=$$(mktemp -d) && npm install --silent --prefix "$$dir" apache-arrow && \
 	LFM_ARROW_JS="$$dir" $(GO) test ./internal/latent -run TestIndependentReader -count=1 -v; code=$$?; rm -rf "$$dir"; exit $$code
+
+lab-table: build ## the published two-dimensional benchmark, five seeds; hours
+	./lfm lab table
 
 bench: build ## time the reference model
 	./lfm bench

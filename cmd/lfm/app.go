@@ -250,7 +250,7 @@ kept by content and reused; what was interrupted goes on where it stopped.`,
 		newInit(a), newRun(a), newResume(a), newGenerate(a),
 		newReport(a),
 		newStatus(a), newDag(a), newExplain(a), newLogs(a), newArtifacts(a),
-		newBench(a), newSchema(a), newVersion(a),
+		newBench(a), newLab(a), newSchema(a), newVersion(a),
 	)
 	root.InitDefaultCompletionCmd()
 	return root

@@ -55,8 +55,10 @@ var mayImport = map[string][]string{
 		"internal/optim", "internal/path", "internal/ode", "internal/ot", "internal/latent")...),
 	"stages/decode":   with(gorgoniaModules, with(stageBase, "stages/autoencoder", "stages/flow")...),
 	"stages/evaluate": with(stageBase, "stages/autoencoder", "stages/flow", "stages/decode", "stages/classifier", "internal/dataset", "internal/train"),
-	"internal/bench":  nil, // stages and below
-	"cmd/lfm":         nil, // everything
+	"internal/lab": with(gorgoniaModules, "internal/engine", "internal/ops", "internal/nn", "internal/optim", "internal/metrics", "internal/ode",
+		"internal/ot", "internal/path", "internal/rng"),
+	"internal/bench": nil, // stages and below
+	"cmd/lfm":        nil, // everything
 }
 
 func with(base []string, more ...string) []string { return append(slices.Clone(base), more...) }

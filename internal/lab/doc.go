@@ -1,0 +1,16 @@
+// Package lab trains small models on the spot and measures what the lecture claims of them.
+//
+// Everything happens between two distributions in the plane, a source at t = 1 and a target at t = 0, where
+// distances can be computed exactly and a field can be looked at:
+//
+//	source ──z_t = (1-t) x + t eps──▶ target        v(z, t) is a perceptron of three hidden layers
+//
+// [Table] is the benchmark of Tong et al. (2024, Simulation-free Schrödinger bridges via score and flow matching,
+// table 2): four pairs of distributions, three ways to train a flow from the one to the other, and two figures of each:
+//
+//	W2   the exact 2-Wasserstein distance of what the flow makes to the target
+//	NPE  | E ∫|v|² dt - W2²(source, target) | / W2²(source, target): how much longer than the shortest its paths are
+//
+// Its protocol is theirs but for the activation, SiLU in place of SELU. Models are graphs of package ops that package
+// engine trains, and every draw is a function of the seed, so that a table is the same each time on one machine.
+package lab

@@ -1,0 +1,247 @@
+package lab
+
+import (
+	"context"
+	"math"
+	"testing"
+
+	"lfm/internal/engine"
+	"lfm/internal/engine/cpu"
+	"lfm/internal/ode"
+	"lfm/internal/ot"
+	"lfm/internal/path"
+)
+
+func backend(t *testing.T) engine.Backend {
+	b := cpu.Open(0)
+	t.Cleanup(func() { b.Close() })
+	return b
+}
+
+// mixture8 is what gaussians8 is drawn from.
+func mixture8() (m path.Mixture) {
+	for i := range 8 {
+		sin, cos := math.Sincos(float64(i) * math.Pi / 4)
+		m.Components = append(m.Components, path.Gaussian{Weight: 1, Mean: []float64{gaussians8Radius * cos, gaussians8Radius * sin}, Std: []float64{gaussians8Std, gaussians8Std}})
+	}
+	return m
+}
+
+// TestSets holds the sets to their first two moments, worked out by hand: those of eight Gaussians; those of two half
+// circles of radius 3 about (-1, -1) and (2, 0.5), moved by up to 0.6 along the diagonal; those of an S.
+func TestSets(t *testing.T) {
+	const n = 20000
+	half := 3 * 2 / math.Pi // mean height of a half circle of radius 3
+	for _, c := range []struct {
+		set  set
+		mean [2]float64
+		std  [2]float64
+	}{
+		{normal2, [2]float64{0, 0}, [2]float64{1, 1}},
+		{gaussians8, [2]float64{0, 0}, [2]float64{math.Sqrt(12.5 + math.Sqrt(0.1)), math.Sqrt(12.5 + math.Sqrt(0.1))}},
+		{moons, [2]float64{0.8, 0.05}, [2]float64{math.Sqrt(4.5 + 1.5*1.5 + 0.03), math.Sqrt(4.5 - half*half + math.Pow(half-0.75, 2) + 0.03)}},
+		{sCurve, [2]float64{0, 0}, [2]float64{1.5 * math.Sqrt(0.5+0.0025), 1.5 * math.Sqrt(1.5+4/(3*math.Pi)+0.0025)}},
+	} {
+		points := c.set.draw(n, 1, learned)
+		for axis := range 2 {
+			var sum, sum2 float64
+			for i := range n {
+				x := float64(points[2*i+axis])
+				sum, sum2 = sum+x/n, sum2+x*x/n
+			}
+			std := math.Sqrt(sum2 - sum*sum)
+			if tol := 5 * c.std[axis] / math.Sqrt(n); math.Abs(sum-c.mean[axis]) > tol || math.Abs(std-c.std[axis]) > tol {
+				t.Errorf("%s, axis %d: mean %.3f and standard deviation %.3f, want %.3f and %.3f", c.set.name, axis, sum, std, c.mean[axis], c.std[axis])
+			}
+		}
+	}
+}
+
+// TestVelocity: on every method's path the velocity wanted is -dz/dt.
+func TestVelocity(t *testing.T) {
+	x, eps, xi := []float32{3, -1}, []float32{-0.5, 2}, []float32{0.3, 0.7}
+	for _, m := range methods {
+		p := pairs{method: m, sigma: sigma}
+		var before, after, v, ignored [2]float32
+		p.between(before[:], ignored[:], x, eps, xi, 0.25)
+		p.between(after[:], ignored[:], x, eps, xi, 0.75)
+		p.between(new([2]float32)[:], v[:], x, eps, xi, 0.5)
+		for i := range v {
+			if rate := (before[i] - after[i]) / 0.5; math.Abs(float64(rate-v[i])) > 1e-5 {
+				t.Errorf("%s: velocity %v, but z moves by %v", m, v[i], rate)
+			}
+		}
+	}
+}
+
+// TestPairs: with optimal transport a batch has the same source and target points as without, and no other pairing of
+// them is shorter.
+func TestPairs(t *testing.T) {
+	const batch = 32
+	rows := func(m Method) (x, eps []float32) {
+		p := pairs{method: m, seed: 1, source: normal2.draw(batch, 1, learned), target: moons.draw(batch, 1, learned)}
+		in, v := make([]float32, 3*batch), make([]float32, 2*batch)
+		if err := p.fill()(0, in, v); err != nil {
+			t.Fatal(err)
+		}
+		for i := range batch {
+			for j := range 2 { // z = x - t v, and v = x - eps
+				end := in[3*i+j] + in[3*i+2]*v[2*i+j]
+				x, eps = append(x, end), append(eps, end-v[2*i+j])
+			}
+		}
+		return x, eps
+	}
+	cost := func(x, eps []float32) (c float64) {
+		for i := range x {
+			c += math.Pow(float64(x[i]-eps[i]), 2)
+		}
+		return c
+	}
+	x, eps := rows(ICFM)
+	best, err := ot.Points{X: x, Y: eps, D: 2}.Assign()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := cost(rows(OTCFM)); math.Abs(got-best.Cost) > 1e-3*best.Cost || got > 0.9*cost(x, eps) {
+		t.Errorf("pairs cost %g, the least is %g, and independent ones cost %g", got, best.Cost, cost(x, eps))
+	}
+}
+
+// TestJudge: the exact field from N(0, I) to N(0, I/4) has a normalised path energy of (2-π/2) Σ s/W2² = 0.858407,
+// and the shortest one, v = z_1/2, has none. Both end at the target, to the floor.
+func TestJudge(t *testing.T) {
+	quarter := set{"quarter", func(dst, _, normal []float32) { dst[0], dst[1] = normal[0]/2, normal[1]/2 }}
+	s, err := newTest(t.Context(), task{normal2, quarter}, 1000, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	exact := path.Normal([]float64{0, 0}, []float64{0.5, 0.5})
+	for _, c := range []struct {
+		name  string
+		field ode.Field[float32]
+		npe   float64
+	}{
+		{"independent", exactField(exact), 0.858407},
+		{"shortest", func(dst, z []float32, t float64) {
+			for i := range z {
+				dst[i] = -z[i] / float32(1+t) // z = z_1 (1+t)/2
+			}
+		}, 0},
+	} {
+		w2, npe, err := s.judge(t.Context(), c.field)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if math.Abs(npe-c.npe) > 0.1 || w2 > 2*s.floor { // 1,000 points; W2² of two samples is too large by the floor's square
+			t.Errorf("%s: NPE %.3f, want %.3f; W2 %.3f, floor %.3f", c.name, npe, c.npe, w2, s.floor)
+		}
+	}
+}
+
+func exactField(m path.Mixture) ode.Field[float32] {
+	return func(dst, z []float32, t float64) {
+		for i := 0; i < len(z); i += 2 {
+			v := m.At([]float64{float64(z[i]), float64(z[i+1])}, t).Velocity
+			dst[i], dst[i+1] = float32(v[0]), float32(v[1])
+		}
+	}
+}
+
+// TestOrder: pairs by optimal transport make straighter flows than independent pairs on all four tasks.
+func TestOrder(t *testing.T) {
+	r, err := table(t.Context(), backend(t), Quick, tasks, []Method{OTCFM, ICFM}, func(Row) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; i < len(r.Rows); i += 2 {
+		with, without := r.Rows[i], r.Rows[i+1]
+		t.Logf("%s: %s W2 %.3f NPE %.3f, %s W2 %.3f NPE %.3f, floor %.3f", with.Task, with.Method, with.W2.Mean, with.NPE.Mean, without.Method, without.W2.Mean, without.NPE.Mean, with.Floor.Mean)
+		if with.NPE.Mean >= without.NPE.Mean {
+			t.Errorf("%s: NPE %.3f with optimal transport, %.3f without", with.Task, with.NPE.Mean, without.NPE.Mean)
+		}
+		if with.Published.NPE.Mean == 0 || without.Published.NPE.Mean == 0 {
+			t.Errorf("%s: no published figures", with.Task)
+		}
+	}
+}
+
+// TestField: the relative L2 distance of a learned field to the exact one, under the path's own density, falls with
+// training: below 0.15 at t = 0.25, 0.5 and 0.75, and to half of what a tenth of the training gives.
+func TestField(t *testing.T) {
+	const batch, steps, n = 256, 3000, 1000
+	optimizer := adamW(3e-3)
+	optimizer.EMA, optimizer.WarmEMA = 0.99, true
+	l, err := newLearner(backend(t), network{in: 3, out: 2, width: width, seed: 1}, batch, optimizer)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.close()
+	data := pairs{method: ICFM, seed: 1, source: normal2.draw(20000, 1, learned), target: gaussians8.draw(20000, 1, learned)}
+	fill, exact := data.fill(), exactField(mixture8())
+	x, eps := gaussians8.draw(n, 1, tested), normal2.draw(n, 1, tested)
+	distances := func() (d [3]float64) {
+		field, err := l.field(n, engine.Average, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for k, time := range []float64{0.25, 0.5, 0.75} {
+			z, got, want := make([]float32, 2*n), make([]float32, 2*n), make([]float32, 2*n)
+			path.Straight{}.Interpolate(z, got, x, eps, float32(time))
+			field(got, z, time)
+			exact(want, z, time)
+			d[k] = relative(got, want)
+		}
+		return d
+	}
+	if err := l.train(context.Background(), steps/10, fill); err != nil {
+		t.Fatal(err)
+	}
+	early := distances()
+	if err := l.train(context.Background(), steps-steps/10, fill); err != nil {
+		t.Fatal(err)
+	}
+	late := distances()
+	t.Logf("%.3f after a tenth, %.3f at the end", early, late)
+	for k := range late {
+		if late[k] > 0.15 || late[k] > early[k]/2 {
+			t.Errorf("distance %.3f, and %.3f after a tenth of the training", late[k], early[k])
+		}
+	}
+}
+
+// relative is |got - want| / |want|.
+func relative(got, want []float32) float64 {
+	e := make([]float32, len(got))
+	for i := range e {
+		e[i] = got[i] - want[i]
+	}
+	return math.Sqrt(squares(e) / squares(want))
+}
+
+// TestDeterminism: threads do not change what is learned.
+func TestDeterminism(t *testing.T) {
+	p := Protocol{Seeds: []uint64{1}, Points: 500, Test: 64, Batch: 64, Epochs: 4, Rate: 1e-3}
+	var rows []Row
+	for _, threads := range []int{1, 2} {
+		b := cpu.Open(threads)
+		defer b.Close()
+		r, err := table(t.Context(), b, p, tasks[:1], []Method{OTCFM}, func(Row) {})
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows = append(rows, r.Rows...)
+	}
+	if rows[0] != rows[1] {
+		t.Errorf("%v with one thread, %v with two", rows[0], rows[1])
+	}
+}
+
+// TestCancel: a table that is stopped says so.
+func TestCancel(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := Table(ctx, backend(t), Quick, func(Row) {}); err != context.Canceled {
+		t.Errorf("%v, want %v", err, context.Canceled)
+	}
+}

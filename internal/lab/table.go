@@ -1,0 +1,231 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"text/tabwriter"
+
+	"lfm/internal/engine"
+	"lfm/internal/metrics"
+	"lfm/internal/ode"
+	"lfm/internal/optim"
+)
+
+// Protocol is how much of the benchmark is done.
+type Protocol struct {
+	Seeds  []uint64
+	Points int // of source and of target to learn from
+	Test   int // points that the flow carries, and that it is compared with; the exact distance takes time with their cube
+	Batch  int
+	Epochs int     // over Points
+	Rate   float64 // of learning
+}
+
+// Full is the published protocol (app. F). Some hours on two cores, most of them for exact distances and pairings.
+var Full = Protocol{Seeds: []uint64{42, 43, 44, 45, 46}, Points: 10000, Test: 10000, Batch: 512, Epochs: 1000, Rate: 1e-3}
+
+// Quick is Full with one seed, smaller batches and tests, and a fraction of the training, at a higher rate. W2 of so small a test is
+// mostly its floor.
+var Quick = Protocol{Seeds: Full.Seeds[:1], Points: 10000, Test: 512, Batch: 128, Epochs: 20, Rate: 3e-3}
+
+const (
+	width      = 64  // of the hidden layers
+	eulerSteps = 100 // from source to target
+)
+
+// adamW is the benchmark's optimizer at a rate of learning.
+func adamW(rate float64) optim.AdamW { return optim.AdamW{Rate: rate, WeightDecay: 1e-5} }
+
+// Spread is a mean over seeds and their standard deviation.
+type Spread struct {
+	Mean float64 `json:"mean"`
+	Std  float64 `json:"std"` // of a seed, with n-1; 0 of one alone
+}
+
+func (s Spread) String() string { return fmt.Sprintf("%.3f ± %.3f", s.Mean, s.Std) }
+
+func spread(x []float64) (s Spread) {
+	for _, v := range x {
+		s.Mean += v / float64(len(x))
+	}
+	for _, v := range x {
+		s.Std += (v - s.Mean) * (v - s.Mean)
+	}
+	s.Std = math.Sqrt(s.Std / float64(max(1, len(x)-1)))
+	return s
+}
+
+// Published is what the paper's table says.
+type Published struct {
+	W2  Spread `json:"w2"`
+	NPE Spread `json:"npe"`
+}
+
+// Row is a line of the table.
+type Row struct {
+	Task      string    `json:"task"`
+	Method    Method    `json:"method"`
+	W2        Spread    `json:"w2"`
+	NPE       Spread    `json:"npe"`
+	Seeds     int       `json:"seeds"`
+	Published Published `json:"published"`
+	Floor     Spread    `json:"floor"` // W2 of two tests of the target: what a perfect flow has
+}
+
+// Results is the table.
+type Results struct {
+	Rows []Row `json:"rows"`
+}
+
+var tasks = []task{{normal2, gaussians8}, {moons, gaussians8}, {normal2, moons}, {normal2, sCurve}}
+
+var methods = []Method{OTCFM, ICFM, FM}
+
+var published = map[string]map[Method]Published{
+	"normal→8gaussians": {
+		OTCFM: {Spread{0.303, 0.043}, Spread{0.031, 0.027}},
+		ICFM:  {Spread{0.373, 0.103}, Spread{0.202, 0.055}},
+		FM:    {Spread{0.343, 0.058}, Spread{0.190, 0.054}},
+	},
+	"moons→8gaussians": {
+		OTCFM: {Spread{0.601, 0.027}, Spread{0.015, 0.010}},
+		ICFM:  {Spread{1.557, 0.407}, Spread{2.680, 0.292}},
+	},
+	"normal→moons": {
+		OTCFM: {Spread{0.130, 0.016}, Spread{0.083, 0.009}},
+		ICFM:  {Spread{0.178, 0.014}, Spread{0.891, 0.120}},
+		FM:    {Spread{0.209, 0.055}, Spread{0.762, 0.099}},
+	},
+	"normal→scurve": {
+		OTCFM: {Spread{0.144, 0.028}, Spread{0.027, 0.012}},
+		ICFM:  {Spread{0.242, 0.141}, Spread{0.856, 0.031}},
+		FM:    {Spread{0.198, 0.037}, Spread{0.743, 0.116}},
+	},
+}
+
+// Table trains every method on every task and measures it. It tells of each row when that is done.
+func Table(ctx context.Context, backend engine.Backend, p Protocol, tell func(Row)) (Results, error) {
+	return table(ctx, backend, p, tasks, methods, tell)
+}
+
+func table(ctx context.Context, backend engine.Backend, p Protocol, tasks []task, methods []Method, tell func(Row)) (r Results, err error) {
+	for _, k := range tasks {
+		tests := make([]test, len(p.Seeds))
+		for i, seed := range p.Seeds {
+			if tests[i], err = newTest(ctx, k, p.Test, seed); err != nil {
+				return r, err
+			}
+		}
+		for _, m := range methods {
+			if !k.can(m) {
+				continue
+			}
+			row, err := measure(ctx, backend, p, k, m, tests)
+			if err != nil {
+				return r, err
+			}
+			r.Rows = append(r.Rows, row)
+			tell(row)
+		}
+	}
+	return r, nil
+}
+
+func measure(ctx context.Context, backend engine.Backend, p Protocol, k task, m Method, tests []test) (Row, error) {
+	n := len(tests)
+	w2, npe, floor := make([]float64, n), make([]float64, n), make([]float64, n)
+	for i, seed := range p.Seeds {
+		flow, err := p.flow(ctx, backend, k, m, seed)
+		if err != nil {
+			return Row{}, err
+		}
+		defer flow.close()
+		field, err := flow.field(p.Test, engine.Raw, nil)
+		if err != nil {
+			return Row{}, err
+		}
+		if w2[i], npe[i], err = tests[i].judge(ctx, field); err != nil {
+			return Row{}, fmt.Errorf("%v, %s, seed %d: %w", k, m, seed, err)
+		}
+		floor[i] = tests[i].floor
+	}
+	return Row{Task: k.String(), Method: m, W2: spread(w2), NPE: spread(npe), Seeds: n, Published: published[k.String()][m], Floor: spread(floor)}, nil
+}
+
+// Splits of a set.
+const (
+	learned uint64 = iota
+	tested
+	testedAgain
+)
+
+// flow trains a flow.
+func (p Protocol) flow(ctx context.Context, backend engine.Backend, k task, m Method, seed uint64) (*learner, error) {
+	l, err := newLearner(backend, network{in: 3, out: 2, width: width, seed: seed}, p.Batch, adamW(p.Rate))
+	if err != nil {
+		return nil, err
+	}
+	data := pairs{method: m, sigma: sigma, seed: seed, source: k.source.draw(p.Points, seed, learned), target: k.target.draw(p.Points, seed, learned)}
+	if err := l.train(ctx, p.Epochs*p.Points/p.Batch, data.fill()); err != nil {
+		l.close()
+		return nil, err
+	}
+	return l, nil
+}
+
+// test is what flows of a task are judged by.
+type test struct {
+	source, target []float32
+	shortest       float64 // W2² of the two
+	floor          float64 // W2 of target and another draw of it
+}
+
+func newTest(ctx context.Context, k task, n int, seed uint64) (test, error) {
+	s := test{source: k.source.draw(n, seed, tested), target: k.target.draw(n, seed, tested)}
+	w2 := metrics.Wasserstein(s.source, s.target, 2)
+	s.shortest = w2 * w2
+	if ctx.Err() == nil {
+		s.floor = metrics.Wasserstein(k.target.draw(n, seed, testedAgain), s.target, 2)
+	}
+	return s, ctx.Err()
+}
+
+// judge carries the source along the flow and returns the distance to the target, and the normalised path energy.
+func (s test) judge(ctx context.Context, field ode.Field[float32]) (w2, npe float64, err error) {
+	var energy float64 // E ∫|v|² dt
+	metered := func(dst, z []float32, t float64) {
+		field(dst, z, t)
+		energy += squares(dst) / eulerSteps / float64(len(z)/2)
+	}
+	z := slices.Clone(s.source)
+	ode.Solve(ode.Euler, metered, z, ode.Uniform(1, 0, eulerSteps))
+	if ctx.Err() != nil {
+		return 0, 0, ctx.Err()
+	}
+	if !engine.Finite(squares(z)) {
+		return 0, 0, errors.New("the flow carries points to infinity")
+	}
+	return metrics.Wasserstein(z, s.target, 2), math.Abs(energy-s.shortest) / s.shortest, nil
+}
+
+// squares is |v|².
+func squares(v []float32) (sum float64) {
+	for _, x := range v {
+		sum += float64(x) * float64(x)
+	}
+	return sum
+}
+
+// Write writes the table for reading.
+func (r Results) Write(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "task\tmethod\tW2\tpublished\tfloor\tNPE\tpublished\tseeds")
+	for _, row := range r.Rows {
+		fmt.Fprintf(t, "%s\t%s\t%v\t%v\t%.3f\t%v\t%v\t%d\n", row.Task, row.Method, row.W2, row.Published.W2, row.Floor.Mean, row.NPE, row.Published.NPE, row.Seeds)
+	}
+	return t.Flush()
+}
