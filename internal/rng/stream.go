@@ -23,6 +23,7 @@ const (
 	HeldOut   Purpose = "held-out"     // noise of the held-out loss
 	Coupling  Purpose = "coupling"     // pairings drawn from a soft plan
 	Stir      Purpose = "stir"         // noise that a sampler adds on its way
+	Probe     Purpose = "probe"        // signs that a divergence is estimated with
 )
 
 // Stream is a family of random numbers, told apart by step and sample. It is a small value without state: copy it,

@@ -19,6 +19,8 @@
 // depends on the time once an evaluation for all samples, and once for both halves of a guided
 // sample what comes before the first cross-attention.
 //
+// A Likelihood goes the other way, from a latent to its log-density.
+//
 // Time is the lecture's: t = 0 is data, t = 1 is noise, z_t = (1-t) x + (t + sigma_min) eps,
 // and the velocity is v = x - eps = -dz/dt. With objective: noise the path is that of diffusion
 // models, and the network predicts eps.

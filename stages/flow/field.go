@@ -27,16 +27,33 @@ type field struct {
 // newField compiles the network. With options that share a machine it has that machine's
 // weights.
 func newField(b engine.Backend, a Arch, n, conditions int, o engine.Options) (*field, error) {
-	f := &field{}
-	var err error
-	if f.evaluation, err = NewEvaluation(a, n, conditions); err != nil {
+	e, err := NewEvaluation(a, n, conditions)
+	if err != nil {
 		return nil, err
 	}
-	if f.conditioning, err = NewConditioning(a, n*conditions); err != nil {
+	return openField(b, a, e, gorgonia.Nodes{e.Velocity}, n*conditions, o)
+}
+
+// newDifferential compiles the network of n samples with the products of its Jacobian.
+func newDifferential(b engine.Backend, a Arch, n int, o engine.Options) (*field, error) {
+	e, err := NewEvaluation(a, n, 1)
+	if err != nil {
 		return nil, err
 	}
-	e, c := f.evaluation, f.conditioning
-	if f.machine, err = open(b, e.Graph, gorgonia.Nodes{e.Velocity}, e.Params, o); err != nil {
+	if err := e.Differentiate(); err != nil {
+		return nil, err
+	}
+	return openField(b, a, e, gorgonia.Nodes{e.Velocity, e.Product}, n, o)
+}
+
+// openField compiles an evaluation for those outputs, and the contexts of its rows.
+func openField(b engine.Backend, a Arch, e *Evaluation, outputs gorgonia.Nodes, rows int, o engine.Options) (*field, error) {
+	c, err := NewConditioning(a, rows)
+	if err != nil {
+		return nil, err
+	}
+	f := &field{evaluation: e, conditioning: c}
+	if f.machine, err = open(b, e.Graph, outputs, e.Params, o); err != nil {
 		return nil, err
 	}
 	if f.contexts, err = open(b, c.Graph, c.KeysValues, c.Params, engine.Options{Share: f.machine}); err != nil {
@@ -86,6 +103,16 @@ func (f *field) velocity(v, z []float32, t float64) error {
 		return fmt.Errorf("flow: velocity at t = %.3f: %w", t, err)
 	}
 	f.machine.Get(f.evaluation.Velocity, v)
+	return nil
+}
+
+// products sets v (n, L, C) to the velocity at z (n, L, C), and g to probeᵀ ∂v/∂z of each sample.
+func (f *field) products(v, g, z, probe []float32, t float64) error {
+	f.machine.Set(f.evaluation.Probe, probe)
+	if err := f.velocity(v, z, t); err != nil {
+		return err
+	}
+	f.machine.Get(f.evaluation.Product, g)
 	return nil
 }
 

@@ -75,6 +75,10 @@ type Evaluation struct {
 	KeysValues gorgonia.Nodes // inputs: a Conditioning's, of R = N · contexts rows
 
 	Velocity *gorgonia.Node // (R, L, C): row r is sample r mod N under context r
+
+	// After Differentiate, nil before.
+	Probe   *gorgonia.Node // input: (N, L, C)
+	Product *gorgonia.Node // (N, L, C): probeᵀ ∂velocity/∂z of each sample
 }
 
 // NewEvaluation builds the graph of the velocity field for batches of n samples, each under so
@@ -91,6 +95,20 @@ func NewEvaluation(a Arch, n, contexts int) (*Evaluation, error) {
 		}
 		e.Velocity = net.Velocity(e.Z, net.Time(e.T), e.KeysValues)
 		return nil
+	})
+}
+
+// Differentiate adds the products of probes with the velocity's Jacobian: the gradient by z of the
+// sum of probe times velocity. Each sample has one context.
+func (e *Evaluation) Differentiate() error {
+	return ops.Check(func() error {
+		shape := e.Z.Shape()
+		e.Probe = nn.Input(e.Graph, "probe", shape...)
+		grads, err := ops.Grad(ops.Mean(ops.Mul(e.Velocity, e.Probe)), e.Z)
+		if err == nil {
+			e.Product = ops.Scale(grads[0], float32(shape.TotalSize()))
+		}
+		return err
 	})
 }
 

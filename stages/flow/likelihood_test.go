@@ -1,0 +1,238 @@
+package flow
+
+import (
+	"context"
+	"errors"
+	"math"
+	"testing"
+
+	"lfm/internal/engine"
+	"lfm/internal/engine/cpu"
+	"lfm/internal/latent"
+	"lfm/internal/ops/optest"
+	"lfm/internal/path"
+)
+
+// slopes is the exact network of distributions whose Jacobian is known by central differences of the exact field, in float64.
+type slopes struct{ exact }
+
+func (s *slopes) products(p, g, z, probe []float32, t float64) error {
+	if err := s.velocity(p, z, t); err != nil {
+		return err
+	}
+	const h = 1e-5
+	size := len(z) / s.batch
+	for i, label := range s.labels {
+		up, down := make([]float64, size), make([]float64, size)
+		for k := range size {
+			for j := range size {
+				up[j], down[j] = float64(z[i*size+j]), float64(z[i*size+j])
+			}
+			up[k] += h
+			down[k] -= h
+			u, d := s.predict(int(label), up, t), s.predict(int(label), down, t)
+			g[i*size+k] = 0
+			for j := range size {
+				g[i*size+k] += probe[i*size+j] * float32((u[j]-d[j])/(2*h))
+			}
+		}
+	}
+	return nil
+}
+
+// likelihood is that of an exact network.
+func likelihood(t *testing.T, data []path.Mixture, spec *Spec, rows int, o LikelihoodOptions) *Likelihood {
+	t.Helper()
+	o.RTol, o.ATol = 1e-6, 1e-6
+	l, err := newLikelihood(&slopes{exact{data: data, batch: rows, objective: spec.objective()}}, spec, rows, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// logNormal is log N(z; m, s²) over axes.
+func logNormal(z, m, s []float64) (log float64) {
+	for k := range z {
+		u := (z[k] - m[k]) / s[k]
+		log -= u*u/2 + math.Log(s[k]*math.Sqrt(2*math.Pi))
+	}
+	return log
+}
+
+// TestLikelihoodOfGaussians: the log-density of the exact flow is the class's, in the latents' own units, whatever the
+// batch; with sigma_min that of the class smoothed by it. One probe of signs does, where the Jacobian is diagonal.
+func TestLikelihoodOfGaussians(t *testing.T) {
+	for _, sigma := range []float64{0, 0.1} {
+		classes, data := gaussians(sigma)
+		spec := plane(sigma)
+		for _, c := range []struct{ rows, probes int }{{1, 0}, {2, 0}, {5, 0}, {1, 1}} {
+			l := likelihood(t, data, spec, c.rows, LikelihoodOptions{Probes: c.probes})
+			for label, g := range classes {
+				z := []float32{0.9, 0.4}
+				x := make([]float32, 2)
+				spec.Stats.Denormalize(x, z)
+				d, err := l.Of(t.Context(), x, label, 0)
+				if err != nil {
+					t.Fatal(err)
+				}
+				wide := []float64{math.Hypot(g.Std[0], sigma), math.Hypot(g.Std[1], sigma)}
+				want := logNormal([]float64{0.9, 0.4}, g.Mean, wide) - math.Log(spec.Stats.Std[0]) - math.Log(spec.Stats.Std[1])
+				if math.Abs(d.Log-want) > 1e-3*(1+math.Abs(want)) {
+					t.Errorf("σ = %v, %d rows, %d probes, class %d: log p is %.5f, want %.5f", sigma, c.rows, c.probes, label, d.Log, want)
+				}
+				if bits := -d.Log / (2 * math.Ln2); math.Abs(d.BitsPerDim-bits) > 1e-12 || d.NetworkCalls%d.Evaluations != 0 {
+					t.Errorf("%+v: want %v bits a number", d, bits)
+				}
+			}
+		}
+	}
+}
+
+// TestLikelihoodByNumbers: the data {-1, .5, 2} on the path with sigma_min = .1 (log-densities of the closed form, worked
+// out by an independent program).
+func TestLikelihoodByNumbers(t *testing.T) {
+	m := path.Points([]float64{-1}, []float64{0.5}, []float64{2})
+	m.SigmaMin = 0.1
+	spec := &Spec{Arch: Arch{Tokens: 1, Channels: 1, Classes: 1}, Latent: latent.Shape{H: 1, W: 1, C: 1},
+		Stats: latent.Stats{Mean: []float64{0}, Std: []float64{1}}, Classes: []string{"a"}, SigmaMin: 0.1}
+	l := likelihood(t, []path.Mixture{m, m}, spec, 1, LikelihoodOptions{})
+	for x, want := range map[float32]float64{-1: 0.2850342711, 0.3: -1.7149657289, 0.55: 0.1600342711, 2.1: -0.2149657289} {
+		d, err := l.Of(t.Context(), []float32{x}, spec.Null(), 0)
+		if err != nil || math.Abs(d.Log-want) > 2e-3 {
+			t.Errorf("log p(%v) is %.6f, want %.6f: %v", x, d.Log, want, err)
+		}
+	}
+}
+
+// TestLikelihoodOfDiffusion: the flow of the diffusion path that begins at N(0, I) is z_0 = m + s (z_1 - A m)/S^½, S = A² s² + B²
+// at t = 1, and the density is what that makes of the base.
+func TestLikelihoodOfDiffusion(t *testing.T) {
+	classes, data := gaussians(0)
+	for _, p := range []path.Path{path.LinearBeta, path.Cosine} {
+		spec := diffusing(p)
+		l := likelihood(t, data, spec, 2, LikelihoodOptions{})
+		x := make([]float32, 2)
+		spec.Stats.Denormalize(x, []float32{0.9, 0.4})
+		d, err := l.Of(t.Context(), x, 0, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		end := p.At(1)
+		want := -math.Log(spec.Stats.Std[0]) - math.Log(spec.Stats.Std[1])
+		for k, z := range []float64{0.9, 0.4} {
+			m, s := classes[0].Mean[k], classes[0].Std[k]
+			gain := math.Sqrt(end.A*end.A*s*s+end.B*end.B) / s
+			want += logNormal([]float64{end.A*m + gain*(z-m)}, []float64{0}, []float64{1}) + math.Log(gain)
+		}
+		if math.Abs(d.Log-want) > 2e-3 {
+			t.Errorf("%s: log p is %.5f, want %.5f", p.Name(), d.Log, want)
+		}
+	}
+}
+
+// TestProducts: the products of a network's Jacobian are those of central differences of its velocity.
+func TestProducts(t *testing.T) {
+	eachSmall(t, func(t *testing.T, m *Model) {
+		const n = 2
+		backend := cpu.Open(2)
+		defer backend.Close()
+		f, err := newDifferential(backend, m.Arch, n, engine.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		if err := errors.Join(f.load(m, engine.Raw), f.condition([]float32{0, 2})); err != nil {
+			t.Fatal(err)
+		}
+		size := m.Latent.Size()
+		z, probe, along := optest.Fill("z", n*size), optest.Fill("probe", n*size), optest.Fill("along", n*size)
+		v, g, up, down := make([]float32, n*size), make([]float32, n*size), make([]float32, n*size), make([]float32, n*size)
+		if err := f.products(v, g, z, probe, 0.4); err != nil {
+			t.Fatal(err)
+		}
+		// probeᵀ J along, from either side, sample by sample.
+		const h = 0x1p-7
+		for i := range z {
+			up[i], down[i] = z[i]+h*along[i], z[i]-h*along[i]
+		}
+		vu, vd := make([]float32, n*size), make([]float32, n*size)
+		if err := errors.Join(f.velocity(vu, up, 0.4), f.velocity(vd, down, 0.4)); err != nil {
+			t.Fatal(err)
+		}
+		for s := range n {
+			var left, right, size2 float64
+			for i := s * size; i < (s+1)*size; i++ {
+				left += float64(g[i]) * float64(along[i])
+				right += float64(probe[i]) * (float64(vu[i]) - float64(vd[i])) / (2 * h)
+				size2 += float64(g[i]) * float64(g[i])
+			}
+			if math.Abs(left-right) > 0.01*math.Sqrt(size2) || size2 == 0 {
+				t.Errorf("sample %d: probeᵀ J along is %v by the gradient, %v by differences", s, left, right)
+			}
+		}
+	})
+}
+
+// TestHutchinson: random signs give the exact divergence in the mean, to four standard errors, and scatter.
+func TestHutchinson(t *testing.T) {
+	m := smallModel(t, smalls[0])
+	backend := cpu.Open(2)
+	defer backend.Close()
+	rates := func(o LikelihoodOptions, numbers int) (all []float64) {
+		l, err := m.NewLikelihood(backend, 8, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		size := m.Latent.Size()
+		if err := l.net.condition([]float32{1, 1, 1, 1, 1, 1, 1, 1}); err != nil {
+			t.Fatal(err)
+		}
+		state, dst := make([]float64, size+1), make([]float64, size+1)
+		for i, v := range optest.Fill("z", size) {
+			state[i] = float64(v)
+		}
+		l.ctx = t.Context()
+		for l.number = range numbers {
+			if l.rate(dst, state, 0.6); l.err != nil {
+				t.Fatal(l.err)
+			}
+			all = append(all, dst[size])
+		}
+		return all
+	}
+	const n = 200
+	exact := rates(LikelihoodOptions{}, 1)[0]
+	var mean, square float64
+	for _, d := range rates(LikelihoodOptions{Probes: 8, Seed: 1}, n) {
+		mean += d / n
+		square += d * d / n
+	}
+	scatter := math.Sqrt(square - mean*mean)
+	if math.Abs(mean-exact) > 4*scatter/math.Sqrt(n) || scatter == 0 {
+		t.Errorf("the mean of %d estimates is %.4f ± %.4f, the divergence %.4f", n, mean, scatter/math.Sqrt(n), exact)
+	}
+}
+
+// TestLikelihoodEnds: with the network's error, with the context, and at a base that has no density, by its reason.
+func TestLikelihoodEnds(t *testing.T) {
+	_, data := gaussians(0)
+	l := likelihood(t, data, plane(0), 2, LikelihoodOptions{})
+	bad := errors.New("no memory")
+	l.net.(*slopes).err = bad
+	if _, err := l.Of(t.Context(), make([]float32, 2), 0, 0); err != bad {
+		t.Errorf("a network that failed ended with %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	l = likelihood(t, data, plane(0), 2, LikelihoodOptions{})
+	if _, err := l.Of(ctx, make([]float32, 2), 0, 0); !errors.Is(err, context.Canceled) {
+		t.Errorf("interrupted it ended with %v", err)
+	}
+	spec := plane(0)
+	spec.Base, spec.base = empirical, points{2, make([]float32, 4)}
+	if _, err := newLikelihood(&slopes{}, spec, 2, LikelihoodOptions{}); err == nil {
+		t.Error("a finite set of points has a likelihood")
+	}
+}
