@@ -40,7 +40,7 @@ func GroupNormScratch(s NormShape) int { return (3 + 2*max(1, s.parts())) * s.C 
 // GroupNorm is y = (x - mean)·rstd·gamma + beta, and SiLU of it if s says so; mean and rstd
 // are those of each sample and group: see ref.GroupNorm.
 //
-// With u = 2⁻²⁴ and k = rstd·average|x|, the mean is within 32u·average|x|, rstd within 32u·(1 + k)
+// With k = rstd·average|x|, the mean is within 32u·average|x|, rstd within 32u·(1 + k)
 // relatively, y (before SiLU) within 32u·(|y| + |beta| + |gamma|·k): the factor is what the shift of
 // the sums may cost at worst; 3u is what random numbers of any scale show. Where a sum of squares
 // passes 2¹²⁸ rstd is 0 and results are beta or NaN (the plain level goes further). NaN or an
@@ -314,7 +314,7 @@ func LayerNormItems(s RowShape) int { return s.Rows }
 // LayerNorm is y = (x - mean)·rstd for each row; see ref.LayerNorm. x, y are (Rows, D);
 // mean, rstd (Rows). y may be x.
 //
-// With e = (D/8 + 8)·2⁻²⁴, for the additions in one of eight lanes and the roundings behind
+// With e = (D/8 + 8)u, for the additions in one of eight lanes and the roundings behind
 // them, and k = rstd·average|x|, the mean is within e·average|x|, rstd within e·(1 + k) relatively,
 // y within e·(|y| + k). Where the sum of squares passes 2¹²⁸ rstd is 0 and y is 0 or NaN
 // (the plain level goes further). NaN or an infinity makes its row NaN and no other.

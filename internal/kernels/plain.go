@@ -213,9 +213,9 @@ func winogradMiddle(a, b, c float32) (first, second float32) {
 }
 
 // plainSoftmaxColumns is, for each column of s (m rows), s = exp(c·s - lse) with lse = log Σ exp(c·s).
-// At every level a probability is within (2a + m + 8)·2⁻²⁴ of the value relatively, where it is exp(-a)
+// At every level a probability is within (2a + m + 8)u of the value relatively, where it is exp(-a)
 // of the column's greatest, and 0 where it is less than 2⁻¹²⁶ of that; lse is within
-// (m + 8 + 2|c·greatest|)·2⁻²⁴. A score of -Inf has probability 0. A column with NaN or +Inf in it,
+// (m + 8 + 2|c·greatest|)u. A score of -Inf has probability 0. A column with NaN or +Inf in it,
 // or with -Inf alone, is all NaN.
 func plainSoftmaxColumns(s, lse []float32, m int, c float32) {
 	n := len(lse)

@@ -15,7 +15,7 @@ import (
 // Bounds of sums come from counting roundings; those of exp and what is made of it were found by
 // going over every float32 number (make sweep) and rounding the greatest error up.
 
-// ulp is half the distance from 1 to the next number: the relative error of one rounding.
+// ulp is the u of the comments: half the distance from 1 to the next number.
 const ulp = 0x1p-24
 
 // tiny is half the distance of denormal numbers.
