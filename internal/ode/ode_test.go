@@ -189,3 +189,54 @@ func TestUniform(t *testing.T) {
 		}
 	}
 }
+
+// TestGaussianFlow: on the way the flow of N(m, s²) is z_t = (1-t) m + √S_t z_1 with S_t = (1-t)² s² + t², and the
+// divergence of its velocity is -½ d log S/dt.
+func TestGaussianFlow(t *testing.T) {
+	m, s := []float64{1, -0.5}, []float64{0.5, 2}
+	data := path.Normal(m, s)
+	S := func(t float64, k int) float64 { return (1-t)*(1-t)*s[k]*s[k] + t*t }
+	for _, to := range []float64{0.8, 0.5, 0.2, 0} {
+		z := []float64{0.7, -1.1}
+		Solve(RK4, field(data), z, Uniform(1, to, 400))
+		var rate float64
+		for k, z1 := range []float64{0.7, -1.1} {
+			if want := (1-to)*m[k] + math.Sqrt(S(to, k))*z1; math.Abs(z[k]-want) > 1e-8 {
+				t.Errorf("z at t = %v is %.10f, want %.10f", to, z[k], want)
+			}
+			const h = 1e-5
+			rate -= (math.Log(S(to+h, k)) - math.Log(S(to-h, k))) / (4 * h)
+		}
+		if div := data.At(z, to).Divergence; math.Abs(div-rate) > 1e-7 {
+			t.Errorf("t = %v: the divergence is %.8f, want %.8f", to, div, rate)
+		}
+	}
+}
+
+// TestPathEnergy: the flow of independent pairs spends E ∫|v|² dt = Σ (1 + s² - π s/2) + |m|², where the shortest way costs
+// W2² = Σ (1-s)² + |m|²: more by (2 - π/2) Σ s. In one dimension, s = .5 and m = 0, that is .464602 against .25.
+func TestPathEnergy(t *testing.T) {
+	energy := func(m, s float64) (sum float64) {
+		const points, steps = 400, 400
+		data := path.Normal([]float64{m}, []float64{s})
+		for i := range points {
+			z1 := -math.Sqrt2 * math.Erfcinv(2*(float64(i)+0.5)/points)
+			for j := range steps {
+				at := (float64(j) + 0.5) / steps
+				z := (1-at)*m + math.Sqrt((1-at)*(1-at)*s*s+at*at)*z1
+				v := data.At([]float64{z}, at).Velocity[0]
+				sum += v * v / (points * steps)
+			}
+		}
+		return sum
+	}
+	if got := energy(0, 0.5); math.Abs(got-0.464602) > 2e-3 || math.Abs((got-0.25)/0.25-0.858407) > 8e-3 {
+		t.Errorf("the path energy is %.6f, want .464602", got)
+	}
+	for _, c := range [][2]float64{{1, 0.5}, {-0.3, 2}, {0, 1}} {
+		m, s := c[0], c[1]
+		if got, want := energy(m, s), (1-s)*(1-s)+m*m+(2-math.Pi/2)*s; math.Abs(got-want) > 0.01*want {
+			t.Errorf("m = %v, s = %v: the path energy is %.5f, want %.5f", m, s, got, want)
+		}
+	}
+}

@@ -191,3 +191,14 @@ func TestStratified(t *testing.T) {
 		}
 	}
 }
+
+// TestNotLipmans: on Lipman's path, (1-t) x + (σ + (1-σ) t) eps, the field of the data {-1, .5, 2} at (.7, .3) and σ = .1 is
+// .483707388819, and at the ends -1.3 and -.13; on the lecture's it is another one (TestPointsByNumbers). Both follow
+// from their moments.
+func TestNotLipmans(t *testing.T) {
+	m := Points([]float64{-1}, []float64{0.5}, []float64{2})
+	lipman := func(t float64) Moment { return Moment{A: 1 - t, B: 0.1 + 0.9*t, DA: -1, DB: 0.9} }
+	for _, c := range []struct{ t, v, tol float64 }{{0.3, 0.483707388819, 1e-11}, {0, -1.3, 1e-4}, {1, -0.13, 1e-11}} {
+		near(t, "Lipman's velocity", m.On(lipman(c.t), []float64{0.7}).Velocity[0], c.v, c.tol)
+	}
+}

@@ -236,3 +236,53 @@ func TestLikelihoodEnds(t *testing.T) {
 		t.Error("a finite set of points has a likelihood")
 	}
 }
+
+// linearMap is a network whose prediction is J z: its Jacobian is J, whatever z and t.
+type linearMap struct{ j [][]float64 }
+
+func (linearMap) condition([]float32) error { return nil }
+func (linearMap) Close() error              { return nil }
+func (l linearMap) products(p, g, z, probe []float32, _ float64) error {
+	n := len(l.j)
+	for i := range z {
+		row, k := i/n*n, i%n
+		p[i], g[i] = 0, 0
+		for m := range n {
+			p[i] += float32(l.j[k][m]) * z[row+m]
+			g[i] += float32(l.j[m][k]) * probe[row+m]
+		}
+	}
+	return nil
+}
+
+// TestHutchinsonVariance: an estimate with random signs scatters by 2 Σ J² over the places off the diagonal of the
+// symmetric part of the Jacobian, whatever is on it.
+func TestHutchinsonVariance(t *testing.T) {
+	j := [][]float64{{3, 0.5, -1}, {0.1, -2, 0.4}, {0.2, 0.8, 0.7}}
+	spec := &Spec{Arch: Arch{Classes: 1}, Latent: latent.Shape{H: 1, W: 1, C: 3}, Classes: []string{"a"}}
+	l, err := newLikelihood(linearMap{j}, spec, 1, LikelihoodOptions{Probes: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const n = 4000
+	l.ctx = t.Context()
+	var mean, square float64
+	state, dst := make([]float64, 4), make([]float64, 4)
+	for l.number = range n {
+		l.rate(dst, state, 0.5)
+		mean += dst[3] / n
+		square += dst[3] * dst[3] / n
+	}
+	var want float64
+	for a := range j {
+		for b := range j {
+			if a != b {
+				sym := (j[a][b] + j[b][a]) / 2
+				want += 2 * sym * sym
+			}
+		}
+	}
+	if got := square - mean*mean; math.Abs(got-want) > 0.1*want || math.Abs(mean-1.7) > 4*math.Sqrt(want/n) {
+		t.Errorf("estimates have mean %.3f and variance %.3f, want %.3f and %.3f", mean, got, 1.7, want)
+	}
+}
