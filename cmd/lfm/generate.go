@@ -23,6 +23,7 @@ import (
 
 type generateOptions struct {
 	classes []string
+	prompts []string
 	flow    string
 	n       int
 	span    string
@@ -34,11 +35,16 @@ type generateOptions struct {
 func newGenerate(a *app) *cobra.Command {
 	o := generateOptions{draw: decode.DefaultConfig()}
 	cmd := &cobra.Command{
-		Use:   "generate [--prompt-class CLASS]",
-		Short: "Draw pictures of a class with the latest finished flow here",
+		Use:   "generate [--prompt-class CLASS | --prompt TEXT]",
+		Short: "Draw pictures of a class or a text with the latest finished flow here",
 		Long: `Generate draws pictures of one or more classes and writes them, with a labelled grid, to
 out/CLASS. A class is named, or given by its number; all is every class. Where there is
 one class only, it need not be named.
+
+A flow with condition: caption draws what --prompt says ("a red cat on grass"), one with
+condition: properties takes a number for each property ("x = 0.5, y = -1"). Given again,
+--prompt asks for more. Words that no caption had are told; they mean nothing to the flow.
+A picture's number picks the noise that it starts from, whatever the prompt.
 
 A picture depends on seed, class, number and settings alone: asked for again, in any
 batch and with any number of threads, it has the same bytes. One whose file is there
@@ -53,6 +59,9 @@ Guidance w: v = v(null) + w (v(class) - v(null)); 0 is unconditional, 1 conditio
 			if o.span != "" && cmd.Flags().Changed("number") {
 				return usagef("-n and --range exclude each other")
 			}
+			if len(o.prompts) > 0 && len(o.classes) > 0 {
+				return usagef("--prompt and --prompt-class exclude each other")
+			}
 			return generateRun(cmd.Context(), a, o)
 		},
 	}
@@ -61,6 +70,7 @@ Guidance w: v = v(null) + w (v(class) - v(null)); 0 is unconditional, 1 conditio
 	a.setting(cmd)
 	flags := cmd.Flags()
 	flags.StringSliceVar(&o.classes, "prompt-class", nil, "class, classes, or all")
+	flags.StringArrayVar(&o.prompts, "prompt", nil, "text to draw, for a flow trained with captions or properties; may be given again")
 	flags.StringVar(&o.flow, "flow", "", "the flow stage, where the pipeline has several")
 	flags.IntVarP(&o.n, "number", "n", 8, "pictures of each class")
 	flags.StringVar(&o.span, "range", "", "pictures numbered from a up to, but not including, b: a:b")
@@ -136,6 +146,9 @@ func generateRun(ctx context.Context, a *app, o generateOptions) error {
 	if err != nil {
 		return err
 	}
+	if fl, err = o.prompted(a, fl); err != nil {
+		return err
+	}
 	if len(o.classes) == 0 && !fl.Conditional() {
 		o.classes = []string{"0"} // there is one class only
 	}
@@ -177,6 +190,34 @@ func generateRun(ctx context.Context, a *app, o generateOptions) error {
 		return err
 	}
 	return folders.finish(a)
+}
+
+// prompted is the flow with the prompts in the place of its classes, and all of them chosen.
+func (o *generateOptions) prompted(a *app, fl *flow.Model) (*flow.Model, error) {
+	if len(o.prompts) == 0 {
+		if fl.Arch.Condition != "" && len(o.classes) == 0 {
+			return nil, usagef("say what to draw, for example --prompt %q; --prompt-class all draws this and others that training held out", fl.Classes[0])
+		}
+		return fl, nil
+	}
+	var prompts []string
+	for _, prompt := range o.prompts {
+		if slices.Contains(prompts, prompt) {
+			continue
+		}
+		prompts = append(prompts, prompt)
+		for _, word := range fl.Unknown(prompt) {
+			a.notef("no caption in training had the word %q: it means nothing to the flow%s", word, didYouMean(word, fl.Words()))
+		}
+	}
+	fl, err := fl.Prompted(prompts)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	for i := range prompts {
+		o.classes = append(o.classes, strconv.Itoa(i))
+	}
+	return fl, nil
 }
 
 // models opens the flow to draw with, and the autoencoder behind it.

@@ -46,8 +46,11 @@ func FileNames(classes []string) []string {
 	return names
 }
 
+// maxName is how long the name of a file may grow, some systems allow 255 bytes in all.
+const maxName = 200
+
 // SafeName is a class as a file name: every character outside [A-Za-z0-9._ -] becomes '-',
-// and so does a dot at the beginning.
+// and so does a dot at the beginning; what is longer than 200 characters is cut.
 func SafeName(class string) string {
 	safe := strings.Map(func(r rune) rune {
 		switch {
@@ -59,7 +62,7 @@ func SafeName(class string) string {
 	if safe == "" || safe[0] == '.' {
 		safe = "-" + strings.TrimPrefix(safe, ".")
 	}
-	return safe
+	return safe[:min(len(safe), maxName)]
 }
 
 // WritePicture writes a picture's file, whole or not at all, and the folder that it lies in.

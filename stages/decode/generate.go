@@ -164,6 +164,14 @@ func className(fl *flow.Model, label int) string {
 	return ""
 }
 
+// asked says what the name of a picture's class is: that of a class, or else what was asked for.
+func asked(fl *flow.Model) string {
+	if fl.Arch.Condition == "" {
+		return "class"
+	}
+	return "prompt"
+}
+
 // weightsName says which weights draw: the last ones, too, where no average was kept.
 func weightsName(fl *flow.Model, w engine.Weights) string {
 	if w == engine.Raw || !fl.Averaged {
@@ -177,7 +185,7 @@ func weightsName(fl *flow.Model, w engine.Weights) string {
 func settings(ae *autoencoder.Model, fl *flow.Model, r *Request, d Drawn, nfe int) []picture.Text {
 	texts := []picture.Text{
 		{Key: "Software", Value: "lfm"},
-		{Key: "lfm:class", Value: d.Class},
+		{Key: "lfm:" + asked(fl), Value: d.Class},
 		{Key: "lfm:number", Value: strconv.Itoa(d.Number)},
 		{Key: "lfm:seed", Value: strconv.FormatUint(r.Seed, 10)},
 		{Key: "lfm:guidance", Value: strconv.FormatFloat(fl.Guidance(r.Guidance), 'g', -1, 64)},

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"lfm/artifacts"
+	"lfm/crossattn"
 	"lfm/internal/checkpoint"
 	"lfm/internal/engine"
 	"lfm/internal/latent"
@@ -53,6 +54,11 @@ type Spec struct {
 	Averaged    bool         `json:"averaged"`           // flow-ema.safetensors is there
 	Autoencoder string       `json:"autoencoder"`        // output ID of the autoencoder that made the latents
 
+	// What it is conditioned on, if that is not the class: Classes are then captions or properties
+	// that it shows where no others are asked for.
+	Tokenizer  *crossattn.Tokenizer `json:"tokenizer,omitempty"`
+	Properties []Property           `json:"properties,omitempty"`
+
 	base Base // the one that is named
 }
 
@@ -82,8 +88,8 @@ func (s *Spec) Samples(solver string) error {
 	return nil
 }
 
-// Conditional says whether there is more than one class to ask for.
-func (s *Spec) Conditional() bool { return len(s.Classes) > 1 }
+// Conditional says whether there is more than one class to ask for, or other conditions.
+func (s *Spec) Conditional() bool { return len(s.Classes) > 1 || !s.Arch.classed() }
 
 // Null is the label of no class.
 func (s *Spec) Null() int { return s.Arch.Classes }
@@ -137,6 +143,9 @@ func Open(a *artifacts.Artifact) (*Model, error) {
 	}
 	if err := m.Arch.Validate(); err != nil {
 		return nil, fmt.Errorf("%s: %w", a.Path(specFile), err)
+	}
+	if err := m.checkCondition(); err != nil {
+		return nil, fmt.Errorf("flow: %s: %w: run the stage again", a.Path(specFile), err)
 	}
 	if m.Base != "" {
 		f, err := checkpoint.ReadFile(a.Path(baseFile))

@@ -17,12 +17,16 @@ type Config struct {
 	Levels        int    `yaml:"levels" min:"1" max:"6" doc:"resolutions of the unet, each half of the one above"`
 	Blocks        int    `yaml:"blocks" min:"1" max:"8" doc:"residual blocks of a level of the unet on its way down; on its way up there is one more"`
 	Heads         int    `yaml:"heads" min:"1" max:"64" doc:"attention heads; they divide the width, or half of it for the unet"`
-	ContextTokens int    `yaml:"context_tokens" min:"2" max:"256" doc:"learned tokens that stand for a class; attention over a single one would be a constant"`
+	ContextTokens int    `yaml:"context_tokens" min:"2" max:"256" doc:"learned tokens that stand for a class; attention over a single one would be a constant; word pieces of a caption"`
 
 	Objective string `yaml:"objective" oneof:"velocity noise" doc:"what the network predicts: the velocity of the straight path, or the noise of the path of diffusion models"`
 	Schedule  string `yaml:"schedule" oneof:"linear cosine" doc:"of objective noise: how fast data turn to noise, as in DDPM or as in Improved DDPM"`
 
-	ConditionDropout float64 `yaml:"condition_dropout" min:"0" max:"1" doc:"how often a sample is shown without its class, which guidance needs"`
+	Condition  string `yaml:"condition" oneof:"class caption properties" doc:"what samples can be asked for: a class, or, where the data set has captions, a text or numbers"`
+	Vocabulary int    `yaml:"vocabulary" min:"257" max:"16384" doc:"word pieces learned from captions, the 256 bytes and padding among them"`
+	TextDepth  int    `yaml:"text_depth" min:"0" max:"16" doc:"layers of the transformer that reads captions"`
+
+	ConditionDropout float64 `yaml:"condition_dropout" min:"0" max:"1" doc:"how often a sample is shown without its condition, which guidance needs"`
 	Time             string  `yaml:"time" oneof:"uniform logit-normal" doc:"distribution of the times trained on"`
 	TimeMean         float64 `yaml:"time_mean" min:"-10" max:"10" doc:"mean of logit t under logit-normal; more is noisier"`
 	TimeStd          float64 `yaml:"time_std" above:"0" max:"10" doc:"standard deviation of logit t under logit-normal"`
@@ -43,7 +47,7 @@ type Config struct {
 // with the same width, 3.2 million and 153 MFLOP.
 func DefaultConfig() *Config {
 	c := &Config{
-		Arch: Transformer, Width: 128, Depth: 4, Levels: 2, Blocks: 1, Heads: 4, ContextTokens: 8,
+		Arch: Transformer, Width: 128, Depth: 4, Levels: 2, Blocks: 1, Heads: 4, ContextTokens: 8, Condition: byClass, Vocabulary: 512, TextDepth: 2,
 		Objective: velocity, Schedule: linear,
 		ConditionDropout: 0.1, Time: "logit-normal", TimeMean: 0, TimeStd: 1, TimeShift: 1,
 		Coupling: independent, SinkhornEpsilon: 0.02, Base: gaussian, Previews: true,
@@ -92,7 +96,7 @@ func (c *Config) check(filled func(port string) bool) error {
 	return nil
 }
 
-// foreign refuses a setting of the other network that was changed, which would do nothing.
+// foreign refuses a setting of another network or condition that was changed, which would do nothing.
 func (c *Config) foreign() error {
 	d := DefaultConfig()
 	switch {
@@ -100,6 +104,12 @@ func (c *Config) foreign() error {
 		return pipeline.FieldError{Name: "depth", Msg: "is a setting of the transformer; with arch: unet say levels and blocks"}
 	case c.Arch == Transformer && c.Levels != d.Levels:
 		return pipeline.FieldError{Name: "levels", Msg: "is a setting of the unet; with arch: transformer say depth"}
+	case c.Condition != byCaption && (c.Vocabulary != d.Vocabulary || c.TextDepth != d.TextDepth):
+		return pipeline.FieldError{Name: "condition", Msg: fmt.Sprintf("is %s; vocabulary and text_depth are settings of condition: caption", c.Condition)}
+	case c.Condition != byClass && c.Base == classMoments:
+		return pipeline.FieldError{Name: "base", Msg: fmt.Sprintf("class-moments gives each class noise of its own, and with condition: %s there are no classes; moments has one for all", c.Condition)}
+	case c.Condition != byClass && c.Coupling == withinClass:
+		return pipeline.FieldError{Name: "coupling", Msg: fmt.Sprintf("class-ot pairs within classes, and with condition: %s there are none", c.Condition)}
 	case c.Arch == Transformer && c.Blocks != d.Blocks:
 		return pipeline.FieldError{Name: "blocks", Msg: "is a setting of the unet; with arch: transformer say depth"}
 	}

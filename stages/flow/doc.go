@@ -12,6 +12,11 @@
 //	t (N) ─────────time──────▶ (N, D) ───────┘ scales, shifts and gates
 //	labels (N) ────cond──────▶ context (N, M, D) ─kv of each block─┘ keys and values
 //
+// In the place of classes a network may read captions or properties: newEncoder says which encoder
+// of crossattn makes their tokens. Everything but the network's input still speaks of labels; a book
+// has the row of numbers that a label stands for. To sampling, the classes of such a model are
+// whatever is asked for: see Model.Prompted.
+//
 // A Noising pairs the latents of a batch with noise: a Base says how noise is distributed, fitted
 // to the latents by the stage, and the coupling which noise of a batch goes with which latent.
 //

@@ -72,24 +72,37 @@ type draw struct {
 	rows  []int // of the training split
 	batch int
 	order rng.Order
+
+	terms  terms
+	labels []float32 // of a batch, where the network reads rows of the terms' book
 }
 
-func newDraw(set *latent.Set, c Config, spec *Spec, seed uint64) *draw {
+func newDraw(set *latent.Set, c Config, spec *Spec, terms terms, seed uint64) *draw {
 	rows := set.Rows(latent.Train)
-	noising := NewNoising(&c, spec.Null(), seed)
+	noising := NewNoising(&c, terms.null, seed)
 	noising.base = spec.law()
 	return &draw{Noising: noising, set: set, spec: spec,
-		rows: rows, batch: c.Batch, order: rng.NewOrder(seed, len(rows))}
+		rows: rows, batch: c.Batch, order: rng.NewOrder(seed, len(rows)), terms: terms, labels: make([]float32, c.Batch)}
 }
 
 // step fills the inputs of Training.
 func (d *draw) step(step int, inputs [][]float32) error {
+	if d.terms.book == nil {
+		return d.fill(step, inputs)
+	}
+	err := d.fill(step, [][]float32{inputs[0], inputs[1], d.labels, inputs[3]})
+	d.terms.book.look(inputs[2], d.labels)
+	return err
+}
+
+// fill fills them with labels for conditions.
+func (d *draw) fill(step int, inputs [][]float32) error {
 	return d.Fill(step, inputs, func(i int, x []float32) (int, error) {
 		row := d.rows[d.order.Index(step, d.batch, i)]
 		if err := d.set.Read(x, row); err != nil {
 			return 0, err
 		}
 		d.spec.Stats.Normalize(x, x)
-		return d.spec.Label(d.set.Label(row)), nil
+		return d.terms.label(row), nil
 	})
 }

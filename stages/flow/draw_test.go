@@ -68,7 +68,8 @@ func madeLatents(t *testing.T, dir string, shape latent.Shape, classes, rows int
 func newTestDraw(set *latent.Set, c Config) (*draw, [][]float32) {
 	s := &stage{config: c}
 	n, size := c.Batch, set.Shape().Size()
-	return newDraw(set, c, s.spec(set), 11), [][]float32{make([]float32, n*size), make([]float32, n), make([]float32, n), make([]float32, n*size)}
+	spec := s.spec(set)
+	return newDraw(set, c, spec, newTerms(spec, set), 11), [][]float32{make([]float32, n*size), make([]float32, n), make([]float32, n), make([]float32, n*size)}
 }
 
 // TestDraw holds training to the lecture's time and sign: z_t and v are those of one line from
@@ -173,7 +174,8 @@ func TestHeldOutLoss(t *testing.T) {
 		c := *DefaultConfig()
 		c.SigmaMin = sigma
 		s := &stage{config: c}
-		w := &watch{stage: s, set: set, spec: s.spec(set), rows: set.Rows(latent.Test)}
+		spec := s.spec(set)
+		w := &watch{stage: s, set: set, spec: spec, terms: newTerms(spec, set), rows: set.Rows(latent.Test)}
 		stats := set.Stats()
 		net := &exact{batch: evalBatch, data: make([]path.Mixture, 2)}
 		for label := range net.data {

@@ -22,6 +22,9 @@ type field struct {
 	// Keys and values of each cross-attention, on their way from one machine to the other.
 	keysValues [][]float32
 	time       [1]float32
+
+	book       *book     // of labels; nil where they are classes
+	conditions []float32 // rows of the book
 }
 
 // newField compiles the network. With options that share a machine it has that machine's
@@ -60,6 +63,7 @@ func openField(b engine.Backend, a Arch, e *Evaluation, outputs gorgonia.Nodes, 
 		f.machine.Close()
 		return nil, err
 	}
+	f.conditions = make([]float32, c.Labels.Shape().TotalSize())
 	for _, kv := range e.KeysValues {
 		f.keysValues = append(f.keysValues, make([]float32, kv.Shape().TotalSize()))
 	}
@@ -75,14 +79,22 @@ func open(b engine.Backend, g *gorgonia.ExprGraph, outputs gorgonia.Nodes, param
 	return b.Open(plan, o)
 }
 
-// load gives the parameters a model's weights.
-func (f *field) load(m *Model, w engine.Weights) error {
+// load gives the parameters a model's weights, and labels what they stand for.
+func (f *field) load(m *Model, w engine.Weights) (err error) {
+	if f.book, err = m.book(); err != nil {
+		return err
+	}
 	return m.load(func(p *nn.Param, v []float32) { f.machine.Set(p.Node, v) }, f.evaluation.Params, w)
 }
 
 // condition computes the contexts of labels (n · conditions), for the velocities to come.
 func (f *field) condition(labels []float32) error {
-	f.contexts.Set(f.conditioning.Labels, labels)
+	conditions := labels
+	if f.book != nil {
+		conditions = f.conditions
+		f.book.look(conditions, labels)
+	}
+	f.contexts.Set(f.conditioning.Labels, conditions)
 	if err := f.contexts.RunAll(); err != nil {
 		return fmt.Errorf("flow: contexts: %w", err)
 	}

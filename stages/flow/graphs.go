@@ -16,7 +16,7 @@ type Training struct {
 
 	Zt     *gorgonia.Node // input: z_t (N, L, C)
 	T      *gorgonia.Node // input: times (N)
-	Labels *gorgonia.Node // input: classes (N), the null context where the condition is dropped
+	Labels *gorgonia.Node // input: conditions, classes (N) or rows (N, K); the null context where they are dropped
 	Target *gorgonia.Node // input: v = x - eps (N, L, C)
 
 	Velocity *gorgonia.Node // (N, L, C)
@@ -32,7 +32,7 @@ func NewTraining(a Arch, n int) (*Training, error) {
 	return t, build(a, func() (err error) {
 		t.Zt = nn.Input(t.Graph, "zt", n, a.Tokens, a.Channels)
 		t.T = nn.Input(t.Graph, "t", n)
-		t.Labels = nn.Input(t.Graph, "labels", n)
+		t.Labels = nn.Input(t.Graph, "labels", a.conditionShape(n)...)
 		t.Target = nn.Input(t.Graph, "target", n, a.Tokens, a.Channels)
 		net := NewNet(t.Params.Root(), a)
 		t.Velocity = net.Velocity(t.Zt, net.Time(t.T), net.Context(t.Labels))
@@ -49,7 +49,7 @@ type Conditioning struct {
 	Graph  *gorgonia.ExprGraph
 	Params *nn.Params
 
-	Labels *gorgonia.Node // input: classes (R)
+	Labels *gorgonia.Node // input: conditions, classes (R) or rows (R, K)
 
 	KeysValues gorgonia.Nodes // of each cross-attention (R, M, 2D)
 }
@@ -59,7 +59,7 @@ func NewConditioning(a Arch, rows int) (*Conditioning, error) {
 	c := &Conditioning{Graph: gorgonia.NewGraph()}
 	c.Params = nn.NewParams(c.Graph)
 	return c, build(a, func() error {
-		c.Labels = nn.Input(c.Graph, "labels", rows)
+		c.Labels = nn.Input(c.Graph, "labels", a.conditionShape(rows)...)
 		c.KeysValues = NewNet(c.Params.Root(), a).Context(c.Labels)
 		return nil
 	})

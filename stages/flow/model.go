@@ -27,8 +27,14 @@ type Arch struct {
 	Width         int    `json:"width"`           // D
 	Depth         int    `json:"depth,omitempty"` // blocks of a transformer
 	Heads         int    `json:"heads"`           // of each attention
-	Classes       int    `json:"classes"`         // without the null context
+	Classes       int    `json:"classes"`         // without the null context; what samples may be asked for
 	ContextTokens int    `json:"context_tokens"`  // M
+
+	// What it is conditioned on: see newEncoder.
+	Condition  string `json:"condition,omitempty"`  // caption, properties, or nothing: the class
+	Vocabulary int    `json:"vocabulary,omitempty"` // of captions
+	TextDepth  int    `json:"text_depth,omitempty"` // layers of the text encoder
+	Properties int    `json:"properties,omitempty"` // numbers
 
 	// Of a U-Net, see unet.
 	Rows   int `json:"rows,omitempty"`   // h: L = h w
@@ -56,6 +62,9 @@ func (a Arch) Validate() error {
 			return fmt.Errorf("flow: %s is %d, want at least 1", f.name, f.value)
 		}
 	}
+	if err := a.validateCondition(); err != nil {
+		return err
+	}
 	switch a.Kind {
 	case "", Transformer:
 		return a.validateTransformer()
@@ -81,7 +90,7 @@ type transformer struct {
 	pos      *gorgonia.Node // (1, L, D)
 	inp      nn.Linear
 	time     timeMLP
-	cond     *crossattn.ClassTokens
+	cond     crossattn.Encoder
 	blocks   []*block
 	mod, out nn.Linear
 }
@@ -96,7 +105,7 @@ func newTransformer(s nn.Scope, a Arch) *transformer {
 		pos:  s.Given("pos", positions(a.Tokens, a.Width), 1, a.Tokens, a.Width),
 		inp:  nn.NewLinear(s.In("inp"), a.Channels, a.Width),
 		time: newTimeMLP(s.In("time"), a.Width),
-		cond: crossattn.NewClassTokens(s.In("cond"), a.Classes, a.ContextTokens, a.Width),
+		cond: newEncoder(s.In("cond"), a),
 	}
 	for i := range a.Depth {
 		n.blocks = append(n.blocks, newBlock(s.In("blocks").At(i), a))

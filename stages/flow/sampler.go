@@ -48,6 +48,7 @@ func (m *Model) NewSampler(b engine.Backend, batch int, o SampleOptions) (*Sampl
 			net.Close()
 			return nil, err
 		}
+		half.book = net.book
 		plain = half
 	}
 	return newSampler(net, plain, &m.Spec, batch, o)
@@ -105,7 +106,8 @@ func (s *Sampler) Close() error { return s.field.close() }
 
 // Draw fills dst with as many latents as there are labels, (n, h, w, C) as the autoencoder
 // makes them. Sample i has the class labels[i] (Spec.Null for none) and starts from the
-// noise that (seed, labels[i], numbers[i]) draws. It returns the evaluations of the network
+// noise that (seed, labels[i], numbers[i]) draws; where classes are prompts, the label has no part
+// in it. It returns the evaluations of the network
 // that one sample cost, guided ones counted twice. When ctx ends, it stops before the next
 // evaluation and returns ctx's error.
 func (s *Sampler) Draw(ctx context.Context, dst []float32, labels, numbers []int, seed uint64) (nfe int, err error) {
@@ -121,7 +123,7 @@ func (s *Sampler) Draw(ctx context.Context, dst []float32, labels, numbers []int
 
 // Noise sets z (h, w, C) to what Draw starts a sample from.
 func (s *Sampler) Noise(z []float32, seed uint64, label, number int) {
-	s.spec.law().Draw(z, newDraws(seed, rng.Sample), uint64(label), uint64(number), label)
+	s.spec.law().Draw(z, newDraws(seed, rng.Sample), s.spec.stream(label), uint64(number), label)
 }
 
 // DrawFrom is Draw where sample i starts from noise[i] of noise (n, h, w, C), such as Noise

@@ -57,6 +57,13 @@ func (s *stage) Run(ctx context.Context, in pipeline.Inputs, work artifacts.Work
 		return err
 	}
 	spec := s.spec(set)
+	if err := spec.learnCondition(&s.config, set); err != nil {
+		return err
+	}
+	terms := newTerms(spec, set)
+	if terms.cut > 0 {
+		l.Warn("%d captions have more than %d tokens, and what they say behind these is not seen: raise context_tokens, or vocabulary", terms.cut, spec.Arch.ContextTokens)
+	}
 	base, err := s.fitBase(ctx, set, spec, in.Artifacts[basePort])
 	if err != nil {
 		return err
@@ -91,12 +98,12 @@ func (s *stage) Run(ctx context.Context, in pipeline.Inputs, work artifacts.Work
 	}
 	defer machine.Close()
 
-	watch, err := s.newWatch(work.FS, in, set, spec, backend, machine, l)
+	watch, err := s.newWatch(work.FS, in, set, spec, terms, backend, machine, l)
 	if err != nil {
 		return err
 	}
 	defer watch.close()
-	draw := newDraw(set, s.config, spec, s.env.Seed)
+	draw := newDraw(set, s.config, spec, terms, s.env.Seed)
 	metrics, err := train.Run(ctx, train.Job{
 		Settings: s.config.Settings, Seed: s.env.Seed, Params: graph.Params, Machine: machine,
 		Inputs: gorgonia.Nodes{graph.Zt, graph.T, graph.Labels, graph.Target}, Draw: draw.step,

@@ -26,7 +26,7 @@ type unet struct {
 	arch  Arch
 	inp   nn.Conv2d
 	time  timeMLP
-	cond  *crossattn.ClassTokens
+	cond  crossattn.Encoder
 	down  []*unetLevel
 	mid   unetBlock
 	mid2  *resBlock
@@ -89,7 +89,7 @@ func newUNet(s nn.Scope, a Arch) *unet {
 		arch: a,
 		inp:  nn.NewConv2d(s.In("inp"), a.Channels, channels[0], 3, 1),
 		time: newTimeMLP(s.In("time"), a.Width),
-		cond: crossattn.NewClassTokens(s.In("cond"), a.Classes, a.ContextTokens, a.Width),
+		cond: newEncoder(s.In("cond"), a),
 	}
 	c, skips := channels[0], []int{channels[0]}
 	for i, out := range channels {

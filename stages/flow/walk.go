@@ -147,7 +147,7 @@ func steps(grid []float64, step func(o path.Objective, t, to float64) (m path.Mi
 func (s *Sampler) stir(step int, noise float64) {
 	size, draws := s.Size(), rng.New(s.seed, rng.Stir)
 	for i, label := range s.labels {
-		draws.Normal(s.v[:size], uint64(label)<<32|uint64(step), uint64(s.numbers[i]))
+		draws.Normal(s.v[:size], s.spec.stream(label)<<32|uint64(step), uint64(s.numbers[i]))
 		z := s.z[i*size : (i+1)*size]
 		for k := range z {
 			z[k] = float32(float64(z[k]) + float64(noise*float64(s.v[k])))

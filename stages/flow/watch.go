@@ -55,6 +55,7 @@ type watch struct {
 	fs      disk.FS // for previews
 	set     *latent.Set
 	spec    *Spec
+	terms   terms
 	rows    []int // held out
 	fields  []network
 	weights engine.Weights // that are watched during training
@@ -66,8 +67,8 @@ type watch struct {
 	size    int // of a picture
 }
 
-func (s *stage) newWatch(fsys disk.FS, in pipeline.Inputs, set *latent.Set, spec *Spec, b engine.Backend, trained engine.Machine, l pipeline.Listener) (*watch, error) {
-	w := &watch{stage: s, fs: fsys, set: set, spec: spec, rows: set.Rows(latent.Test), listen: l}
+func (s *stage) newWatch(fsys disk.FS, in pipeline.Inputs, set *latent.Set, spec *Spec, terms terms, b engine.Backend, trained engine.Machine, l pipeline.Listener) (*watch, error) {
+	w := &watch{stage: s, fs: fsys, set: set, spec: spec, terms: terms, rows: set.Rows(latent.Test), listen: l}
 	if len(w.rows) == 0 {
 		w.rows = set.Rows(latent.Train)
 	}
@@ -82,6 +83,7 @@ func (s *stage) newWatch(fsys disk.FS, in pipeline.Inputs, set *latent.Set, spec
 			w.close()
 			return nil, err
 		}
+		f.book = terms.book
 		w.fields = append(w.fields, f)
 	}
 	if !s.config.Previews || s.env.OutDir == "" {
@@ -108,6 +110,10 @@ func (w *watch) openPreview(in pipeline.Inputs, b engine.Backend, trained engine
 	scale := w.spec.Guidance(previewGuidance)
 	f, err := newField(b, w.spec.Arch, batch, guidance(scale).halves(), engine.Options{Share: trained, Weights: w.weights})
 	if err != nil {
+		return err
+	}
+	if f.book, err = w.spec.book(); err != nil {
+		f.Close()
 		return err
 	}
 	w.sampler, err = newSampler(f, nil, w.spec, batch, SampleOptions{Guidance: scale, Steps: previewSteps, Solver: "euler"})
@@ -232,7 +238,7 @@ func (w *watch) pairs(rows []int, from int, x, eps, labels []float32) error {
 		if err := w.set.Read(x[i*size:(i+1)*size], row); err != nil {
 			return err
 		}
-		label := w.spec.Label(w.set.Label(row))
+		label := w.terms.label(row)
 		labels[i] = float32(label)
 		w.spec.law().Draw(eps[i*size:(i+1)*size], noise, 0, uint64(from+i), label)
 	}

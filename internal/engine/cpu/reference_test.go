@@ -28,8 +28,10 @@ func TestOneDifferentiation(t *testing.T) {
 			ae.X: filled(ae.X), ae.Noise: filled(ae.Noise)})
 	})
 	for name, a := range map[string]flow.Arch{
-		"flow": {Tokens: 16, Channels: 4, Width: 32, Depth: 2, Heads: 2, Classes: 5, ContextTokens: 3},
-		"unet": {Kind: flow.UNet, Tokens: 16, Rows: 4, Channels: 4, Width: 16, Levels: 2, Blocks: 1, Heads: 2, Classes: 5, ContextTokens: 3},
+		"flow":       {Tokens: 16, Channels: 4, Width: 32, Depth: 2, Heads: 2, Classes: 5, ContextTokens: 3},
+		"unet":       {Kind: flow.UNet, Tokens: 16, Rows: 4, Channels: 4, Width: 16, Levels: 2, Blocks: 1, Heads: 2, Classes: 5, ContextTokens: 3},
+		"captions":   {Tokens: 16, Channels: 4, Width: 16, Depth: 1, Heads: 2, Classes: 5, ContextTokens: 3, Condition: "caption", Vocabulary: 9, TextDepth: 1},
+		"properties": {Tokens: 16, Channels: 4, Width: 16, Depth: 1, Heads: 2, Classes: 5, ContextTokens: 3, Condition: "properties", Properties: 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			net, err := flow.NewTraining(a, 3)
@@ -37,7 +39,7 @@ func TestOneDifferentiation(t *testing.T) {
 				t.Fatal(err)
 			}
 			sameAsTape(t, net.Params, append(gorgonia.Nodes{net.Loss}, net.Grads...), map[*gorgonia.Node][]float32{
-				net.Zt: filled(net.Zt), net.Target: filled(net.Target), net.T: {0.1, 0.5, 0.9}, net.Labels: {0, 5, 3}})
+				net.Zt: filled(net.Zt), net.Target: filled(net.Target), net.T: {0.1, 0.5, 0.9}, net.Labels: conditions(net.Labels)})
 		})
 	}
 }
@@ -63,6 +65,15 @@ func TestEncodersSameAsTape(t *testing.T) {
 			sameAsTape(t, params, append(gorgonia.Nodes{loss}, grads...), map[*gorgonia.Node][]float32{conditions: c.values, target: filled(target)})
 		})
 	}
+}
+
+// conditions are whole numbers up to 5 for a leaf.
+func conditions(n *gorgonia.Node) []float32 {
+	v := make([]float32, n.Shape().TotalSize())
+	for i := range v {
+		v[i] = []float32{0, 5, 3, 1}[i%4]
+	}
+	return v
 }
 
 // filled draws values for a leaf from its name.

@@ -1,0 +1,205 @@
+package flow
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"lfm/artifacts"
+	"lfm/internal/disk"
+	"lfm/internal/engine/cpu"
+	"lfm/internal/latent"
+	"lfm/internal/rng"
+	"lfm/pipeline"
+	"lfm/pipeline/pipelinetest"
+)
+
+// told are latents around -1 or 1, 2x2x1, of one class: a caption and a property say which.
+func told(t *testing.T, b *pipelinetest.Bench, rows int) pipeline.Inputs {
+	t.Helper()
+	dir := t.TempDir()
+	h := latent.Header{Shape: latent.Shape{H: 2, W: 2, C: 1}, Classes: []string{"all"}, Autoencoder: "autoencoder", Dataset: "dataset",
+		Captioned: true, Properties: []string{"height", "row"}}
+	w, err := latent.NewWriter(disk.OS, dir, h, rows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	shard, err := w.Create(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	x := make([]float32, 4)
+	for i := range rows {
+		up := i % 2
+		rng.New(1, "latents").Normal(x, 0, uint64(i))
+		for k := range x {
+			x[k] = float32(2*up-1) + x[k]/4
+		}
+		row := latent.Row{ID: fmt.Sprint(i), Split: latent.Train, Latent: x,
+			Caption:    []string{"a red", "a blue", "the"}[i%3] + []string{" low one", " high one"}[up],
+			Properties: []float32{float32(10 + up), float32(i)}}
+		if i%5 == 4 {
+			row.Split = latent.Test
+		}
+		if err := shard.Append(row); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := shard.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Finish(); err != nil {
+		t.Fatal(err)
+	}
+	files := map[string][]byte{}
+	for _, name := range w.Files() {
+		if files[name], err = os.ReadFile(filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return pipeline.Inputs{Artifacts: map[string]*artifacts.Artifact{"encode": b.Artifact(latent.Kind, files)}}
+}
+
+// TestConditions: a flow that was told captions, or properties, draws what a text asks for that it never saw, the two
+// halves of guidance differ, and what a sample is does not depend on what is asked for beside it.
+func TestConditions(t *testing.T) {
+	for condition, c := range map[string]struct {
+		low, high string
+		unet      bool
+	}{
+		byCaption:    {"low", "A HIGH, high one!", false},
+		byProperties: {"row = 30, height = 10", "height = 11, row = 30", false},
+		"unet":       {"one low", "the high", true},
+	} {
+		t.Run(condition, func(t *testing.T) {
+			config := tiny(400)
+			if c.unet {
+				config, condition = tinies(400)[UNet], byCaption
+			}
+			config.Condition, config.ContextTokens = condition, 6
+			b := pipelinetest.New(t)
+			m, err := Open(b.Run(Kind(pipelinetest.CPU), config, told(t, b, 120)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(m.Classes) < 2 || !m.Conditional() || m.Null() != len(m.Classes) {
+				t.Fatalf("it shows %q", m.Classes)
+			}
+			both := drawPrompts(t, m, c.low, c.high)
+			for i, want := range []float32{-1, 1} {
+				if mean := meanOf(both[i]); mean < want-0.4 || mean > want+0.4 {
+					t.Errorf("asked for %v it draws %.2f on average", want, mean)
+				}
+			}
+			if alone := drawPrompts(t, m, c.high); !slices.Equal(alone[0], both[1]) {
+				t.Error("a sample depends on what is asked for beside it")
+			}
+		})
+	}
+}
+
+// drawPrompts draws 64 samples of each text.
+func drawPrompts(t *testing.T, m *Model, texts ...string) [][]float32 {
+	t.Helper()
+	p, err := m.Prompted(texts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	backend := cpu.Open(1)
+	defer backend.Close()
+	s, err := p.NewSampler(backend, 32, SampleOptions{Guidance: 1.5, Steps: 8, Solver: "heun"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	var all [][]float32
+	for class := range texts {
+		labels, numbers := slices.Repeat([]int{p.Label(class)}, 64), make([]int, 64)
+		for i := range numbers {
+			numbers[i] = i
+		}
+		dst := make([]float32, 64*4)
+		if _, err := s.Draw(t.Context(), dst, labels, numbers, 3); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, dst)
+	}
+	return all
+}
+
+func meanOf(x []float32) (mean float32) {
+	for _, v := range x {
+		mean += v / float32(len(x))
+	}
+	return mean
+}
+
+// TestPrompts: what cannot be asked is refused with what can be, and what a file says of conditions is held to itself.
+func TestPrompts(t *testing.T) {
+	s := Spec{Arch: Arch{Condition: byProperties, Properties: 2, ContextTokens: 2}, Properties: []Property{{"height", 10, 2}, {"row size", 4, 0}}}
+	m := &Model{Spec: s}
+	for text, want := range map[string][]float32{
+		"height = 14, row size = 5": {2, 1, 1}, "row size=4,height=1e1": {0, 0, 1},
+		"": nil, "height = 1": nil, "height = 1, height = 2": nil, "height = 1, row = 2": nil, "height = 1, row size = x": nil,
+		"height = 1, row size = NaN": nil, "height = 1e50, row size = 1": nil,
+	} {
+		p, err := m.Prompted([]string{text})
+		if want == nil {
+			if err == nil || !strings.Contains(err.Error(), `"height = 10, row size = 4"`) {
+				t.Errorf("%q: %v", text, err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%q: %v", text, err)
+			continue
+		}
+		b, _ := p.book()
+		if !slices.Equal(b.row(0), want) || !slices.Equal(b.row(p.Null()), []float32{0, 0, 0}) {
+			t.Errorf("%q is %v, want %v", text, b.rows, want)
+		}
+		if again := s.write([]float32{14, 5}); again != "height = 14, row size = 5" {
+			t.Errorf("written: %q", again)
+		}
+	}
+	classes := &Model{Spec: Spec{Arch: Arch{Classes: 2}, Classes: []string{"cat", "dog"}}}
+	if _, err := classes.Prompted([]string{"a cat"}); err == nil || !strings.Contains(err.Error(), "classes are cat, dog") {
+		t.Errorf("a model of classes: %v", err)
+	}
+	for _, broken := range []Spec{
+		{Arch: Arch{Condition: byCaption, Vocabulary: 300}},
+		{Arch: Arch{Condition: byProperties, Properties: 2}, Properties: s.Properties[:1]},
+		{Arch: Arch{Condition: byProperties, Properties: 2, Classes: 1}, Properties: s.Properties},
+	} {
+		if broken.checkCondition() == nil {
+			t.Errorf("%+v passed", broken.Arch)
+		}
+	}
+}
+
+// TestConditionSettings: settings that contradict a condition are refused.
+func TestConditionSettings(t *testing.T) {
+	for want, change := range map[string]func(*Config){
+		"settings of condition: caption": func(c *Config) { c.Vocabulary = 300 },
+		"gives each class noise":         func(c *Config) { c.Condition, c.Base = byCaption, classMoments },
+		"pairs within classes":           func(c *Config) { c.Condition, c.Coupling = byProperties, withinClass },
+	} {
+		c := DefaultConfig()
+		change(c)
+		if err := c.Validate(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+	b := pipelinetest.New(t)
+	for _, condition := range []string{byCaption, byProperties} {
+		c := tiny(1)
+		c.Condition = condition
+		_, err := b.Start(t.Context(), Kind(pipelinetest.CPU), c, inputs(t, b), nil)
+		if err == nil || !strings.Contains(err.Error(), "set captions of the data set") {
+			t.Errorf("latents without captions: %v", err)
+		}
+	}
+}
