@@ -20,7 +20,7 @@ func groupNorm(c *call) {
 	y, mean, rstd := c.result(0), c.result(1), c.result(2)
 	s := normShape(c.in[0].shape, op.Groups)
 	s.SiLU = c.kind == engine.KindGroupNormSiLU
-	if workers := c.b.m.backend.pool.workers; s.N%workers != 0 && s.N < 4*workers {
+	if c.fewSamples(s) {
 		sums := c.scratch(kernels.GroupNormSumsSize(s))
 		c.loop(kernels.GroupNormPartItems(s), kernels.GroupNormScratch(s), func(scratch []float32, i0, i1 int) {
 			kernels.GroupNormSums(sums, x, s, scratch, i0, i1)
@@ -33,6 +33,13 @@ func groupNorm(c *call) {
 	c.loop(kernels.GroupNormItems(s), kernels.GroupNormScratch(s), func(scratch []float32, i0, i1 int) {
 		kernels.GroupNorm(y, mean, rstd, x, gamma, beta, s, op.Eps, scratch, i0, i1)
 	})
+}
+
+// fewSamples says whether samples would leave workers idle for a good part of a loop, and parts of
+// them would not.
+func (c *call) fewSamples(s kernels.NormShape) bool {
+	workers := c.b.m.backend.pool.workers
+	return s.N%workers != 0 && s.N < 4*workers && kernels.GroupNormPartItems(s) > s.N
 }
 
 // groupNormGrad has two loops: over samples for dx, which leaves each sample's share of the
