@@ -16,6 +16,9 @@ type Config struct {
 
 	flow.SampleSettings // of all rows
 
+	LikelihoodImages int `yaml:"likelihood_images" min:"0" max:"1000000" doc:"test images whose latents' log-density under the flow is measured, in bits a number; 0: none"`
+	LikelihoodProbes int `yaml:"likelihood_probes" min:"0" max:"4096" doc:"random vectors that estimate its divergence; 0: exact, at as many as a latent has numbers"`
+
 	// key:"-": a picture has the same bits in any batch.
 	Batch int `yaml:"batch" key:"-" min:"1" max:"4096" doc:"pictures drawn or looked at at a time"`
 }
@@ -23,7 +26,7 @@ type Config struct {
 // DefaultConfig measures what a decode stage draws.
 func DefaultConfig() *Config {
 	return &Config{Samples: 2000, Guidance: []float64{2.5}, Steps: []int{20}, Solver: []string{"heun"}, Weights: []string{"ema"}, CASSteps: 300,
-		SampleSettings: flow.DefaultSampleSettings(), Batch: 64}
+		SampleSettings: flow.DefaultSampleSettings(), LikelihoodProbes: 1, Batch: 64}
 }
 
 // sweep is every combination of the settings, without those that a flow makes no difference of.

@@ -21,6 +21,8 @@
 // For memorised, a training image and its reconstruction pass over that image itself: all sets of
 // new pictures are about 1, and copies are 0.
 //
+// Beside the sets, likelihood_images measures how well the flow foretells the latents of test images, in bits a number.
+//
 // # Memory and resuming
 //
 // Pictures lie in the work area, in 8 bits, in files of 256; a set's files go when its figures are there.

@@ -22,6 +22,8 @@ type Report struct {
 	Neighbours int      `json:"neighbours"` // k of precision, recall, density and coverage
 	Directions int      `json:"directions"` // of sw2 and memorised
 
+	Likelihood []Likelihood `json:"likelihood,omitempty"` // where it was asked for
+
 	// Output IDs of what was measured, and of what with.
 	Classifier  artifacts.ID `json:"classifier"`
 	Autoencoder artifacts.ID `json:"autoencoder"`
@@ -81,6 +83,9 @@ func (r *Report) table() string {
 	}
 	w.Flush()
 	fmt.Fprintf(&out, "\n%d pictures a set, against %d test images; floor: training images; reconstructions: the ceiling.\n", r.Floor.N, r.TestImages)
+	for _, l := range r.Likelihood {
+		fmt.Fprintf(&out, "latents of %d test images, %s weights: %.4f ± %.4f bits a number.\n", l.Images, l.Weights, l.BitsPerDim, l.Error)
+	}
 	fmt.Fprintf(&out, "seed %d, classifier %s, autoencoder %s, flow %s, data %s\n", r.Seed, r.Classifier.Short(), r.Autoencoder.Short(), r.Flow.Short(), r.Data.Short())
 	return out.String()
 }

@@ -173,9 +173,16 @@ func (e *evaluation) run(ctx context.Context, n int) (*Report, error) {
 			return nil, err // before anything is drawn
 		}
 	}
-	e.steps = n * len(sets)
+	kinds := map[engine.Weights]bool{}
+	for _, o := range sweep {
+		kinds[o.Weights] = true
+	}
+	e.steps = n*len(sets) + e.images()*len(kinds)
 	e.resume(sets)
-	var err error
+	likelihood, err := e.likelihoods(ctx, sweep)
+	if err != nil {
+		return nil, err
+	}
 	if e.yardstick, err = newYardstick(ctx, e.backend, e.classifier, e.config.Batch, e.config.CASSteps, e.env.Seed,
 		classifier.Items(e.set, e.set.Test()), classifier.Items(e.set, train)); err != nil {
 		return nil, err
@@ -189,7 +196,7 @@ func (e *evaluation) run(ctx context.Context, n int) (*Report, error) {
 	}
 
 	r := &Report{Format: format, Seed: e.env.Seed, TestImages: len(e.set.Test()), CASSteps: e.config.CASSteps, Neighbours: neighbours, Directions: directions,
-		Classifier: e.classifier.ID, Autoencoder: e.autoencoder.ID, Flow: e.flow.ID, Floor: measured[0], Ceiling: measured[1]}
+		Classifier: e.classifier.ID, Autoencoder: e.autoencoder.ID, Flow: e.flow.ID, Floor: measured[0], Ceiling: measured[1], Likelihood: likelihood}
 	r.Rows = append(r.Rows, Row{Set: "reconstructions", Measures: r.Ceiling})
 	for i, o := range sweep {
 		d := &Drawing{Guidance: o.Guidance, Interval: o.Interval, Rescale: o.Rescale, Steps: o.Steps, Grid: o.Grid, Shift: o.Shift, Rho: o.Rho,
@@ -234,8 +241,14 @@ func (e *evaluation) shelf(name string) *shelf {
 
 // known reads the figures of a set that was measured before.
 func (e *evaluation) known(name string) (m Measures, ok bool) {
+	ok = e.read(name, &m)
+	return m, ok
+}
+
+// read reads what was measured before.
+func (e *evaluation) read(name string, into any) bool {
 	text, err := os.ReadFile(e.work.Path(name + ".json"))
-	return m, err == nil && json.Unmarshal(text, &m) == nil
+	return err == nil && json.Unmarshal(text, into) == nil
 }
 
 // items are the chosen training images, by their numbers in the data set.
