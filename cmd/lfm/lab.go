@@ -1,10 +1,18 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"lfm/internal/disk"
+	"lfm/internal/engine"
 	"lfm/internal/lab"
 )
 
@@ -17,7 +25,7 @@ be looked at. It needs no pipeline and no images, and leaves nothing in a store.
 		Args: usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, args []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newLabTable(a))
+	cmd.AddCommand(newLabTable(a), newLabFigures(a))
 	return cmd
 }
 
@@ -71,4 +79,107 @@ func labTableRun(ctx context.Context, a *app, quick bool) error {
 		return printJSON(a.Out, results)
 	}
 	return results.Write(a.Out)
+}
+
+type labFiguresOptions struct {
+	out   string
+	only  []string
+	quick bool
+}
+
+func newLabFigures(a *app) *cobra.Command {
+	var o labFiguresOptions
+	cmd := &cobra.Command{
+		Use:   "figures",
+		Short: "Draw what flow matching claims, each claim with its numbers",
+		Long: `Figures trains small models in the plane and draws a figure for each claim: NAME.svg and
+NAME.png, and NAME.json with the claim and the numbers that are drawn.
+
+` + labFigureList() + `
+
+With --quick models are trained a quarter as long.`,
+		Example: `  lfm lab figures --quick --only crossing,embedding
+  lfm lab figures --quick --only guidance --out drawn`,
+		Args: usageArgs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, args []string) error { return labFiguresRun(cmd.Context(), a, o) },
+	}
+	a.computing(cmd)
+	flags := cmd.Flags()
+	flags.StringVarP(&o.out, "out", "o", "figures", "the folder to write to")
+	flags.StringSliceVar(&o.only, "only", nil, "figures, separated by commas (default: all)")
+	flags.BoolVar(&o.quick, "quick", false, "train a quarter as long")
+	return cmd
+}
+
+func labFigureNames() (names []string) {
+	for _, f := range lab.Figures {
+		names = append(names, f.Name)
+	}
+	return names
+}
+
+func labFigureList() string {
+	var b strings.Builder
+	for _, f := range lab.Figures {
+		fmt.Fprintf(&b, "  %-13s%s\n", f.Name, f.Claim)
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+func labFiguresRun(ctx context.Context, a *app, o labFiguresOptions) error {
+	if err := a.checkComputing("auto"); err != nil {
+		return err
+	}
+	for _, name := range o.only {
+		if names := labFigureNames(); !slices.Contains(names, name) {
+			return usagef("no figure %q%s\nfigures: %s", name, didYouMean(name, names), strings.Join(names, ", "))
+		}
+	}
+	if err := os.MkdirAll(o.out, 0o777); err != nil {
+		return err
+	}
+	backend, err := openBackend(ctx, a.device, a.threads)
+	if err != nil {
+		return err
+	}
+	defer backend.Close()
+	for _, f := range lab.Figures {
+		if len(o.only) > 0 && !slices.Contains(o.only, f.Name) {
+			continue
+		}
+		if err := writeFigure(ctx, a, backend, f, o); err != nil {
+			return fmt.Errorf("figure %s: %w", f.Name, err)
+		}
+	}
+	return nil
+}
+
+// writeFigure writes the three files of a figure.
+func writeFigure(ctx context.Context, a *app, backend engine.Backend, f lab.Figure, o labFiguresOptions) error {
+	drawing, numbers, err := f.Draw(ctx, backend, o.quick)
+	if err != nil {
+		return err
+	}
+	png, err := drawing.PNG()
+	if err != nil {
+		return err
+	}
+	var told bytes.Buffer
+	if err := printJSON(&told, map[string]any{"claim": f.Claim, "numbers": numbers}); err != nil {
+		return err
+	}
+	path, err := filepath.Abs(filepath.Join(o.out, f.Name))
+	if err != nil {
+		return err
+	}
+	for _, file := range []struct {
+		ending string
+		bytes  []byte
+	}{{".svg", drawing.SVG()}, {".json", told.Bytes()}, {".png", png}} {
+		if err := disk.Place(disk.OS, path+file.ending, file.bytes); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintln(a.Out, shown(path+".png"))
+	return nil
 }

@@ -11,6 +11,13 @@
 //	W2   the exact 2-Wasserstein distance of what the flow makes to the target
 //	NPE  | E ∫|v|² dt - W2²(source, target) | / W2²(source, target): how much longer than the shortest its paths are
 //
-// Its protocol is theirs but for the activation, SiLU in place of SELU. Models are graphs of package ops that package
+// The paper does not say which of its code's variants of the moons it used; here they are those of torchcfm/utils.py.
+// The protocol is theirs but for the activation, SiLU in place of SELU.
+//
+// [Figures] are the lecture's claims, each as a drawing with its numbers: lines that cross and the velocity that is
+// learned there, particles under a field, a flow beside diffusion, times and their embedding, averaged weights,
+// couplings, bases, guidance. Where there is an exact field (package path), learned ones are compared with it.
+//
+// Models are graphs of package ops that package
 // engine trains, and every draw is a function of the seed, so that a table is the same each time on one machine.
 package lab

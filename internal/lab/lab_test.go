@@ -18,15 +18,6 @@ func backend(t *testing.T) engine.Backend {
 	return b
 }
 
-// mixture8 is what gaussians8 is drawn from.
-func mixture8() (m path.Mixture) {
-	for i := range 8 {
-		sin, cos := math.Sincos(float64(i) * math.Pi / 4)
-		m.Components = append(m.Components, path.Gaussian{Weight: 1, Mean: []float64{gaussians8Radius * cos, gaussians8Radius * sin}, Std: []float64{gaussians8Std, gaussians8Std}})
-	}
-	return m
-}
-
 // TestSets holds the sets to their first two moments, worked out by hand: those of eight Gaussians; those of two half
 // circles of radius 3 about (-1, -1) and (2, 0.5), moved by up to 0.6 along the diagonal; those of an S.
 func TestSets(t *testing.T) {
@@ -122,7 +113,7 @@ func TestJudge(t *testing.T) {
 		field ode.Field[float32]
 		npe   float64
 	}{
-		{"independent", exactField(exact), 0.858407},
+		{"independent", exactly(exact), 0.858407},
 		{"shortest", func(dst, z []float32, t float64) {
 			for i := range z {
 				dst[i] = -z[i] / float32(1+t) // z = z_1 (1+t)/2
@@ -135,15 +126,6 @@ func TestJudge(t *testing.T) {
 		}
 		if math.Abs(npe-c.npe) > 0.1 || w2 > 2*s.floor { // 1,000 points; W2² of two samples is too large by the floor's square
 			t.Errorf("%s: NPE %.3f, want %.3f; W2 %.3f, floor %.3f", c.name, npe, c.npe, w2, s.floor)
-		}
-	}
-}
-
-func exactField(m path.Mixture) ode.Field[float32] {
-	return func(dst, z []float32, t float64) {
-		for i := 0; i < len(z); i += 2 {
-			v := m.At([]float64{float64(z[i]), float64(z[i+1])}, t).Velocity
-			dst[i], dst[i+1] = float32(v[0]), float32(v[1])
 		}
 	}
 }
@@ -178,7 +160,7 @@ func TestField(t *testing.T) {
 	}
 	defer l.close()
 	data := pairs{method: ICFM, seed: 1, source: normal2.draw(20000, 1, learned), target: gaussians8.draw(20000, 1, learned)}
-	fill, exact := data.fill(), exactField(mixture8())
+	fill, exact := data.fill(), exactly(mixture8())
 	x, eps := gaussians8.draw(n, 1, tested), normal2.draw(n, 1, tested)
 	distances := func() (d [3]float64) {
 		field, err := l.field(n, engine.Average, nil)
@@ -208,15 +190,6 @@ func TestField(t *testing.T) {
 			t.Errorf("distance %.3f, and %.3f after a tenth of the training", late[k], early[k])
 		}
 	}
-}
-
-// relative is |got - want| / |want|.
-func relative(got, want []float32) float64 {
-	e := make([]float32, len(got))
-	for i := range e {
-		e[i] = got[i] - want[i]
-	}
-	return math.Sqrt(squares(e) / squares(want))
 }
 
 // TestDeterminism: threads do not change what is learned.

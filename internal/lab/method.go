@@ -33,6 +33,8 @@ type pairs struct {
 	source, target []float32
 	sigma          float32
 	seed           uint64
+	times          path.Times      // uniform if nil
+	objective      *path.Objective // another path and prediction than the method's; none if nil
 }
 
 // fill returns the rows z, t (batch, 3) of a step and what is wanted there (batch, 2).
@@ -56,7 +58,11 @@ func (p pairs) fill() fill {
 		}
 		var xi, zt, v [2]float32
 		for i := range batch {
-			t := float32(times.Float64(uint64(step), uint64(i)))
+			u := times.Float64(uint64(step), uint64(i))
+			if p.times != nil {
+				u = p.times.Sample(u)
+			}
+			t := float32(u)
 			xi = [2]float32{}
 			if p.sigma > 0 {
 				noise.Normal(xi[:], uint64(step), uint64(i))
@@ -71,6 +77,10 @@ func (p pairs) fill() fill {
 
 // between sets zt and v to the point at time t on the path from eps to x, and to the velocity there. xi is unit noise.
 func (p pairs) between(zt, v, x, eps, xi []float32, t float32) {
+	if p.objective != nil {
+		p.objective.Interpolate(zt, v, x, eps, t)
+		return
+	}
 	if p.method == FM {
 		for i := range zt {
 			zt[i] = (1-t)*x[i] + (p.sigma+(1-p.sigma)*t)*eps[i]

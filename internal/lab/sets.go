@@ -3,6 +3,7 @@ package lab
 import (
 	"math"
 
+	"lfm/internal/path"
 	"lfm/internal/rng"
 )
 
@@ -40,6 +41,15 @@ var gaussians8 = set{"8gaussians", func(dst, uniform, normal []float32) {
 	dst[0] = float32(gaussians8Radius*cos + gaussians8Std*float64(normal[0]))
 	dst[1] = float32(gaussians8Radius*sin + gaussians8Std*float64(normal[1]))
 }}
+
+// mixture8 is what gaussians8 is drawn from.
+func mixture8() (m path.Mixture) {
+	for i := range 8 {
+		sin, cos := math.Sincos(float64(i) * math.Pi / 4)
+		m.Components = append(m.Components, path.Gaussian{Weight: 1, Mean: []float64{gaussians8Radius * cos, gaussians8Radius * sin}, Std: []float64{gaussians8Std, gaussians8Std}})
+	}
+	return m
+}
 
 // moons is two half circles, moved along the diagonal by up to 0.2 and then enlarged: torchcfm/utils.py, whose noise is
 // one uniform number for both axes. It has none left for the angle, which it spaces evenly; here the second decides

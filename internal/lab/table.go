@@ -30,7 +30,7 @@ var Full = Protocol{Seeds: []uint64{42, 43, 44, 45, 46}, Points: 10000, Test: 10
 
 // Quick is Full with one seed, smaller batches and tests, and a fraction of the training, at a higher rate. W2 of so small a test is
 // mostly its floor.
-var Quick = Protocol{Seeds: Full.Seeds[:1], Points: 10000, Test: 512, Batch: 128, Epochs: 20, Rate: 3e-3}
+var Quick = Protocol{Seeds: Full.Seeds[:1], Points: 10000, Test: 512, Batch: 64, Epochs: 10, Rate: 3e-3}
 
 const (
 	width      = 64  // of the hidden layers

@@ -1,0 +1,92 @@
+package lab
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"image/png"
+	"io"
+	"math"
+	"slices"
+	"testing"
+)
+
+// claims say of each figure's numbers what the figure claims.
+var claims = map[string]func(n Numbers) bool{
+	"crossing": func(n Numbers) bool { // learned is near the mean, from which either pair is far
+		mean := n["exact mean"]
+		return distance(n["learned"], mean) < 0.4 && distance(n["velocity of the upper pair"], mean) > 2 && distance(n["velocity of the lower pair"], mean) > 2
+	},
+	"particles": func(n Numbers) bool { return n["share within three deviations of a Gaussian"][0] > 0.85 },
+	"straightness": func(n Numbers) bool {
+		flow, diffusion := n["error of the flow"], n["error of diffusion"]
+		return n["detour of the flow's paths"][0] < 1e-6 && n["detour of diffusion's paths"][0] > 0.02 && below(flow[:4], diffusion[:4])
+	},
+	"embedding": func(n Numbers) bool {
+		return n["least likeness of times 0.01 apart"][0] > n["greatest likeness of times 0.05 or more apart"][0]
+	},
+	"ema": func(n Numbers) bool {
+		half := len(n["step"]) / 2
+		return below(n["distance of their average"][half:], n["distance of the weights"][half:])
+	},
+	"times": func(n Numbers) bool { // more often in the middle, and nearer there
+		middle := len(n["t"]) / 2
+		return n["density, logit-normal"][middle] > 1.5 && n["squared distance, logit-normal"][middle] < n["squared distance, uniform"][middle]
+	},
+	"coupling": func(n Numbers) bool {
+		return 4*n["crossings, optimal transport"][0] < n["crossings, independent"][0] &&
+			4*n["detour, optimal transport"][0] < n["detour, independent"][0] && below(n["W2, optimal transport"], n["W2, independent"])
+	},
+	"bases": func(n Numbers) bool {
+		return n["length of paths, moments of the data"][0] < n["length of paths, standard normal"][0] &&
+			below(n["W2, moments of the data"][1:5], n["W2, standard normal"][1:5])
+	},
+	"guidance": func(n Numbers) bool {
+		class, deviation := n["mean probability of the class"], n["deviation along the axis of classes"]
+		slices.Reverse(deviation)
+		return slices.IsSorted(class) && slices.IsSorted(deviation) && math.Abs(class[0]-0.5) < 0.06
+	},
+}
+
+// TestClaims draws every figure from little training: its numbers bear its claim out, and
+// both files can be read.
+func TestClaims(t *testing.T) {
+	b := backend(t)
+	for _, f := range Figures {
+		t.Run(f.Name, func(t *testing.T) {
+			drawing, numbers, err := f.Draw(t.Context(), b, true)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !claims[f.Name](numbers) {
+				t.Errorf("%s\nthe numbers say otherwise: %v", f.Claim, numbers)
+			}
+			file, err := drawing.PNG()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := png.Decode(bytes.NewReader(file)); err != nil {
+				t.Errorf("PNG: %v", err)
+			}
+			for d := xml.NewDecoder(bytes.NewReader(drawing.SVG())); ; {
+				if _, err := d.Token(); errors.Is(err, io.EOF) {
+					break
+				} else if err != nil {
+					t.Fatalf("SVG: %v", err)
+				}
+			}
+		})
+	}
+}
+
+// below reports whether each number is less than its counterpart.
+func below(a, b []float64) bool {
+	for i := range a {
+		if a[i] >= b[i] {
+			return false
+		}
+	}
+	return true
+}
+
+func distance(a, b []float64) float64 { return math.Hypot(a[0]-b[0], a[1]-b[1]) }
