@@ -35,7 +35,7 @@ func GELU(y, x []float32) {
 }
 
 // GELUGrad is dx = dy·gelu'(x), with gelu'(x) = σ + x·w'·σ·(1-σ), σ = σ(w), within
-// 3u·(1 + max(0, -w))·(σ + |x|·w'·σ·(1-σ)). It may be 0 below x = -9.98. dx may be dy or x.
+// 3.4u·(1 + max(0, -w))·(σ + |x|·w'·σ·(1-σ)). It may be 0 below x = -9.98. dx may be dy or x.
 func GELUGrad(dx, dy, x []float32) {
 	need("gelu-grad", "dy", len(dy), len(dx))
 	need("gelu-grad", "x", len(x), len(dx))

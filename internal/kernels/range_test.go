@@ -51,7 +51,7 @@ var functions = []function{
 	}, -87},
 	{"GELUGrad", gradientOf(GELUGrad), gradientOf64(ref.GELUGrad[float64]), func(x, _ float64) float64 {
 		w, slope := geluArgument(x), 1.5957691216057308+3*0.07135481627159119*x*x
-		return 3*ulp*(1+max(0, -w))*slopeSize(x, slope, w) + tiny
+		return 3.4*ulp*(1+max(0, -w))*slopeSize(x, slope, w) + tiny
 	}, -9.98},
 }
 
