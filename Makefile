@@ -3,7 +3,7 @@ export CGO_ENABLED := 0
 GO ?= go
 
 .DEFAULT_GOAL := help
-.PHONY: help build test long big faults race check lint noasm cross fuzz sweep kill generate readers lab-table bench bench-peer bench-page
+.PHONY: help build test long big captions faults race check lint noasm cross fuzz sweep kill generate readers lab-table bench bench-peer bench-page
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,6 +19,10 @@ long: ## that nothing grows over 10,000 training steps and 2,000 pictures
 
 big: ## that 100,000 images cost the memory of 10,000; takes minutes and 1 GiB of disk
 	LFM_BIG=1 $(GO) test ./cmd/lfm -run TestLarge -count=1 -timeout 60m -v
+
+captions: ## what examples/critters/captions.yaml draws of prompts, judged; trains for an hour, or goes on with what is there
+	$(GO) run ./cmd/lfm run examples/critters/captions.yaml
+	LFM_CAPTIONS=1 $(GO) test ./cmd/lfm -run TestAsked -count=1 -timeout 60m -v
 
 faults: ## every call of a run that changes the disk, broken in every way
 	LFM_FAULTS=1 $(GO) test ./cmd/lfm -run TestFaults -count=1 -timeout 30m -v

@@ -98,6 +98,10 @@ func captionsPath(c *Config, dir string) string {
 // validateCaptions reports what is wrong with the settings of captions.
 func (c *Config) validateCaptions() error {
 	switch ext := strings.ToLower(filepath.Ext(c.Captions)); {
+	case c.Captions == "" && len(c.ClassWords) > 0:
+		return fieldError{"class_words", "has phrases, but the data set has no captions: set captions too"}
+	case len(c.ClassWords) > 0 && len(c.Classes) > 0:
+		return fieldError{"class_words", "makes classes of captions, and classes chooses folders: leave one of them out"}
 	case c.Captions == "" && len(c.TestCaptions) > 0:
 		return fieldError{"test_captions", "has phrases, but the data set has no captions: set captions too"}
 	case c.Captions == "":
@@ -108,6 +112,11 @@ func (c *Config) validateCaptions() error {
 		return fieldError{"captions", "is drawn, which only critters have: name a .jsonl, .csv or .tsv file"}
 	case !c.generated() && ext != ".jsonl" && ext != ".csv" && ext != ".tsv":
 		return fieldError{"captions", fmt.Sprintf("names %s: want a .jsonl, .csv or .tsv file", c.Captions)}
+	}
+	for i, p := range c.ClassWords {
+		if len(words(p)) == 0 || slices.Contains(c.ClassWords[:i], p) {
+			return fieldError{"class_words", fmt.Sprintf("has %q, which holds no word or stands there twice", p)}
+		}
 	}
 	for _, p := range c.TestCaptions {
 		if len(words(p)) == 0 {
@@ -130,6 +139,9 @@ func (s *Source) describeCaptions(ctx context.Context, out io.Writer) error {
 			return err
 		}
 		fmt.Fprintf(out, "captions %x\n", sum.Sum(nil))
+	}
+	if len(s.cfg.ClassWords) > 0 {
+		fmt.Fprintf(out, "class words %q\n", s.cfg.ClassWords)
 	}
 	if len(s.cfg.TestCaptions) > 0 {
 		fmt.Fprintf(out, "test captions %q\n", s.cfg.TestCaptions)
@@ -182,6 +194,15 @@ func (s *Source) caption(ctx context.Context, x *Index) error {
 		}
 	}
 	x.holdOut(s.cfg.TestCaptions)
+	if len(s.cfg.ClassWords) == 0 {
+		return nil
+	}
+	before := len(x.Items)
+	x.classify(s.cfg.ClassWords)
+	if left := before - len(x.Items); left == before || left > 0 && s.cfg.generated() {
+		return fieldError{"class_words", fmt.Sprintf("has no phrase for %d of %d images; of the last one, %s", left, before, x.Skipped[len(x.Skipped)-1].Reason)}
+	}
+	sortSkips(x.Skipped)
 	return nil
 }
 
@@ -212,6 +233,23 @@ func (x *Index) join(r *rows) int {
 	x.Items = items
 	sortSkips(x.Skipped)
 	return len(items)
+}
+
+// classify makes phrases the classes. Images whose caption has none of them are skipped.
+func (x *Index) classify(phrases []string) {
+	items, all := x.Items[:0], x.told
+	x.Classes, x.told = phrases, &told{Properties: all.Properties}
+	for i, it := range x.Items {
+		caption := all.Captions[i]
+		it.Label = slices.IndexFunc(phrases, func(p string) bool { return says(caption, p) })
+		if it.Label < 0 {
+			x.Skipped = append(x.Skipped, Skip{it.ID, fmt.Sprintf("its caption %q has no phrase of class_words", caption)})
+			continue
+		}
+		items = append(items, it)
+		x.told.add(caption, all.numbers(i))
+	}
+	x.Items = items
 }
 
 // holdOut puts images whose caption has one of the phrases to the test images.

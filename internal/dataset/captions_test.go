@@ -64,12 +64,13 @@ func TestCaptionsDigest(t *testing.T) {
 	}
 	const text = "file_name,text\ncat/a.png,a cat\ndog/a.png,a dog\n"
 	plain, one, again := digest(), digest(told4(t, "c.csv", text)), digest(told4(t, "other.csv", text))
+	words := digest(told4(t, "c.csv", text), func(c *Config) { c.ClassWords = []string{"cat", "dog"} })
 	other, held := digest(told4(t, "c.csv", text+"x.png,x\n")), digest(told4(t, "c.csv", text), func(c *Config) { c.TestCaptions = []string{"a cat"} })
 	if one != again {
 		t.Error("the name of the file of captions is part of the digest")
 	}
-	if all := []string{plain, one, other, held}; len(slices.Compact(slices.Sorted(slices.Values(all)))) != len(all) {
-		t.Errorf("digests %q, want four", all)
+	if all := []string{plain, one, other, held, words}; len(slices.Compact(slices.Sorted(slices.Values(all)))) != len(all) {
+		t.Errorf("digests %q, want five", all)
 	}
 }
 
@@ -103,6 +104,31 @@ func TestTestCaptions(t *testing.T) {
 	}
 }
 
+// TestClassWords: images are of the class of the first phrase that their caption has, whatever their folders; those without
+// are skipped, and critters all have a colour.
+func TestClassWords(t *testing.T) {
+	dir := shades(t, 2, "cat", "dog").write(t)
+	set, _ := built(t, config4(dir, 4, told4(t, "c.csv", "file_name,text,n\ncat/a.png,a red cat,1\ncat/b.png,a blue cat,2\ndog/a.png,some dog,3\ndog/b.png,a red and blue dog,4\n"),
+		func(c *Config) { c.ClassWords = []string{"blue", "red"} }))
+	var got []string
+	for i := range set.Len() {
+		got = append(got, fmt.Sprint(set.Item(i).ID, " ", set.Classes()[set.Item(i).Label], set.Numbers(i)))
+	}
+	if want := []string{"cat/a.png red[1]", "cat/b.png blue[2]", "dog/b.png blue[4]"}; !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	colours, _ := built(t, config4("critters", 8, func(c *Config) { c.Count, c.Captions, c.ClassWords = 50, drawnCaptions, critters.Colours }))
+	for i := range colours.Len() {
+		if d := critters.Describe(0, i); colours.Item(i).Label != d.Colour || colours.Len() != 50 {
+			t.Errorf("image %d of %d is of class %d, want %d", i, colours.Len(), colours.Item(i).Label, d.Colour)
+		}
+	}
+	_, _, err := build(t, open(t, config4("critters", 8, func(c *Config) { c.Count, c.Captions, c.ClassWords = 50, drawnCaptions, []string{"red"} }), ""))
+	if err == nil || !strings.Contains(err.Error(), "class_words has no phrase for") {
+		t.Errorf("critters of other colours: %v", err)
+	}
+}
+
 // TestCaptionsRefused: what is wrong with captions is said with the file and the line.
 func TestCaptionsRefused(t *testing.T) {
 	dir := files{"a.png": pngOf(t, plain(4, 4, color.White)), "b.png": pngOf(t, plain(4, 4, color.Black))}.write(t)
@@ -129,9 +155,16 @@ func TestCaptionsRefused(t *testing.T) {
 		func(c *Config) { c.Captions = drawnCaptions },
 		func(c *Config) { c.Source, c.Captions = "critters", "c.csv" },
 		func(c *Config) { c.TestCaptions = []string{"cat"} },
+		func(c *Config) { c.ClassWords = []string{"cat"} },
+		func(c *Config) {
+			c.Source, c.Captions, c.ClassWords = "critters", drawnCaptions, []string{"red", "red"}
+		},
+		func(c *Config) {
+			c.Source, c.Captions, c.ClassWords, c.Classes = "critters", drawnCaptions, []string{"red"}, []string{"cat"}
+		},
 		func(c *Config) { c.Source, c.Captions, c.TestCaptions = "critters", drawnCaptions, []string{"-"} },
 	} {
-		if err := config4(dir, 4, change).Validate(); err == nil || !strings.Contains(err.Error(), "captions") {
+		if err := config4(dir, 4, change).Validate(); err == nil || !strings.Contains(err.Error(), "captions") && !strings.Contains(err.Error(), "class_words") {
 			t.Errorf("settings passed: %v", err)
 		}
 	}

@@ -269,9 +269,9 @@ func TestDigest(t *testing.T) {
 		"test_fraction": {func(c *Config) { c.TestFraction = 0.2 }, true, true},
 		"seed":          {func(c *Config) { c.Seed++ }, false, true},
 	}
-	// source has no row, captions and test_captions have TestCaptionsDigest, "nothing" and "its own hex" have no field
-	if n := reflect.TypeFor[Config]().NumField(); n != len(changes)+1 {
-		t.Errorf("%d fields, %d changes: add a row", n, len(changes)+1)
+	// source has no row, captions, class_words and test_captions have TestCaptionsDigest, "nothing" and "its own hex" have no field
+	if n := reflect.TypeFor[Config]().NumField(); n != len(changes)+2 {
+		t.Errorf("%d fields, %d changes: add a row", n, len(changes)+2)
 	}
 	for name, c := range changes {
 		if got := digest(config4(path, 8)) != digest(config4(path, 8, c.change)); got != c.read {

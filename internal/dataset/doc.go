@@ -37,7 +37,8 @@
 // which every row must then have, and other columns are passed over. An image without a row is skipped. Captions say the
 // same of an image and of its mirror image, so that "left" and "right" in them need hflip to be off. The critters say
 // what they are where captions is drawn. Images whose caption has a phrase of test_captions are test images: so what a
-// model makes of words that it never saw together can be measured.
+// model makes of words that it never saw together can be measured. class_words takes the classes from captions and not from
+// folders: an image is of the first phrase that its caption has.
 //
 // # Fitting
 //
