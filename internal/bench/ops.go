@@ -191,8 +191,8 @@ func timePasses(ctx context.Context, b engine.Backend, o Options, plan *engine.P
 		}
 		s := median(seconds[i])
 		gflops := c.FLOP / s / 1e9
-		if err := emit(OpResult{Engine: engineName(b, o), Op: c.Name, Threads: o.Threads, MedianMS: round(1e3*s, 4),
-			GFLOPS: round(gflops, 1), GBPerS: round(c.Bytes/s/1e9, 2), PeakGFLOPS: round(peak, 1), PeakFraction: round(gflops/peak, 4)}); err != nil {
+		if err := emit(OpResult{Engine: engineName(b, o), Op: c.Name, Threads: o.Threads, MedianMS: significant(1e3 * s),
+			GFLOPS: significant(gflops), GBPerS: significant(c.Bytes / s / 1e9), PeakGFLOPS: round(peak, 1), PeakFraction: round(gflops/peak, 4)}); err != nil {
 			return err
 		}
 	}

@@ -186,3 +186,11 @@ func round(x float64, decimals int) float64 {
 	p := math.Pow10(decimals)
 	return math.Round(x*p) / p
 }
+
+// significant rounds to four significant digits: what is not 0 stays so.
+func significant(x float64) float64 {
+	if x == 0 {
+		return 0
+	}
+	return round(x, 3-int(math.Floor(math.Log10(math.Abs(x)))))
+}
