@@ -127,6 +127,8 @@ func openModels(in pipeline.Inputs, set *dataset.Set) (m models, err error) {
 	switch {
 	case m.flow.Autoencoder != m.autoencoder.ID.String():
 		return m, fmt.Errorf("evaluate: the flow was trained on latents of autoencoder %.12s, not of %s: name that one under needs", m.flow.Autoencoder, m.autoencoder.ID.Short())
+	case m.flow.Arch.Condition != "":
+		return m, fmt.Errorf("evaluate: the flow is conditioned on %s, and evaluate asks for classes: give it a flow with condition: class", m.flow.Arch.Condition)
 	case !slices.Equal(m.classifier.Classes, set.Classes()) || !slices.Equal(m.flow.Classes, set.Classes()):
 		return m, fmt.Errorf("evaluate: the classes of the data set are %q, of the classifier %q, of the flow %q: all want to be of one data set", set.Classes(), m.classifier.Classes, m.flow.Classes)
 	case m.classifier.Arch.Size != set.Size() || m.autoencoder.Arch.Size != set.Size():

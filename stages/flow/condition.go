@@ -28,6 +28,9 @@ type Property struct {
 	Std  float64 `json:"std"`
 }
 
+// maxContext is the most tokens of a caption that the setting allows. A book has as many for each label.
+const maxContext = 256
+
 // maxShown is how many captions, or vectors of properties, a model shows where nobody asks for others.
 const maxShown = 12
 
@@ -64,6 +67,9 @@ func (a Arch) validateCondition() error {
 		}
 		if a.Width%a.Heads != 0 {
 			return fmt.Errorf("flow: a width of %d does not make %d heads", a.Width, a.Heads)
+		}
+		if a.ContextTokens > maxContext {
+			return fmt.Errorf("flow: context_tokens is %d, want at most %d", a.ContextTokens, maxContext)
 		}
 		return nil
 	case byProperties:

@@ -180,6 +180,27 @@ func TestPrompts(t *testing.T) {
 	}
 }
 
+// TestConditionArch: what a file claims of the encoder is held to what the settings allow.
+func TestConditionArch(t *testing.T) {
+	whole := Arch{Tokens: 4, Channels: 1, Width: 8, Depth: 1, Heads: 2, Classes: 1, ContextTokens: 4, Condition: byCaption, Vocabulary: 300, TextDepth: 1}
+	if err := whole.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	for want, change := range map[string]func(*Arch){
+		"vocabulary of 0":            func(a *Arch) { a.Vocabulary = 0 },
+		"of depth -1":                func(a *Arch) { a.TextDepth = -1 },
+		"context_tokens is 1000":     func(a *Arch) { a.ContextTokens = 1000 },
+		"properties is 0":            func(a *Arch) { a.Condition = byProperties },
+		`the condition is a "rhyme"`: func(a *Arch) { a.Condition = "rhyme" },
+	} {
+		a := whole
+		change(&a)
+		if err := a.Validate(); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+	}
+}
+
 // TestConditionSettings: settings that contradict a condition are refused.
 func TestConditionSettings(t *testing.T) {
 	for want, change := range map[string]func(*Config){
