@@ -56,7 +56,7 @@ var mayImport = map[string][]string{
 	"stages/decode":   with(gorgoniaModules, with(stageBase, "stages/autoencoder", "stages/flow")...),
 	"stages/evaluate": with(stageBase, "stages/autoencoder", "stages/flow", "stages/decode", "stages/classifier", "internal/dataset", "internal/train"),
 	"internal/lab": with(gorgoniaModules, "internal/engine", "internal/ops", "internal/nn", "internal/optim", "internal/metrics", "internal/ode",
-		"internal/ot", "internal/path", "internal/plot", "internal/rng"),
+		"internal/ot", "internal/path", "internal/plot", "internal/profile", "internal/rng", "stages/flow"),
 	"internal/plot":  {"git.sr.ht/~sbinet/gg", "golang.org/x/image"},
 	"internal/bench": nil, // stages and below
 	"cmd/lfm":        nil, // everything

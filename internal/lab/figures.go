@@ -22,7 +22,7 @@ type Figure struct {
 type Numbers map[string][]float64
 
 // Figures are all, in the lecture's order.
-var Figures = []Figure{crossing, particles, straightness, embedding, average, times, pairing, bases, guidance}
+var Figures = []Figure{crossing, particles, straightness, embedding, average, times, pairing, bases, guidance, cost}
 
 // Draw trains what the figure needs and draws it; quick does less of both.
 func (f Figure) Draw(ctx context.Context, backend engine.Backend, quick bool) (plot.Figure, Numbers, error) {

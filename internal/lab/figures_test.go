@@ -41,6 +41,11 @@ var claims = map[string]func(n Numbers) bool{
 		return n["length of paths, moments of the data"][0] < n["length of paths, standard normal"][0] &&
 			below(n["W2, moments of the data"][1:5], n["W2, standard normal"][1:5])
 	},
+	"cost": func(n Numbers) bool {
+		pixels, latents := n["GFLOP a picture, pixels"], n["GFLOP a picture, latents"]
+		small, large := pixels[0]/latents[0], pixels[2]/latents[2]
+		return small > 3.5 && large > 1.5*small && below(n["MiB of a step, latents"], n["MiB of a step, pixels"])
+	},
 	"guidance": func(n Numbers) bool {
 		class, deviation := n["mean probability of the class"], n["deviation along the axis of classes"]
 		slices.Reverse(deviation)
