@@ -102,14 +102,22 @@ func testLearns(t *testing.T, c *Config) {
 // interrupted.
 func TestExact(t *testing.T) {
 	for name, c := range tinies(24) {
-		t.Run(name, func(t *testing.T) { testExact(t, c) })
+		t.Run(name, func(t *testing.T) {
+			b := pipelinetest.New(t)
+			testExact(t, b, c, inputs(t, b))
+		})
+	}
+	for _, condition := range []string{byCaption, byProperties} {
+		t.Run(condition, func(t *testing.T) {
+			b, c := pipelinetest.New(t), tiny(24)
+			c.Condition = condition
+			testExact(t, b, c, told(t, b, 60))
+		})
 	}
 }
 
-func testExact(t *testing.T, c *Config) {
+func testExact(t *testing.T, b *pipelinetest.Bench, c *Config, in pipeline.Inputs) {
 	c.CheckpointEvery = 5
-	b := pipelinetest.New(t)
-	in := inputs(t, b)
 	want := b.Run(Kind(pipelinetest.CPU), c, in)
 	b.Env.Threads = 3
 	for _, at := range []int{5, 10, 24} {
