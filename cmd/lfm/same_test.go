@@ -133,7 +133,7 @@ func TestKeys(t *testing.T) {
 // beside it in the kind's config: a new one wants a second look.
 func TestKeyReasons(t *testing.T) {
 	want := map[string][]string{
-		"dataset":     {"source", "captions", "test_captions"},
+		"dataset":     {"source", "captions", "class_words", "test_captions"},
 		"autoencoder": {"checkpoint_every"},
 		"encode":      {"batch"},
 		"flow":        {"previews", "checkpoint_every"},
