@@ -32,18 +32,17 @@ func newSink(s Summary, o Options, digest [32]byte) (sink, error) {
 	if limit := o.Memory; bytes <= limit || limit == 0 && bytes <= DefaultMemory {
 		return &resident{size: size, all: make([]float32, 0, bytes/4)}, nil
 	}
+	if o.Work == "" {
+		return nil, fmt.Errorf("%d MiB of latents are more than is kept in memory, and no folder is given to spill them to", bytes>>20)
+	}
 	if o.FS == nil {
 		o.FS = disk.OS
 	}
-	dir := o.Work
-	if dir == "" {
-		dir = os.TempDir()
-	}
-	path := filepath.Join(dir, "latents-"+hex.EncodeToString(digest[:8])+".f32")
+	path := filepath.Join(o.Work, "latents-"+hex.EncodeToString(digest[:8])+".f32")
 	if info, err := os.Stat(path); err == nil && info.Size() == bytes {
 		return &spilled{path, size}, nil
 	}
-	f, err := disk.Create(o.FS, filepath.Join(dir, "latents-"+rand.Text()+".f32"+aside), path)
+	f, err := disk.Create(o.FS, filepath.Join(o.Work, "latents-"+rand.Text()+".f32"+aside), path)
 	if err != nil {
 		return nil, fmt.Errorf("spill latents: %w", err)
 	}

@@ -607,6 +607,19 @@ func TestLyingSummary(t *testing.T) {
 	mustOpen(t, dir, Options{}).Close()
 }
 
+// TestNoFolder: a set that may not be in memory is refused where no folder is given for it, and nothing is written elsewhere.
+func TestNoFolder(t *testing.T) {
+	dir, elsewhere := t.TempDir(), t.TempDir()
+	t.Setenv("TMPDIR", elsewhere)
+	mustWrite(t, dir, header(2, 2, 1), 5)
+	if _, err := Open(background, In(dir), Options{Memory: 1}); err == nil || !strings.Contains(err.Error(), "no folder is given") {
+		t.Errorf("opened: %v", err)
+	}
+	if files, _ := os.ReadDir(elsewhere); len(files) != 0 {
+		t.Errorf("left behind: %v", files)
+	}
+}
+
 // TestInterrupted: opening stops when its context does, and leaves no half-spilled file.
 func TestInterrupted(t *testing.T) {
 	h, dir, work := header(2, 2, 1), t.TempDir(), t.TempDir()

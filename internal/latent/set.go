@@ -19,7 +19,7 @@ const DefaultMemory = 16 << 20
 type Options struct {
 	Memory int64   // bytes of latents to keep in memory; 0 is DefaultMemory. Larger sets are spilled to a file
 	FS     disk.FS // writes that file; nil is disk.OS
-	Work   string  // folder for that file, which a later Open finds again; "" is the system's folder for temporary files
+	Work   string  // folder for that file, which a later Open finds again; without one, a larger set is an error
 }
 
 // Set is a set of latents opened for random access by row, 0 … Len()-1, in the order in which they were written. It may

@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -34,7 +35,7 @@ func fitted(t *testing.T, kind string, set *latent.Set) (Base, *learned) {
 	c.Base = kind
 	s := &stage{config: c}
 	spec := s.spec(set)
-	if _, err := s.fitBase(t.Context(), set, spec, nil); err != nil {
+	if _, err := s.fitBase(t.Context(), set, spec, nil, latent.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	return spec.law(), &learned{set, spec, set.Rows(latent.Train)}
@@ -400,7 +401,7 @@ func TestBaseExact(t *testing.T) {
 		defer set.Close()
 		s := &stage{config: *c}
 		spec := s.spec(set)
-		if _, err := s.fitBase(t.Context(), set, spec, in.Artifacts[basePort]); err != nil {
+		if _, err := s.fitBase(t.Context(), set, spec, in.Artifacts[basePort], latent.Options{}); err != nil {
 			t.Fatal(err)
 		}
 		trained, drawn := make([]float32, 4), make([]float32, 4)
@@ -451,6 +452,28 @@ func TestEmpirical(t *testing.T) {
 	}
 }
 
+// TestEmpiricalSpilled: the latents of the other source are held where they are told to be, and are the same points there
+// as in memory.
+func TestEmpiricalSpilled(t *testing.T) {
+	b := pipelinetest.New(t)
+	in, other := withBase(t, b)
+	spec := &Spec{Latent: other.Shape(), Stats: other.Stats(), Classes: other.Classes(), Autoencoder: other.Summary().Autoencoder}
+	work := t.TempDir()
+	var got [2][]checkpoint.Tensor
+	for i, hold := range []latent.Options{{}, {Memory: 1, Work: work}} {
+		var err error
+		if got[i], err = gatherPoints(t.Context(), spec, in.Artifacts[basePort], hold); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !reflect.DeepEqual(got[0], got[1]) {
+		t.Error("spilled, they are other points")
+	}
+	if files, _ := os.ReadDir(work); len(files) != 1 {
+		t.Errorf("the folder has %d files, want the latents", len(files))
+	}
+}
+
 // TestBaseRefused: settings that contradict each other or the ports, and latents of another space.
 func TestBaseRefused(t *testing.T) {
 	c := DefaultConfig()
@@ -485,7 +508,7 @@ func TestBaseRefused(t *testing.T) {
 		t.Errorf("latents of another shape: %v", err)
 	}
 	spec := &Spec{Latent: latent.Shape{H: 2, W: 2, C: 1}, Autoencoder: "another"}
-	if _, err := gatherPoints(t.Context(), spec, other); err == nil || !strings.Contains(err.Error(), "with the same") {
+	if _, err := gatherPoints(t.Context(), spec, other, latent.Options{}); err == nil || !strings.Contains(err.Error(), "with the same") {
 		t.Errorf("latents of another autoencoder: %v", err)
 	}
 }

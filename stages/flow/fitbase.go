@@ -39,8 +39,9 @@ func (l *learned) each(ctx context.Context, take func(x []float32, label int)) e
 }
 
 // fitBase fits the base that settings ask for and gives it to the spec. It returns the file that it is kept in, nil for
-// N(0, I), and has read the base from that, so that training and sampling know the same numbers.
-func (s *stage) fitBase(ctx context.Context, set *latent.Set, spec *Spec, other *artifacts.Artifact) (file []byte, err error) {
+// N(0, I), and has read the base from that, so that training and sampling know the same numbers. hold says how other, the
+// latents of another source, are held meanwhile.
+func (s *stage) fitBase(ctx context.Context, set *latent.Set, spec *Spec, other *artifacts.Artifact, hold latent.Options) (file []byte, err error) {
 	var tensors []checkpoint.Tensor
 	l := &learned{set, spec, set.Rows(latent.Train)}
 	switch s.config.Base {
@@ -53,7 +54,7 @@ func (s *stage) fitBase(ctx context.Context, set *latent.Set, spec *Spec, other 
 	case classMoments:
 		tensors, err = fitNormals(ctx, l, len(spec.Classes))
 	case empirical:
-		tensors, err = gatherPoints(ctx, spec, other)
+		tensors, err = gatherPoints(ctx, spec, other, hold)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("flow: base %s: %w", s.config.Base, err)
@@ -73,8 +74,8 @@ func (s *stage) fitBase(ctx context.Context, set *latent.Set, spec *Spec, other 
 
 // gatherPoints reads the latents of another source, normalised as the model's own are, so that a picture that is in both
 // is one point. For that they must come from one autoencoder.
-func gatherPoints(ctx context.Context, spec *Spec, other *artifacts.Artifact) ([]checkpoint.Tensor, error) {
-	set, err := latent.Open(ctx, other.Path, latent.Options{})
+func gatherPoints(ctx context.Context, spec *Spec, other *artifacts.Artifact, hold latent.Options) ([]checkpoint.Tensor, error) {
+	set, err := latent.Open(ctx, other.Path, hold)
 	if err != nil {
 		return nil, err
 	}

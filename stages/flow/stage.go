@@ -48,7 +48,8 @@ type stage struct {
 
 // Run trains the flow on the latents of the training split.
 func (s *stage) Run(ctx context.Context, in pipeline.Inputs, work artifacts.Workspace, out *artifacts.Builder, l pipeline.Listener) error {
-	set, err := latent.Open(ctx, in.Artifacts["encode"].Path, latent.Options{FS: work.FS, Work: work.Dir})
+	hold := latent.Options{FS: work.FS, Work: work.Dir}
+	set, err := latent.Open(ctx, in.Artifacts["encode"].Path, hold)
 	if err != nil {
 		return err
 	}
@@ -64,7 +65,7 @@ func (s *stage) Run(ctx context.Context, in pipeline.Inputs, work artifacts.Work
 	if terms.cut > 0 {
 		l.Warn("%d captions have more than %d tokens, and what they say behind these is not seen: raise context_tokens, or vocabulary", terms.cut, spec.Arch.ContextTokens)
 	}
-	base, err := s.fitBase(ctx, set, spec, in.Artifacts[basePort])
+	base, err := s.fitBase(ctx, set, spec, in.Artifacts[basePort], hold)
 	if err != nil {
 		return err
 	}
