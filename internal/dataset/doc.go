@@ -34,11 +34,11 @@
 //	cat/1.png,a red cat on grass,0.7
 //
 // file_name is the image's ID, text (or caption) its caption; a column that is a number in the first row is a property,
-// which every row must then have, and other columns are passed over. An image without a row is skipped. Captions say the
-// same of an image and of its mirror image, so that "left" and "right" in them need hflip to be off. The critters say
-// what they are where captions is drawn. Images whose caption has a phrase of test_captions are test images: so what a
-// model makes of words that it never saw together can be measured. class_words takes the classes from captions and not from
-// folders: an image is of the first phrase that its caption has.
+// which every row must then have, and other columns are passed over. An image without a row is skipped. Captions and
+// properties say the same of an image and of its mirror image, so that "left" and "right" in them, or a property x, need
+// hflip to be off. The critters say what they are where captions is drawn. Images whose caption has a phrase of
+// test_captions are test images: so what a model makes of words that it never saw together can be measured. class_words
+// takes the classes from captions and not from folders: an image is of the first phrase that its caption has.
 //
 // # Fitting
 //

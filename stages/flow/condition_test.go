@@ -17,8 +17,8 @@ import (
 	"lfm/pipeline/pipelinetest"
 )
 
-// told are latents around -1 or 1, 2x2x1, of one class: a caption and a property say which.
-func told(t *testing.T, b *pipelinetest.Bench, rows int) pipeline.Inputs {
+// told are latents around -1 or 1, 2x2x1, of one class: a caption and a property say which. changes are made to each row.
+func told(t *testing.T, b *pipelinetest.Bench, rows int, changes ...func(*latent.Row)) pipeline.Inputs {
 	t.Helper()
 	dir := t.TempDir()
 	h := latent.Header{Shape: latent.Shape{H: 2, W: 2, C: 1}, Classes: []string{"all"}, Autoencoder: "autoencoder", Dataset: "dataset",
@@ -43,6 +43,9 @@ func told(t *testing.T, b *pipelinetest.Bench, rows int) pipeline.Inputs {
 			Properties: []float32{float32(10 + up), float32(i)}}
 		if i%5 == 4 {
 			row.Split = latent.Test
+		}
+		for _, change := range changes {
+			change(&row)
 		}
 		if err := shard.Append(row); err != nil {
 			t.Fatal(err)
@@ -176,6 +179,43 @@ func TestPrompts(t *testing.T) {
 	} {
 		if broken.checkCondition() == nil {
 			t.Errorf("%+v passed", broken.Arch)
+		}
+	}
+}
+
+// TestConditionWarnings: a warning comes where settings and latents make of each other what is hardly meant, and advises
+// nothing that would be refused.
+func TestConditionWarnings(t *testing.T) {
+	b := pipelinetest.New(t)
+	mirror := func(r *latent.Row) { r.Flip = r.Split == latent.Train }
+	for _, c := range []struct {
+		condition, coupling string
+		in                  pipeline.Inputs
+		want                string
+	}{
+		{byClass, exactly, inputs(t, b), "class-ot pairs within classes"},
+		{byCaption, exactly, told(t, b, 60), "the noise that a condition is trained from is then not the noise that it is sampled from; independent keeps to it"},
+		{byCaption, independent, told(t, b, 60, mirror), ""},
+		{byProperties, independent, told(t, b, 60), ""},
+		{byProperties, independent, told(t, b, 60, mirror), "48 latents are of mirror images"},
+	} {
+		config := tiny(1)
+		config.Condition, config.Coupling, config.ContextTokens = c.condition, c.coupling, 6
+		var got []string
+		_, err := b.Start(t.Context(), Kind(pipelinetest.CPU), config, c.in, func(e pipeline.Event) {
+			if e.Event == pipeline.StageWarning {
+				got = append(got, e.Message)
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if all := strings.Join(got, "\n"); len(got) > 1 || (all == "") != (c.want == "") || !strings.Contains(all, c.want) {
+			t.Errorf("condition %s, coupling %s: warned of %q, want %q", c.condition, c.coupling, all, c.want)
+		}
+		config.Coupling = withinClass
+		if err := config.Validate(); err != nil && strings.Contains(strings.Join(got, ""), withinClass) {
+			t.Errorf("condition %s: advised is what is refused: %v", c.condition, err)
 		}
 	}
 }

@@ -62,9 +62,7 @@ func (s *stage) Run(ctx context.Context, in pipeline.Inputs, work artifacts.Work
 		return err
 	}
 	terms := newTerms(spec, set)
-	if terms.cut > 0 {
-		l.Warn("%d captions have more than %d tokens, and what they say behind these is not seen: raise context_tokens, or vocabulary", terms.cut, spec.Arch.ContextTokens)
-	}
+	s.warn(set, spec, terms, l)
 	base, err := s.fitBase(ctx, set, spec, in.Artifacts[basePort], hold)
 	if err != nil {
 		return err
@@ -77,10 +75,6 @@ func (s *stage) Run(ctx context.Context, in pipeline.Inputs, work artifacts.Work
 	out.Provenance("backend", backend.Name())
 	if err := work.Claim(backend.Name(), s.env.AcceptInexact); err != nil {
 		return err
-	}
-
-	if skews(s.config.Coupling) && spec.Conditional() && s.config.ConditionDropout < 1 {
-		l.Warn("coupling %s pairs noise and latents across classes: the noise that a class is trained from is then not the noise that it is sampled from; class-ot pairs within classes", s.config.Coupling)
 	}
 
 	graph, plan, err := compileTraining(spec.Arch, s.config.Batch, spec.Averaged)
@@ -121,6 +115,32 @@ func (s *stage) Run(ctx context.Context, in pipeline.Inputs, work artifacts.Work
 		return err
 	}
 	return publish(out, spec, base, machine, graph, metrics, evaluation)
+}
+
+// warn tells what settings and latents make of each other that is hardly meant.
+func (s *stage) warn(set *latent.Set, spec *Spec, terms terms, l pipeline.Listener) {
+	if terms.cut > 0 {
+		l.Warn("%d captions have more than %d tokens, and what they say behind these is not seen: raise context_tokens, or vocabulary", terms.cut, spec.Arch.ContextTokens)
+	}
+	if n := mirrored(set); n > 0 && spec.Arch.Condition == byProperties {
+		l.Warn("%d latents are of mirror images, and have the properties of the images as they are: one that tells left from right, such as x, is learned for both sides; if there is one, set hflip: false of the stage that encodes", n)
+	}
+	switch unseen := skews(s.config.Coupling) && spec.Conditional() && s.config.ConditionDropout < 1; {
+	case unseen && spec.Arch.classed():
+		l.Warn("coupling %s pairs noise and latents across classes: the noise that a class is trained from is then not the noise that it is sampled from; class-ot pairs within classes", s.config.Coupling)
+	case unseen:
+		l.Warn("coupling %s pairs noise and latents whatever is asked for: the noise that a condition is trained from is then not the noise that it is sampled from; independent keeps to it", s.config.Coupling)
+	}
+}
+
+// mirrored is how many rows are of mirror images.
+func mirrored(set *latent.Set) (n int) {
+	for row := range set.Len() {
+		if set.Flip(row) {
+			n++
+		}
+	}
+	return n
 }
 
 // spec is what sampling must know of the model to come.
