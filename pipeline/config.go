@@ -385,6 +385,79 @@ func isWord(s string) bool {
 	return s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:+%@") == ""
 }
 
+// ReadConfigText sets config to what a key text says, as [ConfigText] wrote it. Settings that the text does not name stay
+// as they are; one that config does not have, or whose value is none of its type, is an error: the text is of another
+// version of the kind.
+func ReadConfigText(config any, text string) error {
+	fields := Fields(config)
+	for line := range strings.Lines(text) {
+		name, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ": ")
+		name, ok := strings.CutPrefix(name, "with.")
+		if !ok {
+			continue
+		}
+		i := slices.IndexFunc(fields, func(f Field) bool { return f.Name == name })
+		if i < 0 {
+			return fmt.Errorf("pipeline: there is no setting %s", name)
+		}
+		if err := readValue(fields[i].of(config), value); err != nil {
+			return fmt.Errorf("pipeline: %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// readValue reads what valueText wrote.
+func readValue(v reflect.Value, text string) error {
+	if v.Kind() != reflect.Slice {
+		return readScalar(v, text)
+	}
+	left, begins := strings.CutPrefix(text, "[")
+	left, ends := strings.CutSuffix(left, "]")
+	if !begins || !ends {
+		return fmt.Errorf("%q is no list", text)
+	}
+	list := reflect.MakeSlice(v.Type(), 0, 0)
+	for left != "" {
+		one, err := strconv.QuotedPrefix(left) // in which there may be commas
+		if err != nil {
+			one, _, _ = strings.Cut(left, ", ")
+		}
+		e := reflect.New(v.Type().Elem()).Elem()
+		if err := readScalar(e, one); err != nil {
+			return err
+		}
+		list = reflect.Append(list, e)
+		left = strings.TrimPrefix(left[len(one):], ", ")
+	}
+	v.Set(list)
+	return nil
+}
+
+// readScalar reads what scalarText wrote.
+func readScalar(v reflect.Value, text string) (err error) {
+	switch {
+	case v.CanInt():
+		var i int64
+		i, err = strconv.ParseInt(text, 10, v.Type().Bits())
+		v.SetInt(i)
+	case v.CanFloat():
+		var x float64
+		x, err = strconv.ParseFloat(text, 64)
+		v.SetFloat(x)
+	case v.Kind() == reflect.Bool:
+		var yes bool
+		yes, err = strconv.ParseBool(text)
+		v.SetBool(yes)
+	default:
+		if !isWord(text) {
+			text, err = strconv.Unquote(text)
+		}
+		v.SetString(text)
+	}
+	return err
+}
+
 // ---- schema --------------------------------------------------------------------------
 
 // schema describes the field in JSON Schema's words. config holds its default.

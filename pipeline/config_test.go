@@ -218,3 +218,17 @@ func TestDistance(t *testing.T) {
 		}
 	}
 }
+
+// TestReadConfigText: a text of other settings is an error, and what it does not name stays as it was.
+func TestReadConfigText(t *testing.T) {
+	c := &every{Word: "kept", Whole: 3}
+	if err := ReadConfigText(c, "kind: every 1\nwith.words: []\nwith.number: 1e-06\nseed: 9\ninput whole: 5\n"); err != nil ||
+		c.Word != "kept" || c.Whole != 3 || c.Number != 1e-6 || len(c.Words) != 0 {
+		t.Errorf("read %+v: %v", c, err)
+	}
+	for _, text := range []string{"with.colour: red", "with.whole: 1.5", "with.yes: 7", "with.many: 1, 2", "with.many: [1, two]", "with.words: [\"a]", "with.word: two words"} {
+		if err := ReadConfigText(&every{}, text); err == nil {
+			t.Errorf("%q was read", text)
+		}
+	}
+}

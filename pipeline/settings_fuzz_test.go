@@ -20,7 +20,8 @@ type every struct {
 	Yes    bool      `yaml:"yes"`
 }
 
-// FuzzConfigText: settings are the same if and only if their texts are; each has a line, whatever is in it.
+// FuzzConfigText: settings are the same if and only if their texts are; each has a line, whatever is in it, and is read
+// back from it.
 func FuzzConfigText(f *testing.F) {
 	f.Add("a, b", "c", int64(1), 1.0, true, "a", "b, c", int64(1), 1.0, true)
 	f.Add(`a"`, "a\nwith.whole: 2", int64(2), math.Copysign(0, -1), false, `a\"`, "", int64(-2), 5e-324, false)
@@ -39,6 +40,10 @@ func FuzzConfigText(f *testing.F) {
 		lines := keyLines(ConfigText(a))
 		if n := len(Fields(a)); len(lines) != n || strings.Count(ConfigText(a), "\n") != n {
 			t.Fatalf("%d settings in the lines %q", n, lines)
+		}
+		read := &every{Words: []string{"before"}, Whole: 3}
+		if err := ReadConfigText(read, "kind: every 1\n"+ConfigText(a)+"seed: 1\n"); err != nil || !reflect.DeepEqual(read, a) {
+			t.Fatalf("of %+v the text was read as %+v: %v", a, read, err)
 		}
 	})
 }

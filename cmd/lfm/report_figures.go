@@ -29,14 +29,14 @@ func (t *told) learning() (exhibits []report.Exhibit) {
 			exhibits = append(exhibits, report.Exhibit{Title: s.Name + ": loss", Chart: &report.Chart{X: "step", Y: "loss", LogY: true, Lines: lines}})
 		}
 	}
-	for _, m := range t.made(flow.Output, "The flow's loss by time") {
+	for _, m := range t.made(flow.Name, "The flow's loss by time") {
 		var e flow.HeldOut
 		if t.read(m, evaluationFile, &e) {
 			exhibits = append(exhibits, lossByTime(m.Name, &e))
 		}
 	}
 	var rows []report.Row
-	for _, m := range t.made(autoencoder.Output, "Fidelity of reconstructions") {
+	for _, m := range t.made(autoencoder.Name, "Fidelity of reconstructions") {
 		var e autoencoder.Evaluation
 		if t.read(m, evaluationFile, &e) {
 			for _, f := range []struct {
@@ -47,7 +47,7 @@ func (t *told) learning() (exhibits []report.Exhibit) {
 			}
 		}
 	}
-	for _, m := range t.finished(classifier.Output) {
+	for _, m := range t.finished(classifier.Name) {
 		var e classifier.Evaluation
 		if t.read(m, evaluationFile, &e) {
 			rows = append(rows, cells(m.Name, "training images", strconv.Itoa(e.Train.Images), "–", "–", fmt.Sprintf("%.3f", e.Train.Accuracy)))

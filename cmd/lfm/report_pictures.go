@@ -2,8 +2,8 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -15,6 +15,7 @@ import (
 	"lfm/internal/metrics"
 	"lfm/internal/picture"
 	"lfm/internal/report"
+	"lfm/pipeline"
 	"lfm/stages/autoencoder"
 	"lfm/stages/decode"
 	"lfm/stages/flow"
@@ -51,7 +52,7 @@ func (t *told) pictures(ctx context.Context, b engine.Backend) error {
 			exhibits = append(exhibits, e)
 		}
 	}
-	flows := t.made(flow.Output, "Samples")
+	flows := t.made(flow.Name, "Samples")
 	for _, m := range flows {
 		prefix := ""
 		if len(flows) > 1 {
@@ -72,7 +73,7 @@ func (t *told) pictures(ctx context.Context, b engine.Backend) error {
 		}
 		s.decoder.Close()
 	}
-	for _, m := range t.made(autoencoder.Output, "Reconstructions") {
+	for _, m := range t.made(autoencoder.Name, "Reconstructions") {
 		if ctx.Err() == nil {
 			e, err := t.reconstructions(b, m)
 			show("Reconstructions of "+m.Name, e, err)
@@ -89,6 +90,7 @@ func (t *told) pictures(ctx context.Context, b engine.Backend) error {
 type studio struct {
 	told    *told
 	backend engine.Backend
+	flow    product
 	model   *flow.Model
 	coder   *autoencoder.Model
 	decoder *autoencoder.Coder
@@ -115,13 +117,13 @@ func (t *told) newStudio(b engine.Backend, m product) (*studio, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &studio{told: t, backend: b, model: fl, coder: ae, plain: t.sampling(m.Name)}
+	plain, err := t.sampling(m)
+	if err != nil {
+		return nil, err
+	}
+	s := &studio{told: t, backend: b, flow: m, model: fl, coder: ae, plain: plain}
 	s.plain.Guidance = fl.Guidance(s.plain.Guidance)
-	keyLines(m.Key, func(name, value string) {
-		if name == "seed" {
-			s.seed, _ = strconv.ParseUint(value, 10, 64)
-		}
-	})
+	s.seed, _ = strconv.ParseUint(keyValue(m.Key, "seed"), 10, 64)
 	all := make([]int, len(fl.Classes))
 	for i := range all {
 		all[i] = i
@@ -133,7 +135,25 @@ func (t *told) newStudio(b engine.Backend, m product) (*studio, error) {
 
 // sampling is how the decode stage of a flow draws, guidance and all, or the default, but with a solver and
 // steps that are quick.
-func (t *told) sampling(name string) flow.SampleOptions {
+func (t *told) sampling(fl product) (o flow.SampleOptions, err error) {
+	config := t.plannedDecode(fl.Name)
+	for _, s := range t.record.Stages {
+		if s.Kind != decode.Name || keyValue(s.Key, "input flow") != fl.ID.String() {
+			continue
+		}
+		config = decode.DefaultConfig()
+		if err := pipeline.ReadConfigText(config, s.Key); err != nil {
+			return o, fmt.Errorf("the settings of %s are of another version of lfm: %w", s.Name, err)
+		}
+	}
+	o = config.Options()
+	o.Solver, o.Steps, o.RTol, o.ATol = drawSolver, drawSteps, 0, 0
+	return o, nil
+}
+
+// plannedDecode is what the pipeline file says of the decode stage of a flow, for a run that did not come to it, or
+// the default.
+func (t *told) plannedDecode(name string) *decode.Config {
 	config := decode.DefaultConfig()
 	if t.graph != nil {
 		for _, n := range t.graph.Nodes {
@@ -142,9 +162,7 @@ func (t *told) sampling(name string) flow.SampleOptions {
 			}
 		}
 	}
-	o := config.Options()
-	o.Solver, o.Steps, o.RTol, o.ATol = drawSolver, drawSteps, 0, 0
-	return o
+	return config
 }
 
 // part is an exhibit to be drawn.
@@ -281,10 +299,6 @@ func (s *studio) path(ctx context.Context) (report.Exhibit, error) {
 		Text: fmt.Sprintf("The latent z_t, decoded, on the way of %d Euler steps from t = 1 to 0. The decoder was never shown noise: what is half way is not an image yet.", pathSteps)}
 	o := s.options(engine.Average)
 	o.Solver, o.Steps = "euler", pathSteps
-	type state struct {
-		t       float64
-		latents []float32
-	}
 	var passed []state
 	last, err := s.from(ctx, o, len(s.few), func(sampler *flow.Sampler) (z []float32, labels []int) {
 		size := sampler.Size()
@@ -300,7 +314,7 @@ func (s *studio) path(ctx context.Context) (report.Exhibit, error) {
 	}
 	passed = append(passed, state{0, last})
 	for _, want := range times {
-		near := slices.MinFunc(passed, func(a, b state) int { return cmp.Compare(math.Abs(a.t-want), math.Abs(b.t-want)) })
+		near := closest(passed, want)
 		images, err := s.images(near.latents)
 		if err != nil {
 			return e, err
@@ -312,6 +326,23 @@ func (s *studio) path(ctx context.Context) (report.Exhibit, error) {
 		}
 	}
 	return e, nil
+}
+
+// state is what a batch has become at a time on its way.
+type state struct {
+	t       float64
+	latents []float32
+}
+
+// closest is the state at about a time, of equals the last: what is seen at t = 0 is finished after that.
+func closest(passed []state, t float64) (near state) {
+	near.t = math.Inf(1)
+	for _, s := range passed {
+		if math.Abs(s.t-t) <= math.Abs(near.t-t) {
+			near = s
+		}
+	}
+	return near
 }
 
 // interpolation shows what lies between two samples of a class.
@@ -370,7 +401,11 @@ func slerp(a, b []float32, part float64) []float32 {
 // nearest shows samples above the training images that are nearest to them.
 func (s *studio) nearest(ctx context.Context) (report.Exhibit, error) {
 	e := report.Exhibit{Wide: true}
-	set, err := s.told.dataSet(s.coder.ID)
+	encode := s.told.maker(keyValue(s.flow.Key, "input encode")) // not the autoencoder's data, which may be others
+	if encode == nil {
+		return e, errors.New("the run's record does not say which latents the flow learned from")
+	}
+	set, err := s.told.dataSet(encode)
 	if err != nil {
 		return e, err
 	}
@@ -466,18 +501,9 @@ func look(ctx context.Context, set *dataset.Set, items []int, searches ...*searc
 	return nil
 }
 
-// dataSet opens the data set that a stage read, which made an output.
-func (t *told) dataSet(output artifacts.ID) (*dataset.Set, error) {
-	var data string
-	for i := range t.record.Stages {
-		if s := &t.record.Stages[i]; s.Output == output {
-			keyLines(s.Key, func(name, value string) {
-				if name == "data" {
-					data = value
-				}
-			})
-		}
-	}
+// dataSet opens the data set that a stage read.
+func (t *told) dataSet(reader *pipeline.StageRecord) (*dataset.Set, error) {
+	data := keyValue(reader.Key, "data")
 	if t.graph == nil {
 		return nil, fmt.Errorf("%s, which says where the images are, cannot be read", shown(t.record.File))
 	}
@@ -514,7 +540,7 @@ func (t *told) reconstructions(b engine.Backend, m product) (report.Exhibit, err
 	if err != nil {
 		return e, err
 	}
-	set, err := t.dataSet(m.ID)
+	set, err := t.dataSet(m.StageRecord)
 	if err != nil {
 		return e, err
 	}

@@ -73,3 +73,51 @@ func TestReportHostile(t *testing.T) {
 	}
 	reporttest.Check(t, p.readReport(".", "."))
 }
+
+// TestReportOfPastRun: a run is shown as it was, not as its pipeline file would make it now: its pictures are guided as
+// its decode stage guided. The images that samples are held to are those that the flow learned from, also where
+// the autoencoder learned from others.
+func TestReportOfPastRun(t *testing.T) {
+	t.Parallel()
+	p := newProgram(t)
+	p.tiny()
+	text, err := os.ReadFile(filepath.Join(p.dir, defaultFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	past := strings.NewReplacer(
+		"{source: critters, count: 60, size: 16}", "{source: critters, count: 60, size: 16, test_fraction: 0}\n  few: {source: critters, count: 40, size: 16, test_fraction: 0}",
+		"uses: autoencoder", "uses: autoencoder\n    data: critters",
+		"uses: encode", "uses: encode\n    data: few",
+		"per_class: 1", "per_class: 1, guidance: 2.25",
+	).Replace(string(text))
+	for _, guidance := range []string{"2.25", "4.5"} {
+		p.write(defaultFile, strings.Replace(past, "2.25", guidance, 1))
+		p.run("run")
+	}
+	runs, err := filepath.Glob(filepath.Join(p.dir, ".lfm", "runs", "*", "run.json"))
+	if err != nil || len(runs) != 2 {
+		t.Fatalf("runs %q, %v", runs, err)
+	}
+	page := p.readReport(filepath.Base(filepath.Dir(runs[0])), filepath.Base(filepath.Dir(runs[1])))
+	first, second := strings.Index(page, "<p>Guidance 2.25.</p>"), strings.Index(page, "<p>Guidance 4.5.</p>")
+	if first < 0 || second < first {
+		t.Errorf("the runs' pictures are not guided by 2.25 and then by 4.5: told at %d and %d", first, second)
+	}
+	if n := strings.Count(page, "among 40 training images"); n != 2 {
+		t.Errorf("%d runs, want 2, looked among the images that the flow learned from", n)
+	}
+}
+
+// TestClosest: of the states of a way the one at about a time is shown, and of those at t = 0 the finished one.
+func TestClosest(t *testing.T) {
+	passed := []state{{1, nil}, {0.5, nil}, {0, []float32{0}}, {0, []float32{1}}}
+	for at, want := range map[float64]float64{1: 1, 0.8: 1, 0.6: 0.5, 0.1: 0} {
+		if got := closest(passed, at); got.t != want {
+			t.Errorf("closest to t = %v is %v, want %v", at, got.t, want)
+		}
+	}
+	if got := closest(passed, 0); got.latents[0] != 1 {
+		t.Error("at t = 0 it is the state before the finish")
+	}
+}

@@ -163,6 +163,16 @@ func keyLines(key string, each func(name, value string)) {
 	}
 }
 
+// keyValue is what a key text says behind a name, "" where it says nothing.
+func keyValue(key, name string) (value string) {
+	keyLines(key, func(n, v string) {
+		if n == name {
+			value = v
+		}
+	})
+	return value
+}
+
 // settingsOf are what a key text says beside the inputs.
 func settingsOf(key string) (settings []report.Setting) {
 	keyLines(key, func(name, value string) {
@@ -246,6 +256,15 @@ func (t *told) made(kind, lacks string) (all []product) {
 		t.leaveOut("%s: %s.", lacks, reason)
 	}
 	return all
+}
+
+// maker is the stage of the run that made an output, nil where the run has none.
+func (t *told) maker(output string) *pipeline.StageRecord {
+	i := slices.IndexFunc(t.record.Stages, func(s pipeline.StageRecord) bool { return s.Output.String() == output })
+	if i < 0 {
+		return nil
+	}
+	return &t.record.Stages[i]
 }
 
 // read decodes a JSON file of what a stage made. What cannot be read is noted and left out.

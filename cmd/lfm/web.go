@@ -210,7 +210,7 @@ func (t *told) soFar() {
 		png, err := readPicture(e.Path)
 		show(e.Stage+": "+strings.TrimSuffix(filepath.Base(e.Path), ".png"), png, err)
 	}
-	for _, m := range t.finished(autoencoder.Output) {
+	for _, m := range t.finished(autoencoder.Name) {
 		png, err := m.ReadFile("reconstructions.png")
 		show(m.Name+": reconstructions", png, err)
 	}

@@ -18,10 +18,13 @@ import (
 	"lfm/pipeline"
 )
 
+// Name is the stage's kind.
+const Name = "autoencoder"
+
 // Kind is the stage's kind, computing on the back end that open gives.
 func Kind(open engine.Open) pipeline.Kind {
 	return pipeline.Kind{
-		Name: "autoencoder", Version: 3,
+		Name: Name, Version: 3,
 		Data:   true,
 		Output: Output,
 		Config: func() any { return DefaultConfig() },

@@ -15,10 +15,13 @@ import (
 	"lfm/pipeline"
 )
 
+// Name is the stage's kind.
+const Name = "classifier"
+
 // Kind is the stage's kind, computing on the back end that open gives.
 func Kind(open engine.Open) pipeline.Kind {
 	return pipeline.Kind{
-		Name: "classifier", Version: 2,
+		Name: Name, Version: 2,
 		Data:   true,
 		Output: Output,
 		Config: func() any { return DefaultConfig() },

@@ -15,10 +15,13 @@ import (
 	"lfm/stages/autoencoder"
 )
 
+// Name is the stage's kind.
+const Name = "encode"
+
 // Kind is the stage's kind, computing on the back end that open gives.
 func Kind(open engine.Open) pipeline.Kind {
 	return pipeline.Kind{
-		Name: "encode", Version: 2,
+		Name: Name, Version: 2,
 		Inputs: []pipeline.Port{{Name: "autoencoder", Artifact: autoencoder.Output}},
 		Data:   true,
 		Output: latent.Kind,

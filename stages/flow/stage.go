@@ -21,11 +21,14 @@ import (
 // basePort takes the latents that noise is made of under base empirical.
 const basePort = "base"
 
+// Name is the stage's kind.
+const Name = "flow"
+
 // Kind is the stage's kind, computing on the back end that open gives. The autoencoder
 // behind the latents is there for preview pictures only.
 func Kind(open engine.Open) pipeline.Kind {
 	return pipeline.Kind{
-		Name: "flow", Version: 2,
+		Name: Name, Version: 2,
 		Inputs: []pipeline.Port{
 			{Name: "encode", Artifact: latent.Kind},
 			{Name: "autoencoder", Artifact: autoencoder.Output, Via: "encode"},
