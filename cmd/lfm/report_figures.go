@@ -159,7 +159,11 @@ func (t *told) quality() (exhibits []report.Exhibit) {
 			continue
 		}
 		exhibits = append(exhibits, report.Exhibit{Title: m.Name, Wide: true, Table: qualityTable(&r),
-			Text: fmt.Sprintf("%d pictures a row against %d test images. A row of samples says guidance, solver with its steps, and weights; the best of each column is marked. What a column means is where the mouse rests on its head.", r.Floor.N, r.TestImages)})
+			Text: fmt.Sprintf("%d pictures a row against %d test images. A row of samples says guidance, solver with its steps, weights, and what else is not as by default; the best of each column is marked. What a column means is where the mouse rests on its head.", r.Floor.N, r.TestImages)})
+		if len(r.Likelihood) > 0 {
+			exhibits = append(exhibits, report.Exhibit{Title: m.Name + ": likelihood", Table: likelihoodTable(r.Likelihood),
+				Text: "How many bits each number of a test image's latent takes under the flow, given its class. Flows of one autoencoder can be compared."})
+		}
 		for _, name := range plotted {
 			i := slices.IndexFunc(criteria, func(x criterion) bool { return x.name == name })
 			if c := byNFE(&r, criteria[i]); c != nil {
@@ -192,7 +196,7 @@ func qualityTable(r *evaluate.Report) *report.Table {
 		row := &r.Rows[i]
 		sets = append(sets, &row.Measures)
 		if d := row.Drawing; d != nil {
-			rows = append(rows, cells(fmt.Sprintf("w = %g, %s %d, %s", d.Guidance, d.Solver, d.Steps, d.Weights), strconv.Itoa(d.NFE)))
+			rows = append(rows, cells(said(d, fmt.Sprintf("%s %d", d.Solver, d.Steps)), strconv.Itoa(d.NFE)))
 		} else {
 			rows = append(rows, bound("ceiling: "+row.Set))
 		}
@@ -236,8 +240,33 @@ func bestOf(m criterion, rows []report.Row, sets []*evaluate.Measures) int {
 	return best
 }
 
-// byNFE draws a measure over the number of evaluations, a line for each guidance, solver and kind of
-// weights; nil where no line would have two points.
+// said is how samples were drawn, by a solver in words.
+func said(d *evaluate.Drawing, solver string) string {
+	text := fmt.Sprintf("w = %g, %s, %s", d.Guidance, solver, d.Weights)
+	if special := d.Special(); special != "" {
+		text += ", " + special
+	}
+	return text
+}
+
+// likelihoodTable is how well a flow foretells latents, a row for each kind of weights.
+func likelihoodTable(all []evaluate.Likelihood) *report.Table {
+	t := &report.Table{Heads: []report.Head{{Name: "weights"}, {Name: "images", Meaning: "test images"},
+		{Name: "bits", Meaning: "for each number of a latent; fewer is better"}, {Name: "±", Meaning: "standard error of bits"},
+		{Name: "divergence", Meaning: "exact, or estimated with so many random vectors"},
+		{Name: "evaluations", Meaning: "of the network, in the mean over images"}}}
+	for _, l := range all {
+		divergence := "exact"
+		if l.Probes > 0 {
+			divergence = strconv.Itoa(l.Probes)
+		}
+		t.Rows = append(t.Rows, cells(l.Weights, strconv.Itoa(l.Images), fmt.Sprintf("%.4f", l.BitsPerDim), fmt.Sprintf("%.4f", l.Error),
+			divergence, fmt.Sprintf("%.0f", l.Evaluations)))
+	}
+	return t
+}
+
+// byNFE draws a measure over the number of evaluations, a line for all that is drawn alike but for the steps; nil where no line would have two points.
 func byNFE(r *evaluate.Report, m criterion) *report.Chart {
 	c := &report.Chart{X: "NFE", Y: m.name, LogX: true, LogY: m.better < 0}
 	long := false
@@ -246,7 +275,7 @@ func byNFE(r *evaluate.Report, m criterion) *report.Chart {
 		if d == nil || v == nil {
 			continue
 		}
-		name := fmt.Sprintf("w = %g, %s, %s", d.Guidance, d.Solver, d.Weights)
+		name := said(d, d.Solver)
 		at := slices.IndexFunc(c.Lines, func(l report.Line) bool { return l.Name == name })
 		if at < 0 {
 			at = len(c.Lines)

@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"lfm/internal/report/reporttest"
+	"lfm/stages/evaluate"
+	"lfm/stages/flow"
 )
 
 // readReport writes the report and reads it.
@@ -58,12 +60,12 @@ func TestReportHostile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.write(defaultFile, strings.Replace(string(text), "source: critters, count: 60", "source: pictures", 1))
+	p.write(defaultFile, strings.NewReplacer("source: critters, count: 60", "source: pictures", "cas_steps: 2", "cas_steps: 2, likelihood_images: 2").Replace(string(text)))
 	p.run("run")
 	page := p.readReport()
 	reporttest.Check(t, page)
 	for _, want := range []string{"onerror=alert(1)&gt;&amp;", "{{.}}", "Samples, averaged weights", "Samples, last weights", "w = 8", "t = 0.5",
-		"floor: real images", "ceiling: reconstructions", "memorised", "classifier: loss", "accuracy"} {
+		"floor: real images", "ceiling: reconstructions", "memorised", "evaluate: likelihood", "classifier: loss", "accuracy"} {
 		if !strings.Contains(page, want) {
 			t.Errorf("the report does not show %q", want)
 		}
@@ -119,5 +121,31 @@ func TestClosest(t *testing.T) {
 	}
 	if got := closest(passed, 0); got.latents[0] != 1 {
 		t.Error("at t = 0 it is the state before the finish")
+	}
+}
+
+// TestQualityTellsApart: rows and lines of samples that differ in their grid or in how they are guided alone are told
+// apart, and what is plain is not burdened with that.
+func TestQualityTellsApart(t *testing.T) {
+	v := 0.5
+	r := &evaluate.Report{}
+	for _, d := range []evaluate.Drawing{{}, {Interval: flow.Interval{0.2, 0.75}}, {Rescale: 0.7}, {Grid: flow.EDMGrid, Rho: 7}} {
+		for steps := 1; steps < 3; steps++ {
+			d := d
+			d.Guidance, d.Solver, d.Weights, d.Steps, d.NFE = 2, "euler", "ema", steps, 2*steps
+			r.Rows = append(r.Rows, evaluate.Row{Set: "samples", Drawing: &d, Measures: evaluate.Measures{FD: &v}})
+		}
+	}
+	names := map[string]bool{}
+	for _, row := range qualityTable(r).Rows {
+		names[row.Cells[0].Text] = true
+	}
+	if len(names) != 1+len(r.Rows) || !names["w = 2, euler 1, ema"] || !names["w = 2, euler 2, ema, guided in [0.2, 0.75]"] {
+		t.Errorf("rows %v", names)
+	}
+	for _, m := range criteria {
+		if c := byNFE(r, m); m.name == "fd-cls" && (len(c.Lines) != 4 || len(c.Lines[0].Points) != 2) {
+			t.Errorf("lines %+v, want 4 of 2 points", c.Lines)
+		}
 	}
 }

@@ -110,6 +110,11 @@ func (a *app) checkRunning(h *here, r running) error {
 	if r.jobs < 1 {
 		return usagef("--jobs %d: want at least 1", r.jobs)
 	}
+	if r.web != "" {
+		if _, _, err := webAddress(r.web); err != nil {
+			return err
+		}
+	}
 	return r.tracing.check()
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 
 	"lfm/artifacts"
@@ -56,7 +57,26 @@ type Drawing struct {
 	Seed    uint64 `json:"seed"`
 }
 
-// table is the report for people.
+// Special says in words what is not as it is by default, "" where nothing is.
+func (d *Drawing) Special() string {
+	var words []string
+	say := func(format string, args ...any) { words = append(words, fmt.Sprintf(format, args...)) }
+	if d.Interval != (flow.Interval{}) {
+		say("guided in [%g, %g]", d.Interval[0], d.Interval[1])
+	}
+	if d.Rescale != 0 {
+		say("rescaled by %g", d.Rescale)
+	}
+	switch d.Grid {
+	case flow.ShiftedGrid:
+		say("grid %s %g", d.Grid, d.Shift)
+	case flow.EDMGrid:
+		say("grid %s %g", d.Grid, d.Rho)
+	}
+	return strings.Join(words, ", ")
+}
+
+// table is the report for people. What is special about a row stands behind its columns.
 func (r *Report) table() string {
 	var out bytes.Buffer
 	w := tabwriter.NewWriter(&out, 0, 0, 2, ' ', tabwriter.AlignRight)
@@ -74,6 +94,9 @@ func (r *Report) table() string {
 				text = strconv.FormatFloat(*v, 'g', 3, 64)
 			}
 			fmt.Fprintf(w, "%s\t", text)
+		}
+		if d != nil && d.Special() != "" {
+			fmt.Fprint(w, "  ", d.Special())
 		}
 		fmt.Fprintln(w)
 	}

@@ -202,3 +202,25 @@ func TestLikelihood(t *testing.T) {
 		t.Errorf("after 2 steps %+v, after 200 %+v", l, sound)
 	}
 }
+
+// TestTable: rows that were drawn in different ways do not look alike, and a row without anything special ends with its figures.
+func TestTable(t *testing.T) {
+	drawings := []Drawing{{}, {Interval: flow.Interval{0.2, 0.75}}, {Rescale: 0.5}, {Grid: flow.ShiftedGrid, Shift: 3}, {Grid: flow.ShiftedGrid, Shift: 2}, {Grid: flow.EDMGrid, Rho: 7}}
+	r := Report{}
+	for i := range drawings {
+		r.Rows = append(r.Rows, Row{Set: "samples", Drawing: &drawings[i]})
+	}
+	seen := map[string]bool{}
+	for line := range strings.Lines(r.table()) {
+		if strings.Contains(line, "samples") {
+			seen[line] = true
+		}
+	}
+	if len(seen) != len(drawings) {
+		t.Errorf("%d different rows of %d:\n%s", len(seen), len(drawings), r.table())
+	}
+	r.Rows = r.Rows[:1]
+	if lines := strings.Split(r.table(), "\n"); len([]rune(lines[0])) != len([]rune(lines[2])) {
+		t.Errorf("the row is not as long as the head:\n%s", r.table())
+	}
+}
