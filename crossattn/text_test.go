@@ -1,7 +1,9 @@
 package crossattn_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -15,6 +17,16 @@ import (
 	"lfm/crossattn"
 	"lfm/internal/fuzztest"
 )
+
+// learn is LearnTokenizer without end.
+func learn(t testing.TB, texts []string, vocabulary int) *crossattn.Tokenizer {
+	t.Helper()
+	tok, err := crossattn.LearnTokenizer(t.Context(), texts, vocabulary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tok
+}
 
 // captions are texts of few words in many combinations.
 func captions() []string {
@@ -34,12 +46,12 @@ func captions() []string {
 // a larger one.
 func TestTokenizerIsPure(t *testing.T) {
 	texts := captions()
-	large := crossattn.LearnTokenizer(texts, 300)
+	large := learn(t, texts, 300)
 	slices.Reverse(texts)
-	if again := crossattn.LearnTokenizer(texts, 300); !reflect.DeepEqual(again, large) {
+	if again := learn(t, texts, 300); !reflect.DeepEqual(again, large) {
 		t.Errorf("in another order: %+v, want %+v", again, large)
 	}
-	small := crossattn.LearnTokenizer(texts, 270)
+	small := learn(t, texts, 270)
 	if small.Vocabulary() != 270 || !reflect.DeepEqual(small.Merges, large.Merges[:13]) {
 		t.Errorf("%d tokens, merges %v; want the first 13 of %v", small.Vocabulary(), small.Merges, large.Merges)
 	}
@@ -56,7 +68,7 @@ func TestTokenizerIsPure(t *testing.T) {
 // TestTokens: frequent words become a token each, words of the texts are known, others are
 // spelled, and no text at all has no tokens.
 func TestTokens(t *testing.T) {
-	tok := crossattn.LearnTokenizer(captions(), 1000)
+	tok := learn(t, captions(), 1000)
 	for text, tokens := range map[string]int{"": 0, " \n ": 0, "a red cat": 3, "A RED  cat, on grass.": 7, "penguin": 1, "xyz": 4} {
 		if got := tok.Encode(text); len(got) != tokens {
 			t.Errorf("%q has tokens %v, want %d", text, got, tokens)
@@ -72,9 +84,30 @@ func TestTokens(t *testing.T) {
 	if left := tok.Fill(ids, "a red cat, on grass."); left != 3 {
 		t.Errorf("filled %v, %d left, want 3", ids, left)
 	}
-	one := crossattn.LearnTokenizer([]string{strings.Repeat("ab", 500)}, 1000)
+	one := learn(t, []string{strings.Repeat("ab", 500)}, 1000)
 	if err := one.Validate(); err != nil {
 		t.Errorf("of one long word: %v", err)
+	}
+}
+
+// TestFiller: a Filler fills as Fill does, whatever texts it had before.
+func TestFiller(t *testing.T) {
+	tok := learn(t, captions(), 300)
+	fill := tok.Filler()
+	for _, text := range append(captions(), "", "something else") {
+		got, want := make([]float32, 8), make([]float32, 8)
+		if left := fill(got, text); left != tok.Fill(want, text) || !slices.Equal(got, want) {
+			t.Errorf("%q is %v, want %v", text, got, want)
+		}
+	}
+}
+
+// TestLearningStops: learning ends when its context does.
+func TestLearningStops(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if tok, err := crossattn.LearnTokenizer(ctx, captions(), 300); tok != nil || !errors.Is(err, context.Canceled) {
+		t.Errorf("learned %v, %v", tok, err)
 	}
 }
 
@@ -102,11 +135,11 @@ func FuzzTokenizer(f *testing.F) {
 	f.Add("a red cat. A red dog.", "a Red  catalogue: größte\xff")
 	f.Add("", "x")
 	f.Add(strings.Repeat("ab", 300), strings.Repeat("abc", 300))
-	f.Fuzz(func(t *testing.T, learn, text string) {
-		if len(learn) > 1<<12 || len(text) > 1<<12 {
+	f.Fuzz(func(t *testing.T, from, text string) {
+		if len(from) > 1<<12 || len(text) > 1<<12 {
 			return
 		}
-		tok := crossattn.LearnTokenizer([]string{learn}, 280)
+		tok := learn(t, []string{from}, 280)
 		if err := tok.Validate(); err != nil {
 			t.Fatal(err)
 		}
@@ -119,15 +152,15 @@ func FuzzTokenizer(f *testing.F) {
 		if got, want := tok.Decode(tokens), crossattn.Normalize(text); got != want || !utf8.ValidString(got) {
 			t.Fatalf("%q became %q, want %q", text, got, want)
 		}
-		if unknown := tok.Unknown(learn); len(unknown) > 0 {
-			t.Fatalf("learned from %q, and does not know %q", learn, unknown)
+		if unknown := tok.Unknown(from); len(unknown) > 0 {
+			t.Fatalf("learned from %q, and does not know %q", from, unknown)
 		}
 	})
 }
 
 // FuzzVocabulary takes vocabularies of any bytes: what passes serves any text.
 func FuzzVocabulary(f *testing.F) {
-	text, _ := json.Marshal(crossattn.LearnTokenizer(captions(), 300))
+	text, _ := json.Marshal(learn(f, captions(), 300))
 	f.Add(text)
 	f.Add([]byte(`{"merges": [[98, 99], [98, 99], [257, 257]], "words": ["ab"]}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -149,7 +182,7 @@ func FuzzVocabulary(f *testing.F) {
 // TestTextContext: a text's context does not depend on what it shares a batch with, is another
 // if a word or the order of words is, and the null context is that of no text.
 func TestTextContext(t *testing.T) {
-	tok := crossattn.LearnTokenizer(captions(), 300)
+	tok := learn(t, captions(), 300)
 	context := func(texts ...string) [][]float32 {
 		g := gorgonia.NewGraph()
 		e := crossattn.NewTextTokens(crossattn.Learn(g, 1), tok.Vocabulary(), 6, 8, 2, 2)

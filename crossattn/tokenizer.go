@@ -1,6 +1,7 @@
 package crossattn
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"sort"
@@ -37,17 +38,22 @@ type Tokenizer struct {
 	// Merges[k] are the two tokens that token 257 + k stands for, one behind the other.
 	Merges [][2]int `json:"merges"`
 
-	// Words are those of the texts that it was learned from, the most frequent first.
+	// Words are those of the texts that it was learned from, the most frequent first, and of more
+	// than 16,384 those alone.
 	Words []string `json:"words"`
 }
 
 // LearnTokenizer learns the pieces of texts: beginning with single bytes, the pair of pieces
 // that occurs most often becomes one, until there are as many tokens as vocabulary says or no
 // pair occurs twice. Of pairs that occur equally often, that of the lower numbers is first. It
-// is a pure function of the texts, whatever their order, and the size.
-func LearnTokenizer(texts []string, vocabulary int) *Tokenizer {
+// is a pure function of the texts, whatever their order, and the size. Many texts and a large
+// vocabulary take minutes: when ctx ends it stops with ctx's error.
+func LearnTokenizer(ctx context.Context, texts []string, vocabulary int) (*Tokenizer, error) {
 	counts, words := map[string]int{}, map[string]int{}
-	for _, text := range texts {
+	for i, text := range texts {
+		if i%64 == 0 && ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
 		for _, piece := range pieces(Normalize(text)) {
 			counts[piece]++
 			if w := wordOf(piece); w != "" {
@@ -62,6 +68,9 @@ func LearnTokenizer(texts []string, vocabulary int) *Tokenizer {
 	}
 	lengths := t.lengths()
 	for t.Vocabulary() < min(vocabulary, MaxVocabulary) {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
 		pair, ok := commonest(learned, lengths)
 		if !ok {
 			break
@@ -72,7 +81,7 @@ func LearnTokenizer(texts []string, vocabulary int) *Tokenizer {
 		t.Merges = append(t.Merges, pair)
 		lengths = append(lengths, lengths[pair[0]]+lengths[pair[1]])
 	}
-	return t
+	return t, nil
 }
 
 // spelling is a piece of text as tokens, and how often it occurs.
@@ -177,27 +186,36 @@ func (t *Tokenizer) lengths() []int {
 func (t *Tokenizer) Vocabulary() int { return firstMerge + len(t.Merges) }
 
 // Encode cuts a text into tokens. Of a text of more than 64 KiB the rest is left out.
-func (t *Tokenizer) Encode(text string) []int {
-	ranks := make(map[[2]int]int, len(t.Merges))
+func (t *Tokenizer) Encode(text string) []int { return t.ranks().encode(text) }
+
+// ranks are the tokens that pairs become.
+type ranks map[[2]int]int
+
+func (t *Tokenizer) ranks() ranks {
+	r := make(ranks, len(t.Merges))
 	for k, pair := range t.Merges {
-		if _, again := ranks[pair]; !again {
-			ranks[pair] = firstMerge + k
+		if _, again := r[pair]; !again {
+			r[pair] = firstMerge + k
 		}
 	}
+	return r
+}
+
+func (r ranks) encode(text string) []int {
 	var tokens []int
 	for _, piece := range pieces(Normalize(text)) {
-		tokens = append(tokens, encodePiece(spell(piece), ranks)...)
+		tokens = append(tokens, r.merge(spell(piece))...)
 	}
 	return tokens
 }
 
-// encodePiece merges the tokens of a piece as they were merged in learning: earliest first.
-func encodePiece(tokens []int, ranks map[[2]int]int) []int {
+// merge merges the tokens of a piece as they were merged in learning: earliest first.
+func (r ranks) merge(tokens []int) []int {
 	for {
 		first, at := 0, [2]int{}
 		for i := 1; i < len(tokens); i++ {
 			pair := [2]int{tokens[i-1], tokens[i]}
-			if token, ok := ranks[pair]; ok && (first == 0 || token < first) {
+			if token, ok := r[pair]; ok && (first == 0 || token < first) {
 				first, at = token, pair
 			}
 		}
@@ -210,13 +228,19 @@ func encodePiece(tokens []int, ranks map[[2]int]int) []int {
 
 // Fill sets ids (M) to the first tokens of a text, and Pad behind them. It returns how many
 // tokens found no room.
-func (t *Tokenizer) Fill(ids []float32, text string) (left int) {
-	clear(ids)
-	tokens := t.Encode(text)
-	for i, token := range tokens[:min(len(tokens), len(ids))] {
-		ids[i] = float32(token)
+func (t *Tokenizer) Fill(ids []float32, text string) (left int) { return t.Filler()(ids, text) }
+
+// Filler is Fill for many texts: what it costs to look merges up is paid once.
+func (t *Tokenizer) Filler() func(ids []float32, text string) (left int) {
+	r := t.ranks()
+	return func(ids []float32, text string) (left int) {
+		clear(ids)
+		tokens := r.encode(text)
+		for i, token := range tokens[:min(len(tokens), len(ids))] {
+			ids[i] = float32(token)
+		}
+		return max(0, len(tokens)-len(ids))
 	}
-	return max(0, len(tokens)-len(ids))
 }
 
 // Decode is the text that tokens stand for: of those of a text, Normalize of it.
@@ -278,8 +302,8 @@ func wordOf(piece string) string {
 	return w
 }
 
-// Unknown lists the words of a text that the tokenizer was not learned from, each once. They
-// have tokens, but no meaning was learned for them.
+// Unknown lists the words of a text that are not among Words, each once. They have tokens, but
+// no meaning was learned for them, or, of more words than Words remembers, hardly any.
 func (t *Tokenizer) Unknown(text string) []string {
 	known := make(map[string]bool, len(t.Words))
 	for _, w := range t.Words {

@@ -43,7 +43,8 @@ one class only, it need not be named.
 
 A flow with condition: caption draws what --prompt says ("a red cat on grass"), one with
 condition: properties takes a number for each property ("x = 0.5, y = -1"). Given again,
---prompt asks for more. Words that no caption had are told; they mean nothing to the flow.
+--prompt asks for more. Words that no caption had are told, as they mean nothing to the flow,
+and so is the end of a text that is longer than it reads.
 A picture's number picks the noise that it starts from, whatever the prompt.
 
 A picture depends on seed, class, number and settings alone: asked for again, in any
@@ -208,6 +209,9 @@ func (o *generateOptions) prompted(a *app, fl *flow.Model) (*flow.Model, error) 
 		prompts = append(prompts, prompt)
 		for _, word := range fl.Unknown(prompt) {
 			a.notef("no caption in training had the word %q: it means nothing to the flow%s", word, didYouMean(word, fl.Words()))
+		}
+		if cut := fl.Cut(prompt); cut != "" {
+			a.notef("the flow reads %d tokens (context_tokens) and does not see the end of --prompt %q, which is %q", fl.Arch.ContextTokens, prompt, cut)
 		}
 	}
 	fl, err := fl.Prompted(prompts)

@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"slices"
@@ -129,7 +130,9 @@ func (s *Spec) book() (*book, error) {
 // read sets row to the condition that a text asks for: a caption, or "x = 0.5, y = -1".
 func (s *Spec) read(row []float32, text string) error {
 	if s.Arch.Condition == byCaption {
-		s.Tokenizer.Fill(row, text)
+		if s.Tokenizer.Fill(row, text); row[0] == crossattn.Pad {
+			return fmt.Errorf("flow: %q has no words: say what to draw", text)
+		}
 		return nil
 	}
 	values := make([]float32, len(s.Properties))
@@ -219,7 +222,8 @@ func (m *Model) Prompted(texts []string) (*Model, error) {
 	return &p, p.checkCondition()
 }
 
-// Unknown lists the words of a text that no caption had in training, each once.
+// Unknown lists the words of a text that no caption had in training, each once. Where captions had more than a tokenizer
+// remembers, the rare ones are among them.
 func (s *Spec) Unknown(text string) []string {
 	if s.Tokenizer == nil {
 		return nil
@@ -227,7 +231,16 @@ func (s *Spec) Unknown(text string) []string {
 	return s.Tokenizer.Unknown(text)
 }
 
-// Words are those of the captions that the model was trained on.
+// Cut is the end of a text that the network does not see, where it has more tokens than the context; else "".
+func (s *Spec) Cut(text string) string {
+	if s.Tokenizer == nil {
+		return ""
+	}
+	tokens := s.Tokenizer.Encode(text)
+	return s.Tokenizer.Decode(tokens[min(len(tokens), s.Arch.ContextTokens):])
+}
+
+// Words are those of the captions that the model was trained on, or the most frequent of them.
 func (s *Spec) Words() []string {
 	if s.Tokenizer == nil {
 		return nil
@@ -237,7 +250,7 @@ func (s *Spec) Words() []string {
 
 // learnCondition gives a model that is not conditioned on classes what the set says of conditions:
 // the tokenizer or the properties, and some to show, held-out ones.
-func (s *Spec) learnCondition(c *Config, set *latent.Set) error {
+func (s *Spec) learnCondition(ctx context.Context, c *Config, set *latent.Set) error {
 	if c.Condition == byClass {
 		return nil
 	}
@@ -252,7 +265,10 @@ func (s *Spec) learnCondition(c *Config, set *latent.Set) error {
 		for i, row := range train {
 			captions[i] = set.Caption(row)
 		}
-		s.Tokenizer = crossattn.LearnTokenizer(captions, c.Vocabulary)
+		var err error
+		if s.Tokenizer, err = crossattn.LearnTokenizer(ctx, captions, c.Vocabulary); err != nil {
+			return err
+		}
 		if len(s.Tokenizer.Words) == 0 {
 			return pipeline.FieldError{Name: "condition", Msg: "caption wants captions, and the latents have none: set captions of the data set"}
 		}
@@ -312,9 +328,9 @@ type terms struct {
 }
 
 // newTerms are those of a set for a model. Rows of one caption share a label.
-func newTerms(s *Spec, set *latent.Set) terms {
+func newTerms(ctx context.Context, s *Spec, set *latent.Set) (terms, error) {
 	if s.Arch.classed() {
-		return terms{label: func(row int) int { return s.Label(set.Label(row)) }, null: s.Null()}
+		return terms{label: func(row int) int { return s.Label(set.Label(row)) }, null: s.Null()}, nil
 	}
 	labels := make([]int, set.Len())
 	t := terms{label: func(row int) int { return labels[row] }}
@@ -325,7 +341,7 @@ func newTerms(s *Spec, set *latent.Set) terms {
 			s.normalize(t.book.row(row), set.Properties(row))
 		}
 		t.null = set.Len()
-		return t
+		return t, nil
 	}
 	numbers := map[string]int{}
 	var captions []string
@@ -338,10 +354,14 @@ func newTerms(s *Spec, set *latent.Set) terms {
 		labels[row] = numbers[caption]
 	}
 	t.book, t.null = newBook(s.Arch.conditionSize(), len(captions)), len(captions)
+	fill := s.Tokenizer.Filler()
 	for i, caption := range captions {
-		if s.Tokenizer.Fill(t.book.row(i), caption) > 0 {
+		if i%64 == 0 && ctx.Err() != nil {
+			return t, ctx.Err()
+		}
+		if fill(t.book.row(i), caption) > 0 {
 			t.cut++
 		}
 	}
-	return t
+	return t, nil
 }

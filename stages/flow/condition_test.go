@@ -1,6 +1,8 @@
 package flow
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,6 +11,7 @@ import (
 	"testing"
 
 	"lfm/artifacts"
+	"lfm/crossattn"
 	"lfm/internal/disk"
 	"lfm/internal/engine/cpu"
 	"lfm/internal/latent"
@@ -180,6 +183,63 @@ func TestPrompts(t *testing.T) {
 		if broken.checkCondition() == nil {
 			t.Errorf("%+v passed", broken.Arch)
 		}
+	}
+}
+
+// TestCut: a text is seen up to context_tokens, the rest of it is known, and one without words is refused, as it would be
+// no condition at all.
+func TestCut(t *testing.T) {
+	tok, err := crossattn.LearnTokenizer(t.Context(), []string{"a red one", "a red one", "a low one", "a low one"}, 300)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &Model{Spec: Spec{Arch: Arch{Condition: byCaption, Vocabulary: tok.Vocabulary(), ContextTokens: 3}, Tokenizer: tok}}
+	for text, want := range map[string]string{"a red one": "", "a red one, LOW": ", low", "": ""} {
+		if got := m.Cut(text); got != want {
+			t.Errorf("of %q is cut %q, want %q", text, got, want)
+		}
+	}
+	whole, err := m.Prompted([]string{"a red one"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	long, err := m.Prompted([]string{"a red one, LOW"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, _ := whole.book()
+	if b, _ := long.book(); !slices.Equal(a.row(0), b.row(0)) {
+		t.Errorf("what is cut is seen: %v, %v", a.row(0), b.row(0))
+	}
+	for _, text := range []string{"", " \n"} {
+		if _, err := m.Prompted([]string{"a red one", text}); err == nil || !strings.Contains(err.Error(), "has no words") {
+			t.Errorf("asked for %q: %v", text, err)
+		}
+	}
+}
+
+// TestConditionsStop: what captions say is learned and read no longer than the context lasts.
+func TestConditionsStop(t *testing.T) {
+	b := pipelinetest.New(t)
+	set, err := latent.Open(t.Context(), told(t, b, 60).Artifacts["encode"].Path, latent.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer set.Close()
+	c := tiny(1)
+	c.Condition = byCaption
+	s := &stage{config: *c}
+	spec := s.spec(set)
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := spec.learnCondition(ended, c, set); !errors.Is(err, context.Canceled) {
+		t.Errorf("learning: %v", err)
+	}
+	if err := spec.learnCondition(t.Context(), c, set); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := newTerms(ended, spec, set); !errors.Is(err, context.Canceled) {
+		t.Errorf("reading: %v", err)
 	}
 }
 

@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"slices"
@@ -64,12 +65,21 @@ func madeLatents(t *testing.T, dir string, shape latent.Shape, classes, rows int
 	return set
 }
 
+// mustTerms are the terms of a set that can be read.
+func mustTerms(spec *Spec, set *latent.Set) terms {
+	t, err := newTerms(context.Background(), spec, set)
+	if err != nil {
+		panic(err)
+	}
+	return t
+}
+
 // newTestDraw is a draw from those latents, and the inputs that it fills.
 func newTestDraw(set *latent.Set, c Config) (*draw, [][]float32) {
 	s := &stage{config: c}
 	n, size := c.Batch, set.Shape().Size()
 	spec := s.spec(set)
-	return newDraw(set, c, spec, newTerms(spec, set), 11), [][]float32{make([]float32, n*size), make([]float32, n), make([]float32, n), make([]float32, n*size)}
+	return newDraw(set, c, spec, mustTerms(spec, set), 11), [][]float32{make([]float32, n*size), make([]float32, n), make([]float32, n), make([]float32, n*size)}
 }
 
 // TestDraw holds training to the lecture's time and sign: z_t and v are those of one line from
@@ -175,7 +185,7 @@ func TestHeldOutLoss(t *testing.T) {
 		c.SigmaMin = sigma
 		s := &stage{config: c}
 		spec := s.spec(set)
-		w := &watch{stage: s, set: set, spec: spec, terms: newTerms(spec, set), rows: set.Rows(latent.Test)}
+		w := &watch{stage: s, set: set, spec: spec, terms: mustTerms(spec, set), rows: set.Rows(latent.Test)}
 		stats := set.Stats()
 		net := &exact{batch: evalBatch, data: make([]path.Mixture, 2)}
 		for label := range net.data {

@@ -61,10 +61,13 @@ func (s *stage) Run(ctx context.Context, in pipeline.Inputs, work artifacts.Work
 		return err
 	}
 	spec := s.spec(set)
-	if err := spec.learnCondition(&s.config, set); err != nil {
+	if err := spec.learnCondition(ctx, &s.config, set); err != nil {
 		return err
 	}
-	terms := newTerms(spec, set)
+	terms, err := newTerms(ctx, spec, set)
+	if err != nil {
+		return err
+	}
 	s.warn(set, spec, terms, l)
 	base, err := s.fitBase(ctx, set, spec, in.Artifacts[basePort], hold)
 	if err != nil {
