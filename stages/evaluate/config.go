@@ -16,11 +16,11 @@ type Config struct {
 
 	flow.SampleSettings // of all rows
 
-	LikelihoodImages int `yaml:"likelihood_images" min:"0" max:"1000000" doc:"test images whose latents' log-density under the flow is measured, in bits a number; 0: none"`
-	LikelihoodProbes int `yaml:"likelihood_probes" min:"0" max:"4096" doc:"random vectors that estimate its divergence; 0: exact, at as many as a latent has numbers"`
+	LikelihoodImages int `yaml:"likelihood_images" min:"0" max:"1000000" doc:"test images whose latents' log-density under the flow is measured, in bits a number; 0: none. Each costs tens of evaluations of the network, with its gradient, for every probe"`
+	LikelihoodProbes int `yaml:"likelihood_probes" min:"0" max:"4096" doc:"random vectors that estimate its divergence; 0: exact, at as many as a latent has numbers, which can take hours"`
 
-	// key:"-": a picture has the same bits in any batch.
-	Batch int `yaml:"batch" key:"-" min:"1" max:"4096" doc:"pictures drawn or looked at at a time"`
+	// key:"-": a picture has the same bits in any batch, and so has a divergence in batches of probes.
+	Batch int `yaml:"batch" key:"-" min:"1" max:"4096" doc:"pictures drawn or looked at at a time, or probes of a likelihood"`
 }
 
 // DefaultConfig measures what a decode stage draws.
@@ -36,7 +36,7 @@ func (c *Config) sweep(fl *flow.Model) (all []flow.SampleOptions) {
 		for _, steps := range c.Steps {
 			for _, solver := range c.Solver {
 				for _, weights := range c.Weights {
-					o := flow.SampleOptions{Guidance: guidance, Steps: steps, Solver: solver, Weights: engine.Raw}
+					o := flow.SampleOptions{Guidance: fl.Guidance(guidance), Steps: steps, Solver: solver, Weights: engine.Raw}
 					if weights == "ema" && fl.Averaged {
 						o.Weights = engine.Average
 					}

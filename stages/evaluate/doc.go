@@ -22,10 +22,13 @@
 // new pictures are about 1, and copies are 0.
 //
 // Beside the sets, likelihood_images measures how well the flow foretells the latents of test images, in bits a number.
+// With likelihood_probes: 0 it is exact, and each of the tens of evaluations along an image's way takes as many products
+// with the Jacobian as a latent has numbers: hours, where network or latents are not small.
 //
 // # Memory and resuming
 //
 // Pictures lie in the work area, in 8 bits, in files of 256; a set's files go when its figures are there.
 // What is in memory is features and views (a picture's products with 128 random directions, from
-// which distances of pixels can be told), one row a picture. A killed run goes on from the last file.
+// which distances of pixels can be told), one row a picture. A killed run goes on from the last file, and a
+// likelihood from the sums over the images measured so far, which lie there too.
 package evaluate

@@ -41,7 +41,7 @@ const format = 1
 // Kind is the stage's kind, computing on the back end that open gives.
 func Kind(open engine.Open) pipeline.Kind {
 	return pipeline.Kind{
-		Name: Name, Version: 1,
+		Name: Name, Version: 2,
 		Inputs: []pipeline.Port{
 			{Name: "classifier", Artifact: classifier.Output},
 			{Name: "autoencoder", Artifact: autoencoder.Output},
@@ -151,7 +151,7 @@ type evaluation struct {
 	labels    []int // of these
 
 	began       time.Time
-	done, steps int // pictures, of all sets together
+	done, steps int // pictures of all sets together, and test images whose likelihood is measured
 	drawn       int // in this process
 }
 
@@ -175,13 +175,10 @@ func (e *evaluation) run(ctx context.Context, n int) (*Report, error) {
 			return nil, err // before anything is drawn
 		}
 	}
-	kinds := map[engine.Weights]bool{}
-	for _, o := range sweep {
-		kinds[o.Weights] = true
-	}
-	e.steps = n*len(sets) + e.images()*len(kinds)
-	e.resume(sets)
-	likelihood, err := e.likelihoods(ctx, sweep)
+	weights := e.weightsOf(sweep)
+	e.steps = n*len(sets) + e.images()*len(weights)
+	e.resume(weights, sets)
+	likelihood, err := e.likelihoods(ctx, weights)
 	if err != nil {
 		return nil, err
 	}
@@ -223,8 +220,11 @@ type pictureSet struct {
 }
 
 // resume says where an earlier Run was, if it left anything.
-func (e *evaluation) resume(sets []pictureSet) {
+func (e *evaluation) resume(weights []engine.Weights, sets []pictureSet) {
 	done := 0
+	for _, w := range weights {
+		done += e.tallied(w).Images
+	}
 	for _, s := range sets {
 		if _, ok := e.known(s.name); !ok {
 			done += e.shelf(s.name).kept()
@@ -253,6 +253,19 @@ func (e *evaluation) read(name string, into any) bool {
 	return err == nil && json.Unmarshal(text, into) == nil
 }
 
+// keep writes what was measured, for read, and says so.
+func (e *evaluation) keep(name string, measured any) error {
+	text, err := json.Marshal(measured)
+	if err != nil {
+		return err
+	}
+	if err := disk.Replace(e.work.FS, e.work.Dir, e.work.Path(name+".json"), text); err != nil {
+		return err
+	}
+	e.listen.Checkpoint(e.done)
+	return nil
+}
+
 // items are the chosen training images, by their numbers in the data set.
 func (e *evaluation) items() []int {
 	items, train := make([]int, len(e.chosen)), e.set.Train()
@@ -274,14 +287,9 @@ func (e *evaluation) figures(ctx context.Context, set pictureSet) (Measures, err
 	if err != nil {
 		return m, err
 	}
-	text, err := json.Marshal(m)
-	if err != nil {
+	if err := e.keep(set.name, m); err != nil {
 		return m, err
 	}
-	if err := disk.Replace(e.work.FS, e.work.Dir, e.work.Path(set.name+".json"), text); err != nil {
-		return m, err
-	}
-	e.listen.Checkpoint(e.done)
 	return m, s.remove()
 }
 

@@ -93,13 +93,15 @@ func TestExact(t *testing.T) {
 	trained(t, b, &in, 1, 1, 1)
 	c := DefaultConfig()
 	c.Samples, c.CASSteps, c.Steps, c.Solver, c.Weights = 300, 2, []int{1}, []string{"euler"}, []string{"ema", "raw"}
+	c.LikelihoodImages, c.LikelihoodProbes = 5, 3
 	want := b.Run(Kind(pipelinetest.CPU), c, in)
 	b.Env.Threads = 3
-	c.Batch = 32
-	for _, at := range []int{300, 556, 600, 856, 1156} { // after the floor; in and after the reconstructions; in both rows
+	c.Batch = 2 // fewer than probes
+	// In and after the likelihood of either weights; after the floor; in and after the reconstructions; in both rows.
+	for _, at := range []int{4, 5, 9, 10, 310, 566, 610, 866, 1166} {
 		got, resumed := b.Interrupted(Kind(pipelinetest.CPU), c, in, pipeline.StageCheckpoint, at)
 		if got.ID != want.ID || resumed != at {
-			t.Errorf("interrupted at picture %d, resumed at %d: output %s, want %s", at, resumed, got.ID.Short(), want.ID.Short())
+			t.Errorf("interrupted at step %d, resumed at %d: output %s, want %s", at, resumed, got.ID.Short(), want.ID.Short())
 		}
 	}
 	b.Env.Seed++
@@ -156,20 +158,32 @@ func TestPoorData(t *testing.T) {
 	}
 }
 
-// TestSweep: every combination once; weights that a flow does not have are not measured twice.
+// TestSweep: every combination once; weights that a flow does not have are not measured twice, and a flow of a single
+// class, which no guidance changes, is drawn and counted without any.
 func TestSweep(t *testing.T) {
 	c := DefaultConfig()
 	c.Guidance, c.Steps, c.Solver, c.Weights = []float64{1, 2, 1}, []int{5, 10}, []string{"euler", "heun"}, []string{"raw", "ema"}
-	averaged := &flow.Model{Spec: flow.Spec{Averaged: true}}
-	if n := len(c.sweep(averaged)); n != 16 {
+	model := func(averaged bool, classes ...string) *flow.Model {
+		return &flow.Model{Spec: flow.Spec{Averaged: averaged, Classes: classes}}
+	}
+	if n := len(c.sweep(model(true, "cat", "dog"))); n != 16 {
 		t.Errorf("%d rows, want 16", n)
 	}
-	for _, o := range c.sweep(&flow.Model{}) {
+	for _, o := range c.sweep(model(false, "cat", "dog")) {
 		if o.Weights != engine.Raw {
 			t.Errorf("an average that was not kept is measured: %+v", o)
 		}
 	}
-	if n := len(c.sweep(&flow.Model{})); n != 8 {
+	if n := len(c.sweep(model(false, "cat", "dog"))); n != 8 {
+		t.Errorf("%d rows, want 8", n)
+	}
+	single := model(true, "cat")
+	for _, o := range c.sweep(single) {
+		if nfe, err := single.Evaluations(o); err != nil || o.Guidance != 0 || o.Solver == "euler" && nfe != o.Steps {
+			t.Errorf("%+v costs %d evaluations, %v: there is nothing to be guided to", o, nfe, err)
+		}
+	}
+	if n := len(c.sweep(single)); n != 8 {
 		t.Errorf("%d rows, want 8", n)
 	}
 }
@@ -192,7 +206,7 @@ func TestLikelihood(t *testing.T) {
 	c.LikelihoodImages, c.LikelihoodProbes = 4, 2
 	measure := func() []Likelihood { return report(t, b, b.Run(Kind(pipelinetest.CPU), c, in)).Likelihood }
 	sound := measure()
-	if len(sound) != 1 || sound[0].Weights != "raw" || sound[0].Images != 4 || sound[0].Evaluations < 7 || sound[0].Error <= 0 {
+	if len(sound) != 1 || sound[0].Weights != "raw" || sound[0].Images != 4 || sound[0].Evaluations < 14 || sound[0].Error <= 0 {
 		t.Fatalf("measured %+v", sound)
 	}
 	in.Artifacts["flow"] = flowOf(b, in, 2)

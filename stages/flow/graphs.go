@@ -99,14 +99,18 @@ func NewEvaluation(a Arch, n, contexts int) (*Evaluation, error) {
 }
 
 // Differentiate adds the products of probes with the velocity's Jacobian: the gradient by z of the
-// sum of probe times velocity. Each sample has one context.
+// inner product of probe and velocity. Each sample has one context.
 func (e *Evaluation) Differentiate() error {
 	return ops.Check(func() error {
 		shape := e.Z.Shape()
 		e.Probe = nn.Input(e.Graph, "probe", shape...)
-		grads, err := ops.Grad(ops.Mean(ops.Mul(e.Velocity, e.Probe)), e.Z)
+		// A product of matrices and not a mean: the gradient by the velocity is the probe itself, which dividing by
+		// the length and multiplying again would round, in one way for each batch.
+		row := func(x *gorgonia.Node) *gorgonia.Node { return ops.Reshape(x, 1, shape.TotalSize()) }
+		inner := ops.Linear(row(e.Velocity), row(e.Probe), nil)
+		grads, err := ops.Grad(ops.Mean(inner), e.Z)
 		if err == nil {
-			e.Product = ops.Scale(grads[0], float32(shape.TotalSize()))
+			e.Product = grads[0]
 		}
 		return err
 	})

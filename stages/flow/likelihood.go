@@ -57,16 +57,16 @@ type differential interface {
 
 // Density is a log-density, in nats, of a latent as the autoencoder makes it.
 type Density struct {
-	Log          float64
-	BitsPerDim   float64 // -Log over numbers of a latent and ln 2
-	Base         float64 // log q(z_1), in Log
-	Volume       float64 // -∫ div v, in Log
-	Evaluations  int     // of prediction and divergence
-	NetworkCalls int     // those times how many batches of probes each took
+	Log         float64
+	BitsPerDim  float64 // -Log over numbers of a latent and ln 2
+	Base        float64 // log q(z_1), in Log
+	Volume      float64 // -∫ div v, in Log
+	Evaluations int     // of the network and its Jacobian, by one probe each, that the latent cost
 }
 
-// NewLikelihood compiles the model's network with its Jacobian, for so many probes at a time. It is an
-// error if the model's base has no density.
+// NewLikelihood compiles the model's network with its Jacobian, for so many probes at a time: a matter
+// of memory and speed, on which no bit of a density depends. It is an error if the model's base has no
+// density.
 func (m *Model) NewLikelihood(b engine.Backend, rows int, o LikelihoodOptions) (*Likelihood, error) {
 	net, err := newDifferential(b, m.Arch, rows, engine.Options{})
 	if err != nil {
@@ -131,7 +131,7 @@ func (l *Likelihood) Of(ctx context.Context, latent []float32, label, number int
 	for i := range first {
 		first[i] = float32(state[i])
 	}
-	d := Density{Volume: state[size], Evaluations: n, NetworkCalls: n * l.chunks()}
+	d := Density{Volume: state[size], Evaluations: n * l.probes()}
 	if d.Base, err = l.spec.LogBase(first, label); err != nil {
 		return Density{}, err
 	}
@@ -157,8 +157,6 @@ func (l *Likelihood) probes() int {
 	}
 	return l.spec.Latent.Size()
 }
-
-func (l *Likelihood) chunks() int { return (l.probes() + l.rows - 1) / l.rows }
 
 // rate is an ode.Field of z and of the integral of -div v, by the path's clock.
 func (l *Likelihood) rate(dst, state []float64, clock float64) {
