@@ -254,7 +254,7 @@ func likelihoodTable(all []evaluate.Likelihood) *report.Table {
 	t := &report.Table{Heads: []report.Head{{Name: "weights"}, {Name: "images", Meaning: "test images"},
 		{Name: "bits", Meaning: "for each number of a latent; fewer is better"}, {Name: "±", Meaning: "standard error of bits"},
 		{Name: "divergence", Meaning: "exact, or estimated with so many random vectors"},
-		{Name: "evaluations", Meaning: "of the network, in the mean over images"}}}
+		{Name: "evaluations", Meaning: "of the network that an image cost, one for each probe; the mean"}}}
 	for _, l := range all {
 		divergence := "exact"
 		if l.Probes > 0 {
