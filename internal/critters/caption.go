@@ -16,7 +16,6 @@ var Properties = []string{"x", "y", "scale"}
 // Description is what can be seen in a picture.
 type Description struct {
 	Caption string // "a red cat on a hill at dusk": one of Colours, one of Classes, and where
-	Colour  int    // the number of the colour in Colours
 
 	// Numbers are those of Properties: the animal's place, from -1 at the left and top edges to 1
 	// at the right and bottom ones, and its size, where 1 fills the picture.
@@ -33,7 +32,6 @@ func Describe(seed uint64, index int) Description {
 	}
 	return Description{
 		Caption: article + colour + " " + Classes[label] + hills[t.ground] + " " + places[t.behind],
-		Colour:  t.worn,
 		Numbers: []float32{float32(t.x), float32(t.y), float32(t.scale)},
 	}
 }

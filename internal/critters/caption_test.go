@@ -20,7 +20,7 @@ func TestDescribe(t *testing.T) {
 	for i := range 2000 {
 		d, tr, label := Describe(3, i), first(traitsOf(3, i)), i%len(Classes)
 		words := strings.Fields(d.Caption)
-		if words[1] != Colours[tr.worn] || words[2] != Classes[label] || d.Colour != tr.worn {
+		if words[1] != Colours[tr.worn] || words[2] != Classes[label] {
 			t.Fatalf("picture %d is of a %s %s: %q", i, Colours[tr.worn], Classes[label], d.Caption)
 		}
 		if !strings.HasSuffix(d.Caption, places[tr.behind]) || grounds[tr.behind] != tr.back {

@@ -168,9 +168,6 @@ func (s *Set) ID(i int) string {
 	return string(s.ids[from:s.ends[i]])
 }
 
-// Captioned reports whether rows have captions.
-func (s *Set) Captioned() bool { return s.summary.Captioned }
-
 // Caption returns what is said of row i, or nothing.
 func (s *Set) Caption(i int) string {
 	if s.captions == nil {
