@@ -38,7 +38,7 @@ func (a *Adaptive[F]) Solve(f Field[F], z []F, from, to float64) (evaluations in
 		}
 		next := t - dt
 		if math.Abs(dt) >= (1-1e-9)*math.Abs(t-to) {
-			next = to
+			next, dt = to, t-to // dt too: what is too long of it is what was tried
 		}
 		for i := 1; i <= last; i++ {
 			s.stage(f, z, t, next, i)

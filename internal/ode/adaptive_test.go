@@ -2,6 +2,7 @@ package ode
 
 import (
 	"math"
+	"slices"
 	"testing"
 )
 
@@ -30,6 +31,29 @@ func TestAdaptive(t *testing.T) {
 	}
 }
 
+// TestAdaptiveLearns: no step is tried twice. The last one ends at the end, however long it would have been; where its
+// error is too large, the next is shorter than what was tried, not than what would have been.
+func TestAdaptiveLearns(t *testing.T) {
+	for _, at := range []float64{0.02, 0.05, 0.1, 0.2} {
+		var times []float64
+		f := func(dst, z []float64, t float64) {
+			times = append(times, t)
+			dst[0] = 1 + 50*math.Exp(-(t-at)*(t-at)/2e-4) // a long way, and a hill at its end
+		}
+		n, err := NewAdaptive[float64](1e-4, 1e-4).Solve(f, []float64{0.3}, 1, 0)
+		if err != nil || n != len(times) {
+			t.Fatalf("a hill at %v: %d evaluations are told, %d were made, %v", at, n, len(times), err)
+		}
+		tried := map[[6]float64]bool{}
+		for step := range slices.Chunk(times[1:], 6) {
+			if tried[[6]float64(step)] {
+				t.Errorf("a hill at %v: a step is tried again, at %v", at, step)
+			}
+			tried[[6]float64(step)] = true
+		}
+	}
+}
+
 // TestAdaptiveStraight: along a straight path the first step is short, as nothing is known yet, and then they are as
 // long as may be.
 func TestAdaptiveStraight(t *testing.T) {
@@ -48,41 +72,6 @@ func TestAdaptiveFails(t *testing.T) {
 	} {
 		if _, err := NewAdaptive[float64](1e-6, 1e-6).Solve(f, []float64{1}, 1, 0); err == nil {
 			t.Errorf("%s: no error", name)
-		}
-	}
-}
-
-// TestGrids: every grid runs from exactly 1 down to exactly 0, and its parameter says where steps are short.
-func TestGrids(t *testing.T) {
-	for _, n := range []int{1, 2, 5, 50} {
-		for name, g := range map[string][]float64{"uniform": Uniform(1, 0, n), "shifted": Shifted(3, n), "karras": Karras(7, n)} {
-			if len(g) != n+1 || g[0] != 1 || g[n] != 0 {
-				t.Errorf("%s: %d steps run from %v to %v in %d times", name, n, g[0], g[len(g)-1], len(g))
-			}
-			for i := range n {
-				if !(g[i] > g[i+1]) {
-					t.Errorf("%s: %d steps: time %d is %v, the next %v", name, n, i, g[i], g[i+1])
-				}
-			}
-		}
-	}
-	for i, v := range Shifted(1, 8) {
-		if v != Uniform(1, 0, 8)[i] {
-			t.Errorf("shift 1 makes %v of time %d", v, i)
-		}
-	}
-	// Shifting multiplies the noise level t/(1-t) by the shift.
-	for i, v := range Shifted(3, 8)[1:] {
-		u := Uniform(1, 0, 8)[1+i]
-		if got, want := v*(1-u), 3*u*(1-v); math.Abs(got-want) > 1e-15 {
-			t.Errorf("shift 3 sends %v to %v", u, v)
-		}
-	}
-	// Of 18 steps (Karras et al. 2022, Table 1) the second begins at level 57.59, the last at 0.002.
-	g := Karras(7, 18)
-	for i, want := range map[int]float64{1: 57.586, 17: 0.002} {
-		if level := g[i] / (1 - g[i]); math.Abs(level-want) > 1e-3*want {
-			t.Errorf("time %d has level %v, want %v", i, level, want)
 		}
 	}
 }

@@ -2,7 +2,8 @@
 //
 // A method is a [Tableau]; [Euler], [Midpoint], [Heun], [RK4] and [Dopri5] differ only in their tables, and [Solver.Step]
 // is the one loop that reads them. [Adaptive] chooses the steps of Dopri5 by its estimate of the error; the others take
-// those of a grid: [Uniform], [Shifted] or [Karras]. A [Field] is the velocity v(z, t) of the lecture, which points from noise to data:
+// those of a grid of times, such as [Uniform]. A [Field] is the velocity v(z, t) of the lecture, which points from noise
+// to data:
 //
 //	ode.Solve(ode.Heun, velocity, z, ode.Uniform(1, 0, 20)) // noise in z becomes a sample
 //

@@ -138,14 +138,6 @@ func TestTableaux(t *testing.T) {
 			t.Errorf("%s: B adds up to %v", m.Name, b)
 		}
 	}
-	for _, m := range Methods() {
-		if got, err := ByName(m.Name); err != nil || got.Name != m.Name {
-			t.Errorf("ByName(%q) = %v, %v", m.Name, got.Name, err)
-		}
-	}
-	if _, err := ByName("huen"); err == nil {
-		t.Error("a method called huen was found")
-	}
 }
 
 // TestLogLikelihood: log p_0(x) = log N(z_1) - ∫ div v dt along the flow from x up to noise. On the path with σ the

@@ -1,10 +1,5 @@
 package ode
 
-import (
-	"fmt"
-	"strings"
-)
-
 // Tableau is an explicit Runge–Kutta method (Butcher 1964). With dt the time a step goes down,
 //
 //	y_i = z + dt Σ_{j<i} A[i][j] k_j      k_i = v(y_i, t - C[i] dt)      z ← z + dt Σ_i B[i] k_i
@@ -73,15 +68,3 @@ var Dopri5 = Tableau{
 
 // Methods lists the methods that take the steps of a grid, cheapest first.
 func Methods() []Tableau { return []Tableau{Euler, Midpoint, Heun, RK4} }
-
-// ByName returns the method of a name.
-func ByName(name string) (Tableau, error) {
-	var names []string
-	for _, m := range Methods() {
-		if m.Name == name {
-			return m, nil
-		}
-		names = append(names, m.Name)
-	}
-	return Tableau{}, fmt.Errorf("no solver is called %q; choose one of %s", name, strings.Join(names, ", "))
-}

@@ -24,6 +24,9 @@ func (p Diffusion) At(t float64) Moment {
 	return Moment{A: cos, B: sin, DA: -sin, DB: cos}
 }
 
+// AtLevel returns the time of the angle whose tangent is level.
+func (p Diffusion) AtLevel(level float64) float64 { return p.Time(math.Atan(level)) }
+
 // Clock returns the angle.
 func (p Diffusion) Clock(t float64) float64 { return p.angle(t) }
 

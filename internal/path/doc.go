@@ -20,7 +20,8 @@
 // one to the other, to data and to score, and make the steps of DDIM, ancestral and stochastic sampling.
 //
 // [Uniform] and [LogitNormal] are distributions of t, given by their quantile functions so that [Stratified] can spread
-// the times of a batch evenly; [Shifted] moves either towards noise or data.
+// the times of a batch evenly; [Shifted] moves either towards noise or data. [Karras] are times of steps, by
+// the noise level of a path.
 //
 // [Mixture] knows the exact answer where there is one: the velocity averaged over all data, its divergence, and the
 // score, for data sets of finitely many points and for Gaussian mixtures, on every path. Tests hold solvers, losses and

@@ -290,12 +290,15 @@ func TestBack(t *testing.T) {
 	}
 }
 
-// TestShiftedTimes: the shift multiplies t/(1-t), and 1 leaves times as they are.
+// TestShiftedTimes: the shift multiplies t/(1-t), leaves both ends where they are, and all times if it is 1.
 func TestShiftedTimes(t *testing.T) {
 	for _, shift := range []float64{0.25, 1, 3} {
 		for _, u := range []float64{0.1, 0.5, 0.9} {
 			plain, shifted := LogitNormal{0.2, 1}.Sample(u), Shifted{LogitNormal{0.2, 1}, shift}.Sample(u)
 			near(t, "odds", shifted/(1-shifted), shift*plain/(1-plain), 1e-12*shift*plain/(1-plain))
+		}
+		for _, end := range []float64{0, 1} {
+			near(t, "end", Shifted{Uniform{}, shift}.Sample(end), end, 0)
 		}
 	}
 }

@@ -8,6 +8,9 @@ type Path interface {
 	// At is the path at time t.
 	At(t float64) Moment
 
+	// AtLevel is the time at which the noise level B/A, which grows with t, is level.
+	AtLevel(level float64) float64
+
 	// Clock is the time by which rates are taken and by which a solver steps: one under which z moves smoothly at both
 	// ends. It grows with t. Time is its inverse.
 	Clock(t float64) float64
@@ -27,6 +30,9 @@ func (Straight) Name() string { return "straight" }
 func (p Straight) At(t float64) Moment { return straightAt(t, float64(p.SigmaMin)) }
 
 func straightAt(t, sigma float64) Moment { return Moment{A: 1 - t, B: t + sigma, DA: -1, DB: 1} }
+
+// AtLevel returns (level - SigmaMin) / (1 + level).
+func (p Straight) AtLevel(level float64) float64 { return (level - float64(p.SigmaMin)) / (1 + level) }
 
 // Clock returns t.
 func (Straight) Clock(t float64) float64 { return t }

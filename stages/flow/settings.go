@@ -5,7 +5,7 @@ import "lfm/pipeline"
 // SampleSettings are the settings of sampling that decode and evaluate have in common. Its defaults are those of
 // DefaultSampleSettings.
 type SampleSettings struct {
-	Grid             string    `yaml:"grid" oneof:"uniform shifted edm" doc:"the times of the steps: equally long, shifted, or as in EDM"`
+	Grid             string    `yaml:"grid" oneof:"uniform shifted edm" doc:"the times of the steps: equally long, shifted, or by noise level as in EDM"`
 	GridShift        float64   `yaml:"grid_shift" min:"0.01" max:"100" doc:"of grid shifted: more than 1 makes short steps near the noise, less near the data"`
 	GridRho          float64   `yaml:"grid_rho" min:"1" max:"100" doc:"of grid edm: the larger, the shorter the steps near the data"`
 	GuidanceInterval []float64 `yaml:"guidance_interval" min:"0" max:"1" doc:"[from, to]: the times at which samples are guided; at the others they are plainly conditional, which costs half"`

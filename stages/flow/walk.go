@@ -75,7 +75,7 @@ func newWalk(p path.Path, o SampleOptions) (walk, error) {
 			return err
 		}, nil
 	}
-	grid, err := o.grid()
+	grid, err := o.grid(p)
 	if err != nil {
 		return nil, err
 	}
@@ -102,15 +102,19 @@ func newWalk(p path.Path, o SampleOptions) (walk, error) {
 	}, nil
 }
 
-// grid is the times from 1 to 0.
-func (o SampleOptions) grid() ([]float64, error) {
+// grid is the times from 1 to 0 of the steps along a path.
+func (o SampleOptions) grid(p path.Path) ([]float64, error) {
 	switch o.Grid {
 	case "", UniformGrid:
 		return ode.Uniform(1, 0, o.Steps), nil
 	case ShiftedGrid:
-		return ode.Shifted(o.Shift, o.Steps), nil
+		grid, shifted := ode.Uniform(1, 0, o.Steps), path.Shifted{Times: path.Uniform{}, Shift: o.Shift}
+		for i, t := range grid {
+			grid[i] = shifted.Sample(t)
+		}
+		return grid, nil
 	case EDMGrid:
-		return ode.Karras(o.Rho, o.Steps), nil
+		return path.Karras(p, o.Rho, o.Steps), nil
 	}
 	return nil, fmt.Errorf("flow: no grid is called %q; choose one of %s, %s, %s", o.Grid, UniformGrid, ShiftedGrid, EDMGrid)
 }
