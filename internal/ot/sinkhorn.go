@@ -25,14 +25,19 @@ const (
 	descent         = 4
 )
 
+// finest is the least epsilon that is told from nought, in units of the largest cost: f + g - c is known to some 1e-16
+// of that, and over a smaller epsilon the exponential function would make numbers of any size of the error.
+const finest = 1e-12
+
 // Sinkhorn returns the plan of least cost Σ P c + epsilon Σ P log P, where epsilon > 0 is in units of costs (Cuturi 2013).
 // Towards epsilon = 0 it becomes the pairing of Assign; for a large one it is 1/n everywhere. costs is as in Assign, but
 // all must be finite. Memory grows with n².
 //
 // The plan is P_ij = exp((f_i + g_j - c_ij)/epsilon), and f and g are found by setting the sums of rows and of columns
-// right in turn, in logarithms, so that no epsilon is too small for the range of the exponential function. What is
-// left of the error when it stops is taken away at the end (Altschuler, Weed and Rigollet 2017, algorithm 2): rows and
-// columns that are too large are scaled down, and what is then missing is spread over them in proportion.
+// right in turn, in logarithms, so that no epsilon is too small for the range of the exponential function; one too
+// small for the precision of costs, 1e-12 of the largest, is taken as that. What is left of the error when it stops is
+// taken away at the end (Altschuler, Weed and Rigollet 2017, algorithm 2): rows and columns that are too large are scaled
+// down, and what is then missing is spread over them in proportion.
 func Sinkhorn(n int, costs func(i int, row []float64), epsilon float64) (*Plan, error) {
 	if !(epsilon > 0) {
 		panic("ot: sinkhorn: epsilon must be positive")
@@ -49,6 +54,7 @@ func Sinkhorn(n int, costs func(i int, row []float64), epsilon float64) (*Plan, 
 			low, high = min(low, c), max(high, c)
 		}
 	}
+	epsilon = max(epsilon, finest*max(math.Abs(low), math.Abs(high)))
 	for rough := (high - low) / descent; rough > epsilon*descent; rough /= descent {
 		s.run(rough, roughTolerance, roughIterations)
 	}

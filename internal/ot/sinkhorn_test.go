@@ -74,6 +74,42 @@ func TestSmallEpsilon(t *testing.T) {
 	}
 }
 
+// TestTinyEpsilon: whatever the costs are and however small epsilon is, sums are one and a draw is a permutation. Without
+// a bound some of these plans are no numbers.
+func TestTinyEpsilon(t *testing.T) {
+	const n = 8
+	for _, d := range []int{1, 4} {
+		for seed := range uint64(30) {
+			p := Points{X: make([]float32, n*d), Y: make([]float32, n*d), D: d}
+			s := rng.New(seed, "points")
+			s.Normal(p.X, 0, 0)
+			s.Normal(p.Y, 0, 1)
+			for _, above := range []float64{0, 1e9} {
+				for _, epsilon := range []float64{1e-6, 1e-12, 1e-20, 1e-300} {
+					plan, err := Sinkhorn(n, func(i int, row []float64) {
+						p.Costs(i, row)
+						for j := range row {
+							row[j] += above
+						}
+					}, epsilon)
+					if err != nil {
+						t.Fatal(err)
+					}
+					for i := range n {
+						if row, column := total(plan.P[i*n:(i+1)*n], 1), total(plan.P[i:], n); !within(row, 1, 1e-12) || !within(column, 1, 1e-12) {
+							t.Fatalf("seed %d, epsilon %v, costs from %v: row %d sums to %v, column to %v", seed, epsilon, above, i, row, column)
+						}
+					}
+					of := slices.Sorted(slices.Values(plan.Draw(func(k int) float64 { return s.Float64(1, uint64(k)) })))
+					if len(slices.Compact(of)) != n || of[0] != 0 || of[n-1] != n-1 {
+						t.Fatalf("seed %d, epsilon %v: not a permutation: %v", seed, epsilon, of)
+					}
+				}
+			}
+		}
+	}
+}
+
 // TestLargeEpsilon: where entropy is all that counts, everything goes everywhere.
 func TestLargeEpsilon(t *testing.T) {
 	_, p := plan(t, 10, 1e6)
