@@ -188,12 +188,19 @@ func (s *Source) caption(ctx context.Context, x *Index) error {
 		if err != nil {
 			return err
 		}
+		if len(x.Items) == 0 {
+			return nil // there is nothing to say anything of, and index tells
+		}
+		example := x.Items[0].ID
 		if x.join(rows) == 0 {
 			return fieldError{"captions", fmt.Sprintf("names %s, in which no image of the source has a row: file_name is an image's path in the source, such as %q; the first row has %q",
-				s.captions, x.Skipped[0].ID, rows.first)}
+				s.captions, example, rows.first)}
 		}
 	}
 	x.holdOut(s.cfg.TestCaptions)
+	if n := len(x.unsaid); n > 0 && n == len(s.cfg.TestCaptions) {
+		return fieldError{"test_captions", fmt.Sprintf("has %q, and no caption says so: a caption has a phrase if it has its words, one behind the other", x.unsaid[0])}
+	}
 	if len(s.cfg.ClassWords) == 0 {
 		return nil
 	}
@@ -252,11 +259,22 @@ func (x *Index) classify(phrases []string) {
 	x.Items = items
 }
 
-// holdOut puts images whose caption has one of the phrases to the test images.
+// holdOut puts images whose caption has one of the phrases to the test images, and keeps account of what that did.
 func (x *Index) holdOut(phrases []string) {
-	for i, caption := range x.told.Captions {
-		if slices.ContainsFunc(phrases, func(p string) bool { return says(caption, p) }) {
-			x.Items[i].Split = Test
+	for _, p := range phrases {
+		said := false
+		for i, caption := range x.told.Captions {
+			if !says(caption, p) {
+				continue
+			}
+			said = true
+			if it := &x.Items[i]; it.Split == Train {
+				it.Split = Test
+				x.heldOut++
+			}
+		}
+		if !said {
+			x.unsaid = append(x.unsaid, p)
 		}
 	}
 }

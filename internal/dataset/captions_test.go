@@ -97,6 +97,17 @@ func TestTestCaptions(t *testing.T) {
 	if held == 0 {
 		t.Fatal("no caption has a phrase")
 	}
+	c.TestCaptions = []string{"blue owl", "read cat"}
+	if _, warnings := built(t, c); !strings.Contains(strings.Join(warnings, "\n"), `no caption has ["read cat"] of test_captions`) {
+		t.Errorf("warned of %q", warnings)
+	}
+	c.Classes = []string{"cat"}
+	for phrase, want := range map[string]string{"read cat": `test_captions has "read cat", and no caption says so`, "cat": "and none is left to train on: name fewer phrases", "red": ""} {
+		c.TestCaptions = []string{phrase}
+		if _, _, err := build(t, open(t, c, "")); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is held out: %v, want %s", phrase, err, want)
+		}
+	}
 	for text, want := range map[string]bool{"a red cat": true, "RED CAT, asleep": true, "a red catfish": false, "a cat, red": false, "": false} {
 		if says(text, "red cat") != want {
 			t.Errorf("%q has the words red cat: %v", text, !want)
@@ -131,7 +142,7 @@ func TestClassWords(t *testing.T) {
 
 // TestCaptionsRefused: what is wrong with captions is said with the file and the line.
 func TestCaptionsRefused(t *testing.T) {
-	dir := files{"a.png": pngOf(t, plain(4, 4, color.White)), "b.png": pngOf(t, plain(4, 4, color.Black))}.write(t)
+	dir := files{"0.png": nil, "a.png": pngOf(t, plain(4, 4, color.White)), "b.png": pngOf(t, plain(4, 4, color.Black))}.write(t)
 	for _, c := range []struct{ name, text, want string }{
 		{"c.csv", "", "is empty"},
 		{"c.csv", "name,text\na.png,x\n", "line 2: there is no file_name"},

@@ -56,8 +56,10 @@ type Index struct {
 	Items      []entry
 	Skipped    []Skip
 
-	told     *told // captions of the items; nil where there are none
-	rowsLeft int   // rows of the file of captions that are of no item
+	told     *told    // captions of the items; nil where there are none
+	rowsLeft int      // rows of the file of captions that are of no item
+	heldOut  int      // images that test_captions took from training
+	unsaid   []string // phrases of test_captions that no caption has
 }
 
 // counts returns the images of each class, split by split.
@@ -133,6 +135,9 @@ func (x *Index) warnings() []string {
 	}
 	if x.rowsLeft > 0 {
 		w = append(w, fmt.Sprintf("%s of the file of captions belong to no image of the set", several(x.rowsLeft, "row", "rows")))
+	}
+	if len(x.unsaid) > 0 {
+		w = append(w, fmt.Sprintf("no caption has %q of test_captions: no image is held out for it", x.unsaid))
 	}
 	if len(x.Classes) == 1 {
 		w = append(w, fmt.Sprintf("there is one class only, %q: training is unconditional", x.Classes[0]))

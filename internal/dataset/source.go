@@ -230,6 +230,9 @@ func (s *Source) index(ctx context.Context, tell Progress) (*Index, error) {
 		return nil, fmt.Errorf("dataset: %s changed while it was being read: run again when it is at rest", s.cfg.Source)
 	}
 	if counts := x.counts(); sum(counts[Train]) == 0 {
+		if x.heldOut > 0 {
+			return nil, fieldError{"test_captions", fmt.Sprintf("holds out %s of %s, and none is left to train on: name fewer phrases", several(x.heldOut, "image", "images"), s.cfg.Source)}
+		}
 		return nil, fieldError{"source", fmt.Sprintf("names %s, of which no image is left to train on, and %d to test with: give it more, or set test_fraction: 0", s.cfg.Source, sum(counts[Test]))}
 	}
 	return x, nil
