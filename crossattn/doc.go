@@ -11,8 +11,8 @@
 // Salimans 2022). ClassTokens has M learned tokens for each class, and for the class after the
 // last, the null context. TextTokens is a small transformer over the word pieces of a text, into
 // which a Tokenizer cuts it; no text is its null context. NumberTokens takes a vector of numbers
-// through two layers. Attention is one layer of multi-head cross-attention. Parameters is where layers get their learned
-// tensors from; Learn serves a graph of your own.
+// through two layers. Attention is one layer of multi-head cross-attention. Parameters is where
+// layers get their learned tensors from; Learn serves a graph of your own.
 //
 // Keys and values depend on the context alone, so that a sampler can compute them once and
 // let every step of every solver attend to them: KeysValues and Attend are the two halves of

@@ -21,7 +21,8 @@ type Config struct {
 	TestFraction float64  `yaml:"test_fraction" min:"0" max:"0.9" doc:"share of test images where the source has no split of its own"`
 	Seed         int      `yaml:"seed" min:"0" doc:"of the built-in set's pictures"`
 
-	// key:"-": Digest has what the file says, as it has what lies at Source, and what the phrases are; so the keys of sets without captions are what they were before there were any.
+	// key:"-": Digest has what the file of captions says, as it has what lies at Source, and the phrases; where there are no
+	// captions, the key says nothing of them.
 	Captions     string   `yaml:"captions" key:"-" doc:"a .jsonl, .csv or .tsv file with a row an image: file_name, text, and numbers; drawn: what critters show"`
 	ClassWords   []string `yaml:"class_words" key:"-" doc:"phrases: an image is of the class of the first that its caption has, whatever folder it lies in"`
 	TestCaptions []string `yaml:"test_captions" key:"-" doc:"phrases: images whose caption has one of them are test images"`

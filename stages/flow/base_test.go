@@ -317,6 +317,40 @@ func TestSampleFromBase(t *testing.T) {
 	}
 }
 
+// TestUnconditionalNoise: a base with noise of its own for each class gives samples of a class that, and unconditional ones
+// the mixture, whatever their labels are; each label has other numbers.
+func TestUnconditionalNoise(t *testing.T) {
+	spec := plane(0)
+	spec.base = &normals{size: 2, block: 1, weight: []float32{0.25, 0.75}, mean: []float32{-9, -9, 9, 9}, root: []float32{1, 1, 1, 1}}
+	for _, w := range []float64{0, 1, 3} {
+		s, err := newSampler(idle{}, nil, spec, 1, SampleOptions{Guidance: w, Steps: 1, Solver: "euler"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var first [2]float32
+		for label, share := range []float64{0, 1} { // of noise round 9
+			if w == 0 {
+				share = 0.75
+			}
+			const n = 400
+			high, eps := 0., make([]float32, 2)
+			for i := range n {
+				s.Noise(eps, 5, label, n-1-i)
+				if eps[0] > 0 {
+					high += 1. / n
+				}
+			}
+			first[label] = eps[0]
+			if limit := 5 * math.Sqrt(share*(1-share)/n); math.Abs(high-share) > limit+1e-9 {
+				t.Errorf("w = %v, class %d: %.3f of the noise are of class 1, want %.3f", w, label, high, share)
+			}
+		}
+		if first[0] == first[1] {
+			t.Errorf("w = %v: both classes start from %v", w, first[0])
+		}
+	}
+}
+
 // TestLikelihoodFromBase: along the exact field from t = 0 up, LogBase at the end less the integral of the divergence
 // is the log-density of x + σ eps, N(m + σ a, s² + σ² b²), which only the factor 1 + σ at t = 1 gives.
 func TestLikelihoodFromBase(t *testing.T) {

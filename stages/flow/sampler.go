@@ -105,11 +105,10 @@ func (s *Sampler) Size() int { return s.spec.Latent.Size() }
 func (s *Sampler) Close() error { return s.field.close() }
 
 // Draw fills dst with as many latents as there are labels, (n, h, w, C) as the autoencoder
-// makes them. Sample i has the class labels[i] (Spec.Null for none) and starts from the
-// noise that (seed, labels[i], numbers[i]) draws; where classes are prompts, the label has no part
-// in it. It returns the evaluations of the network
-// that one sample cost, guided ones counted twice. When ctx ends, it stops before the next
-// evaluation and returns ctx's error.
+// makes them. Sample i has the class labels[i] (Spec.Null for none) and starts from the noise
+// that (seed, labels[i], numbers[i]) draws; where classes are prompts, the label has no part in
+// it. It returns the evaluations of the network that one sample cost, guided ones counted twice.
+// When ctx ends, it stops before the next evaluation and returns ctx's error.
 func (s *Sampler) Draw(ctx context.Context, dst []float32, labels, numbers []int, seed uint64) (nfe int, err error) {
 	if len(labels) != len(numbers) {
 		panic("flow: draw: want as many labels as numbers")
@@ -121,15 +120,20 @@ func (s *Sampler) Draw(ctx context.Context, dst []float32, labels, numbers []int
 	})
 }
 
-// Noise sets z (h, w, C) to what Draw starts a sample from.
+// Noise sets z (h, w, C) to what Draw starts a sample from. Unconditional samples, w = 0, start
+// from the noise of no class, which the label's own random numbers make.
 func (s *Sampler) Noise(z []float32, seed uint64, label, number int) {
-	s.spec.law().Draw(z, newDraws(seed, rng.Sample), s.spec.stream(label), uint64(number), label)
+	stream := s.spec.stream(label)
+	if s.field.w == 0 {
+		label = s.spec.Null()
+	}
+	s.spec.law().Draw(z, newDraws(seed, rng.Sample), stream, uint64(number), label)
 }
 
 // DrawFrom is Draw where sample i starts from noise[i] of noise (n, h, w, C), such as Noise
-// makes, rather than from what a seed draws. Where passing is not nil, it is shown what each batch has become
-// at each evaluation of the network: the time, and latents (batch, h, w, C) denormalised as
-// Draw's are. A batch that is not full repeats its last sample. What a solver draws on the way is
+// makes, rather than from what a seed draws. Where passing is not nil, it is shown what each
+// batch has become at each evaluation of the network: the time, and latents (batch, h, w, C)
+// denormalised as Draw's are. A batch that is not full repeats its last sample. What a solver draws on the way is
 // that of seed 0, and of sample i as the number within its label.
 func (s *Sampler) DrawFrom(ctx context.Context, dst, noise []float32, labels []int, passing func(t float64, latents []float32)) (nfe int, err error) {
 	size := s.Size()
