@@ -124,6 +124,16 @@ func tile11x16AVX512(c *byte)
 //go:noescape
 func tile12x16AVX512(c *byte)
 
+// tile12x32RowsAVX512 does the kernels.call at c: tiles of 12 rows and at most 32 columns, with bytesAK = 4 and bytesBK = 128.
+//
+//go:noescape
+func tile12x32RowsAVX512(c *byte)
+
+// tile12x32PanelsAVX512 does the kernels.call at c: tiles of 12 rows and at most 32 columns, with bytesAK = 128 and bytesBK = 128.
+//
+//go:noescape
+func tile12x32PanelsAVX512(c *byte)
+
 // addAVX512 is y[i] += x[i] for i < n; n is a positive multiple of 16.
 //
 //go:noescape
@@ -134,12 +144,6 @@ func addAVX512(y *float32, x *float32, n int)
 //
 //go:noescape
 func copyPanelsAVX512(dst *float32, src *float32, n int, stride int, panels int, distance int)
-
-// packTilesAVX512 is dst[t*tileStride+i*12+j] = src[i*stride+t*12+j] for t < tiles, i < n, j < cols;
-// tiles and n > 0.
-//
-//go:noescape
-func packTilesAVX512(dst *float32, src *float32, n int, stride int, tiles int, tileStride int, cols int)
 
 // sumRowsAVX512 is dst[j] = (dst[j] if add) + sum of src[i*stride+j] over i < n, for j < 128; n > 0.
 //
@@ -206,6 +210,16 @@ func tile5x8AVX2(c *byte)
 //go:noescape
 func tile6x8AVX2(c *byte)
 
+// tile6x16RowsAVX2 does the kernels.call at c: tiles of 6 rows and at most 16 columns, with bytesAK = 4 and bytesBK = 128.
+//
+//go:noescape
+func tile6x16RowsAVX2(c *byte)
+
+// tile6x16PanelsAVX2 does the kernels.call at c: tiles of 6 rows and at most 16 columns, with bytesAK = 128 and bytesBK = 128.
+//
+//go:noescape
+func tile6x16PanelsAVX2(c *byte)
+
 // addAVX2 is y[i] += x[i] for i < n; n is a positive multiple of 16.
 //
 //go:noescape
@@ -216,12 +230,6 @@ func addAVX2(y *float32, x *float32, n int)
 //
 //go:noescape
 func copyPanelsAVX2(dst *float32, src *float32, n int, stride int, panels int, distance int)
-
-// packTilesAVX2 is dst[t*tileStride+i*6+j] = src[i*stride+t*6+j] for t < tiles, i < n, j < cols;
-// tiles and n > 0.
-//
-//go:noescape
-func packTilesAVX2(dst *float32, src *float32, n int, stride int, tiles int, tileStride int, cols int)
 
 // sumRowsAVX2 is dst[j] = (dst[j] if add) + sum of src[i*stride+j] over i < n, for j < 64; n > 0.
 //

@@ -47,7 +47,9 @@ func TestCallOffsets(t *testing.T) {
 		{"jump", unsafe.Offsetof(v.jump), 192},
 		{"left1", unsafe.Offsetof(v.left1), 200},
 		{"left2", unsafe.Offsetof(v.left2), 208},
-		{"spots", unsafe.Offsetof(v.spots), 216},
+		{"turnC", unsafe.Offsetof(v.turnC), 216},
+		{"rowsC", unsafe.Offsetof(v.rowsC), 224},
+		{"spots", unsafe.Offsetof(v.spots), 320},
 		{"spot.a", unsafe.Offsetof(s.a), 0},
 		{"spot.c", unsafe.Offsetof(s.c), 24},
 		{"spot", unsafe.Sizeof(s), 48},
@@ -58,71 +60,73 @@ func TestCallOffsets(t *testing.T) {
 	}
 }
 
-// TestTile compares every tile kernel, each number of rows and of columns, with a summed index
-// of three levels, groups of rows in odd places, a bias and a sum that goes on, against the
-// plain loop in float64. One more full tile goes before the one with that number of rows.
+// TestTile compares every tile kernel, each number of rows and of columns, also at the distances for
+// which there are kernels of their own, with a summed index of three levels, groups of rows in odd
+// places, a bias and a sum that goes on, against the plain loop in float64. One more full tile goes
+// before the one with that number of rows.
 func TestTile(t *testing.T) {
 	atEachLevel(t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(1, 1))
 		g := currentGeometry()
-		for rows := 1; rows <= g.rows; rows++ {
-			for cols := 1; cols <= g.cols(); cols++ {
-				const k, n1, n2 = 3, 2, 4
-				var ti tile
-				ti.init()
-				ti.k, ti.n1, ti.n2, ti.cols = k, n1, n2, cols
-				ti.aK, ti.aRow, ti.aStep1, ti.aStep2 = 2, 7, 91, 190
-				ti.bK, ti.bStep1, ti.bStep2 = 33, 101, 205
-				ti.cRow = cols + 3
-				ti.fetch(region{make([]float32, 100), 10, 5, 10}, 30)
-				ti.m = g.rows + rows
-				ti.spots[0] = spot{a: [3]int{1, 141, 75}, c: [3]int{1, 4*ti.cRow + 5, 9 * ti.cRow}}
-				ti.spots[1] = spot{a: [3]int{0, 31, 65}, c: [3]int{14 * ti.cRow, 19*ti.cRow + 5, 25 * ti.cRow}}
-				place := func(r int) (a, c int) {
-					s := ti.spots[r/g.rows]
-					r %= g.rows
-					return s.a[r/g.group] + r%g.group*ti.aRow, s.c[r/g.group] + r%g.group*ti.cRow
-				}
-				lastA, lastC := 0, 0
-				for r := range ti.m {
-					a, c := place(r)
-					lastA, lastC = max(lastA, a), max(lastC, c)
-				}
-				a := randomGuarded(rng, lastA+2*2+91+3*190+1)
-				b := randomGuarded(rng, 2*33+101+3*205+ti.wide())
-				c := randomGuarded(rng, lastC+cols)
-				bias := randomGuarded(rng, cols)
-				want := float64s(c.v)
-				ti.add = rows&1 == 1
-				if cols&1 == 1 {
-					ti.bias = bias.v
-				}
-				for r := range ti.m {
-					atA, atC := place(r)
-					for j := range cols {
-						sum := 0.0
-						for i2 := range n2 {
-							for i1 := range n1 {
-								for i := range k {
-									sum += float64(a.v[atA+i*2+i1*91+i2*190]) * float64(b.v[i*33+i1*101+i2*205+j])
-								}
+		for i := range 6 * g.rows * g.cols() {
+			rows, cols := i/6/g.cols()+1, i/6%g.cols()+1
+			const n1, n2 = 2, 4
+			d := []struct{ k, aK, bK int }{{3, 2, 33}, {5, 2, 33}, {3, 1, 32}, {4, 1, 32}, {5, 32, 32}, {6, 32, 32}}[i%6]
+			k := d.k
+			var ti tile
+			ti.init()
+			ti.k, ti.n1, ti.n2, ti.cols = k, n1, n2, cols
+			ti.aK, ti.aRow, ti.aStep1, ti.aStep2 = d.aK, 7, 91, 190
+			ti.bK, ti.bStep1, ti.bStep2 = d.bK, 101, 205
+			ti.cRow = cols + 3
+			ti.fetch(region{make([]float32, 100), 10, 5, 10}, 30)
+			ti.m = g.rows + rows
+			ti.spots[0] = spot{a: [3]int{1, 141, 75}, c: [3]int{1, 4*ti.cRow + 5, 9 * ti.cRow}}
+			ti.spots[1] = spot{a: [3]int{0, 31, 65}, c: [3]int{14 * ti.cRow, 19*ti.cRow + 5, 25 * ti.cRow}}
+			place := func(r int) (a, c int) {
+				s := ti.spots[r/g.rows]
+				r %= g.rows
+				return s.a[r/g.group] + r%g.group*ti.aRow, s.c[r/g.group] + r%g.group*ti.cRow
+			}
+			lastA, lastC := 0, 0
+			for r := range ti.m {
+				a, c := place(r)
+				lastA, lastC = max(lastA, a), max(lastC, c)
+			}
+			a := randomGuarded(rng, lastA+(k-1)*d.aK+91+3*190+1)
+			b := randomGuarded(rng, (k-1)*d.bK+101+3*205+ti.wide())
+			c := randomGuarded(rng, lastC+cols)
+			bias := randomGuarded(rng, cols)
+			want := float64s(c.v)
+			ti.add = rows&1 == 1
+			if cols&1 == 1 {
+				ti.bias = bias.v
+			}
+			for r := range ti.m {
+				atA, atC := place(r)
+				for j := range cols {
+					sum := 0.0
+					for i2 := range n2 {
+						for i1 := range n1 {
+							for i := range k {
+								sum += float64(a.v[atA+i*d.aK+i1*91+i2*190]) * float64(b.v[i*d.bK+i1*101+i2*205+j])
 							}
 						}
-						w := &want[atC+j]
-						if !ti.add {
-							*w = 0
-						}
-						*w += sum
-						if ti.bias != nil {
-							*w += float64(bias.v[j])
-						}
+					}
+					w := &want[atC+j]
+					if !ti.add {
+						*w = 0
+					}
+					*w += sum
+					if ti.bias != nil {
+						*w += float64(bias.v[j])
 					}
 				}
-				ti.a, ti.b, ti.c = a.v, b.v, c.v
-				ti.run()
-				near(t, fmt.Sprintf("%dx%d", rows, cols), c.v, want)
-				c.check(t, "c")
 			}
+			ti.a, ti.b, ti.c = a.v, b.v, c.v
+			ti.run()
+			near(t, fmt.Sprintf("%dx%d %v", rows, cols, d), c.v, want)
+			c.check(t, "c")
 		}
 	})
 }

@@ -122,14 +122,10 @@ func (g *gradWeight) scratch() int {
 		n += (g.samples*(2*g.lines+1)*(2*g.pixels+1) + 2*g.pixels + 2) * g.looked().channels
 	}
 	if g.packA {
-		tiles := gradRows / currentGeometry().rows
-		n += min(g.blocks(), maxGroup) * tiles * tileDistance(gradPixels)
+		n += panels(g.a.channels) * gradPanel
 	}
 	return n
 }
-
-// tileDistance is the distance of tiles that hold n pixels of a.
-func tileDistance(n int) int { return n*currentGeometry().rows + cacheLine }
 
 // A gradItem is a work item: a block of rows and a panel of columns of a tap's d.
 type gradItem struct {
@@ -279,7 +275,9 @@ func (g *gradWeight) addBox(items []gradItem, scratch []float32, depth int, in b
 	spare := scratch[maxGroup*gradDepth*(gradBlock+gradBias):]
 	panels := spare[gradBias:]
 	blocks := panels[gradPanels*gradPanel:]
+	row0 := 0 // the first row that is packed
 	if g.packA {
+		row0, _ = g.rowsOf(items)
 		g.packBlocks(blocks, items, in)
 	}
 	if g.squares {
@@ -297,7 +295,7 @@ func (g *gradWeight) addBox(items []gradItem, scratch []float32, depth int, in b
 		if g.packB && item.col >= col1 {
 			last := items[len(items)-1]
 			col0, col1 = item.col, min(item.col+gradPanels*panelCols, last.col+last.cols)
-			g.packPanels(panels, in, col0, col1)
+			g.b.packPanels(panels, in, col0, col1)
 		}
 		panel := panels
 		if g.packB {
@@ -308,7 +306,7 @@ func (g *gradWeight) addBox(items []gradItem, scratch []float32, depth int, in b
 		}
 		t.c = stackSum(scratch, i, depth)
 		if g.packA {
-			g.addPacked(&t, item, panel, blocks[i%g.blocks()*g.blockDistance(in):], in)
+			g.addPacked(&t, item, panel, blocks, item.row-row0, in)
 		} else {
 			g.addItem(&t, item, panel, in)
 		}
@@ -429,37 +427,27 @@ func (in box) pixels() int {
 	return (in.s1 - in.s0) * (in.line1 - in.line0) * (in.pixel1 - in.pixel0)
 }
 
-// blockDistance is the distance of blocks of a, packed to tiles of the pixels of a box.
-func (g *gradWeight) blockDistance(in box) int {
-	return gradRows / currentGeometry().rows * tileDistance(in.pixels())
-}
-
-// packBlocks copies the rows of a that the items need, at the pixels of a box, to tiles. In a
-// group, blocks follow each other and come again with the next panel.
+// packBlocks copies the panels of a that hold the rows of the items, at the pixels of a box.
 func (g *gradWeight) packBlocks(dst []float32, items []gradItem, in box) {
-	geo, n := currentGeometry(), in.pixels()
-	src := g.a.v[g.a.at(in.s0, in.line0, in.pixel0):]
-	distinct := min(len(items), g.blocks())
-	for i := 0; i < distinct; {
-		// Blocks up to the last one are neighbours.
-		first := items[i].row
-		count := min(distinct-i, g.blocks()-first/gradRows)
-		rows := min(count*gradRows, g.a.channels-first)
-		to, full := dst[i*g.blockDistance(in):], rows/geo.rows
-		packTiles(to, src[first:], n, g.a.pixel, full, tileDistance(n), geo.rows)
-		if rest := rows % geo.rows; rest > 0 {
-			packTiles(to[full*tileDistance(n):], src[first+full*geo.rows:], n, g.a.pixel, 1, 0, rest)
-		}
-		i += count
-	}
+	from, to := g.rowsOf(items)
+	g.a.packPanels(dst, in, from, to)
 }
 
-// addPacked adds a box of pixels, packed on both sides, to the sum of an item.
-func (g *gradWeight) addPacked(t *tile, item *gradItem, panel, block []float32, in box) {
-	n := in.pixels()
-	t.a, t.aRow, t.aK, t.bK = block, 1, t.g.rows, panelCols
-	t.k, t.n1, t.n2 = n, 1, 1
-	t.layPacked(item.rows, tileDistance(n))
+// rowsOf is the rows of a that the items need, from the beginning of a panel.
+func (g *gradWeight) rowsOf(items []gradItem) (from, to int) {
+	from = g.a.channels
+	for _, item := range items {
+		from, to = min(from, item.row), max(to, item.row+item.rows)
+	}
+	return from / panelCols * panelCols, to
+}
+
+// addPacked adds a box of pixels, packed on both sides, to the sum of an item, whose row is so far from
+// the first one that is packed.
+func (g *gradWeight) addPacked(t *tile, item *gradItem, panel, block []float32, row int, in box) {
+	t.a, t.aRow, t.aK, t.bK = block, 1, panelCols, panelCols
+	t.k, t.n1, t.n2 = in.pixels(), 1, 1
+	t.layPanels(row, item.rows)
 	t.addTo(item, t.c, panel)
 }
 
@@ -471,14 +459,14 @@ func (g *gradWeight) look(f *side, item *gradItem) int {
 	return (item.kh-g.pad)*(f.line/g.stride) + (item.kw-g.pad)*f.channels
 }
 
-// packPanels copies channels [col0, col1) of b at the pixels of a box to panels, the last one
-// filled up with zeros.
-func (g *gradWeight) packPanels(panels []float32, in box, col0, col1 int) {
-	src, n := g.b.v[g.b.at(in.s0, in.line0, in.pixel0):], in.pixels()
+// packPanels copies channels [col0, col1) at the pixels of a box to panels, the last one filled up
+// with zeros.
+func (f *side) packPanels(panels []float32, in box, col0, col1 int) {
+	src, n := f.v[f.at(in.s0, in.line0, in.pixel0):], in.pixels()
 	full := (col1 - col0) / panelCols
-	copyPanels(panels, src[col0:], n, g.b.pixel, full, gradPanel)
+	copyPanels(panels, src[col0:], n, f.pixel, full, gradPanel)
 	if rest := (col1 - col0) % panelCols; rest > 0 {
-		packRows(panels[full*gradPanel:], src, n, g.b.pixel, col1-rest, rest)
+		packRows(panels[full*gradPanel:], src, n, f.pixel, col1-rest, rest)
 	}
 }
 

@@ -70,16 +70,6 @@ func copyPanelsGeneric(dst, src []float32, n, stride, panels, distance int) {
 	}
 }
 
-// packTilesGeneric is packTiles in plain Go.
-func packTilesGeneric(dst, src []float32, n, stride, tiles, tileStride, cols int) {
-	rows := currentGeometry().rows
-	for t := range tiles {
-		for i := range n {
-			copy(dst[t*tileStride+i*rows:][:cols], src[i*stride+t*rows:])
-		}
-	}
-}
-
 // sumRowsGeneric is sumRows in plain Go.
 func sumRowsGeneric(dst, src []float32, n, stride, cols int, add bool) {
 	for j := range cols {

@@ -24,25 +24,6 @@ func TestCopyPanels(t *testing.T) {
 	})
 }
 
-func TestPackTiles(t *testing.T) {
-	atEachLevel(t, func(t *testing.T) {
-		rng := rand.New(rand.NewPCG(15, 15))
-		rows := currentGeometry().rows
-		for _, c := range []struct{ n, tiles, cols int }{{1, 1, rows}, {5, 3, rows}, {4, 1, rows - 1}, {6, 1, 1}, {0, 1, rows}} {
-			stride, distance := c.tiles*rows+2, c.n*rows+7
-			src := randomGuarded(rng, max(0, (c.n-1)*stride+(c.tiles-1)*rows+c.cols))
-			dst := blankGuarded(max(0, (c.tiles-1)*distance+(c.n-1)*rows+c.cols))
-			packTiles(dst.v, src.v, c.n, stride, c.tiles, distance, c.cols)
-			for p := range c.tiles {
-				for i := range c.n {
-					sameBits(t, fmt.Sprint(c), dst.v[p*distance+i*rows:][:c.cols], src.v[i*stride+p*rows:][:c.cols])
-				}
-			}
-			dst.check(t, "dst")
-		}
-	})
-}
-
 func TestSumRows(t *testing.T) {
 	atEachLevel(t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(16, 16))

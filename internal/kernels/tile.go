@@ -68,10 +68,12 @@ type call struct {
 	width, adds                int
 	ahead                      *float32 // the rows that are fetched
 	fetched                    int      // how far, in bytes
-	pace                       int      // bytes for every two steps of the summed index
-	part, turn                 int      // of a row that is fetched, and for every two steps, in 1/2³²
+	pace                       int      // bytes for every four steps of the summed index
+	part, turn                 int      // of a row that is fetched, and for every four steps, in 1/2³²
 	jump                       int      // bytes from a row's end to the next row
 	left1, left2               int      // rounds to go
+	turnC                      int      // pairs of rows of C that are fetched for every four steps, in 1/2¹⁶
+	rowsC                      [12]int  // where the rows of C are
 	spots                      [maxSpots]spot
 }
 
@@ -116,13 +118,15 @@ func (t *tile) lay(m int) {
 	}
 }
 
-// layPacked lays out m rows of an A that packTiles packed to tiles at a distance: aRow is 1 and aK
-// is g.rows.
-func (t *tile) layPacked(m, distance int) {
+// layPanels lays out m rows of an A whose columns are packed in panels of gradPanel floats, from the one
+// with a number: aRow is 1 and aK is panelCols. No group of rows goes over the end of a panel if the number
+// is a multiple of its height.
+func (t *tile) layPanels(row, m int) {
 	t.lay(m)
 	for i := 0; i*t.g.rows < m; i++ {
 		for p := range 3 {
-			t.spots[i].a[p] = i*distance + p*t.g.group
+			r := row + i*t.g.rows + p*t.g.group
+			t.spots[i].a[p] = r/panelCols*gradPanel + r%panelCols
 		}
 	}
 }
@@ -151,7 +155,7 @@ func (t *tile) fetch(r region, steps int) {
 	if r.stride == r.width {
 		r.rows, r.width = 1, r.rows*r.width
 	}
-	each := max(1, steps/(2*r.rows)) // pairs of steps for a row
+	each := max(1, steps/(4*r.rows)) // rounds of four steps for a row
 	t.ahead, t.pace = &r.v[0], divideUp(4*r.width, each)
 	if r.rows > 1 {
 		t.turn, t.jump = divideUp(1<<32, each), 4*r.stride-each*t.pace
@@ -171,6 +175,7 @@ func (t *tile) run() {
 	t.endA1, t.endB1 = 4*(t.aStep1-t.k*t.aK), 4*(t.bStep1-t.k*t.bK)
 	t.endA2, t.endB2 = 4*(t.aStep2-t.n1*t.aStep1), 4*(t.bStep2-t.n1*t.bStep1)
 	t.width, t.adds = t.cols, 0
+	t.turnC = min(8<<16/(t.n1*t.n2*divideUp(t.k, 4)), 1<<16)
 	if t.bias != nil {
 		t.atBias = &t.bias[0]
 	}

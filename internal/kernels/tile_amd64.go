@@ -73,7 +73,14 @@ func (t *tile) avx512(rows int) {
 	case 11:
 		tile11x32AVX512(p)
 	case 12:
-		tile12x32AVX512(p)
+		switch {
+		case t.bK == panelCols && t.aK == 1:
+			tile12x32RowsAVX512(p)
+		case t.bK == panelCols && t.aK == panelCols:
+			tile12x32PanelsAVX512(p)
+		default:
+			tile12x32AVX512(p)
+		}
 	}
 }
 
@@ -110,7 +117,14 @@ func (t *tile) avx2(rows int) {
 	case 5:
 		tile5x16AVX2(p)
 	case 6:
-		tile6x16AVX2(p)
+		switch {
+		case t.bK == panelCols && t.aK == 1:
+			tile6x16RowsAVX2(p)
+		case t.bK == panelCols && t.aK == panelCols:
+			tile6x16PanelsAVX2(p)
+		default:
+			tile6x16AVX2(p)
+		}
 	}
 }
 
@@ -154,24 +168,6 @@ func copyPanels(dst, src []float32, n, stride, panels, distance int) {
 		copyPanelsAVX2(&dst[0], &src[0], n, stride, panels, distance)
 	default:
 		copyPanelsGeneric(dst, src, n, stride, panels, distance)
-	}
-}
-
-// packTiles is dst[t*tileStride+i*rows+j] = src[i*stride+t*rows+j] for t < tiles, i < n, j < cols,
-// with rows the height of a tile.
-func packTiles(dst, src []float32, n, stride, tiles, tileStride, cols int) {
-	if n == 0 || tiles == 0 {
-		return
-	}
-	rows := currentGeometry().rows
-	_, _ = dst[(tiles-1)*tileStride+(n-1)*rows+cols-1], src[(n-1)*stride+(tiles-1)*rows+cols-1]
-	switch Level() {
-	case AVX512:
-		packTilesAVX512(&dst[0], &src[0], n, stride, tiles, tileStride, cols)
-	case AVX2:
-		packTilesAVX2(&dst[0], &src[0], n, stride, tiles, tileStride, cols)
-	default:
-		packTilesGeneric(dst, src, n, stride, tiles, tileStride, cols)
 	}
 }
 

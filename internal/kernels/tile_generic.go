@@ -14,10 +14,6 @@ func copyPanels(dst, src []float32, n, stride, panels, distance int) {
 	copyPanelsGeneric(dst, src, n, stride, panels, distance)
 }
 
-func packTiles(dst, src []float32, n, stride, tiles, tileStride, cols int) {
-	packTilesGeneric(dst, src, n, stride, tiles, tileStride, cols)
-}
-
 func sumRows(dst, src []float32, n, stride int, add bool) {
 	sumRowsGeneric(dst, src, n, stride, 8*currentGeometry().lanes, add)
 }

@@ -61,62 +61,6 @@ func (s *isa) panels() {
 	RET()
 }
 
-// packTiles writes the copy of rows to tiles: columns of a tile's height, a row after the other.
-func (s *isa) packTiles() {
-	TEXT("packTiles"+s.name, NOSPLIT, "func(dst, src *float32, n, stride, tiles, tileStride, cols int)")
-	Pragma("noescape")
-	Doc(fmt.Sprintf("packTiles%s is dst[t*tileStride+i*%d+j] = src[i*stride+t*%d+j] for t < tiles, i < n, j < cols;", s.name, s.rows, s.rows),
-		"tiles and n > 0.")
-	dst, src := Load(Param("dst"), GP64()), Load(Param("src"), GP64())
-	n, stride := Load(Param("n"), GP64()), Load(Param("stride"), GP64())
-	tileStride, cols := Load(Param("tileStride"), GP64()), Load(Param("cols"), GP64())
-	SHLQ(Imm(2), stride)
-	SHLQ(Imm(2), tileStride)
-	CMPQ(cols, Imm(uint64(s.rows)))
-	JNE(LabelRef("part"))
-	// loop goes over the rows, and in each over the tiles.
-	loop := func(label string, copyRow func(from, to reg.Register)) {
-		Label(label)
-		to, from, tiles := GP64(), GP64(), Load(Param("tiles"), GP64())
-		MOVQ(dst, to)
-		MOVQ(src, from)
-		Label(label + "_tile")
-		copyRow(from, to)
-		ADDQ(Imm(uint64(4*s.rows)), from)
-		ADDQ(tileStride, to)
-		DECQ(tiles)
-		JNZ(LabelRef(label + "_tile"))
-		ADDQ(stride, src)
-		ADDQ(Imm(uint64(4*s.rows)), dst)
-		DECQ(n)
-		JNZ(LabelRef(label))
-		VZEROUPPER()
-		RET()
-	}
-	// Whole rows go in two pieces: a masked store over the end of a cache line takes long.
-	loop("whole", func(from, to reg.Register) {
-		long, short := YMM(), XMM()
-		if s == avx512 {
-			VMOVUPS(Mem{Base: from}, long)
-			VMOVUPS(Mem{Base: from, Disp: 32}, short)
-			VMOVUPS(long, Mem{Base: to})
-			VMOVUPS(short, Mem{Base: to, Disp: 32})
-			return
-		}
-		VMOVUPS(Mem{Base: from}, long.AsX())
-		VMOVSD(Mem{Base: from, Disp: 16}, short)
-		VMOVUPS(long.AsX(), Mem{Base: to})
-		VMOVSD(short, Mem{Base: to, Disp: 16})
-	})
-	Label("part")
-	m := s.masks(cols, 1)
-	loop("masked", func(from, to reg.Register) {
-		v := s.vec()
-		m.load(0, Mem{Base: from}, v)
-		m.store(0, v, Mem{Base: to})
-	})
-}
-
 // sumRows writes the sum of rows of eight vectors, in order.
 func (s *isa) sumRows() {
 	TEXT("sumRows"+s.name, NOSPLIT, "func(dst, src *float32, n, stride int, add bool)")

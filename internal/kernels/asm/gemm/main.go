@@ -14,9 +14,10 @@ func main() {
 				isa.tile(rows, vecs)
 			}
 		}
+		isa.largest("Rows", 4)
+		isa.largest("Panels", panelRow)
 		isa.add()
 		isa.panels()
-		isa.packTiles()
 		isa.sumRows()
 	}
 	transpose()

@@ -56,25 +56,47 @@ const (
 	offJump  = 192
 	offLeft1 = 200
 	offLeft2 = 208
-	offSpots = 216
+	offTurnC = 216
+	offRowsC = 224 // [12]int
+	offSpots = 320
 
 	spotA    = 0  // of kernels.spot: [3]int
 	spotC    = 24 // [3]int
 	spotSize = 48
 )
 
-// fetches says that a kernel of so many rows and vectors brings memory into the cache while it
-// computes: the largest of AVX-512, where a step has 24 multiply-adds and room for more. Others are
-// called too seldom to matter, or, with 12 of them, have no room.
-func (s *isa) fetches(rows, vecs int) bool { return s == avx512 && rows == s.rows && vecs == 2 }
+// unroll is the number of steps of the summed index in a round of the largest tiles.
+const unroll = 4
+
+// panelRow is the distance of rows of packed B in bytes.
+const panelRow = 4 * 32
 
 // tile writes the kernel of rows × (vecs·lanes). Its definition is (*tile).generic in package
 // kernels.
-func (s *isa) tile(rows, vecs int) {
-	name := fmt.Sprintf("tile%dx%d%s", rows, vecs*s.lanes, s.name)
+func (s *isa) tile(rows, vecs int) { s.kernel("", rows, vecs, 0) }
+
+// largest writes a kernel of the largest tile that knows the distances of what it reads: B is in panels,
+// and A has aK bytes from one step of the summed index to the next. It adds to its addresses once in four
+// steps: as such an addition may be given the port of a multiply-add, this is time won.
+func (s *isa) largest(of string, aK int) { s.kernel(of, s.rows, 2, aK) }
+
+// kernel writes the kernel of rows × (vecs·lanes), for A and B at known distances if knownAK is not 0.
+//
+// The largest tiles of AVX-512 bring memory into the cache while they compute, their rows of C and what
+// the caller says is needed next. Others are called too seldom for it to matter, or, with 12
+// multiply-adds a step, have no room.
+func (s *isa) kernel(of string, rows, vecs, knownAK int) {
+	known := knownAK != 0
+	fetches := s == avx512 && rows == s.rows && vecs == 2
+	rounds := known || fetches
+	name := fmt.Sprintf("tile%dx%d%s%s", rows, vecs*s.lanes, of, s.name)
 	TEXT(name, NOSPLIT, "func(c *byte)")
 	Pragma("noescape")
-	Doc(fmt.Sprintf("%s does the kernels.call at c: tiles of %d rows and at most %d columns.", name, rows, vecs*s.lanes))
+	doc := fmt.Sprintf("%s does the kernels.call at c: tiles of %d rows and at most %d columns", name, rows, vecs*s.lanes)
+	if known {
+		doc += fmt.Sprintf(", with bytesAK = %d and bytesBK = %d", knownAK, panelRow)
+	}
+	Doc(doc + ".")
 	call := Load(Param("c"), GP64())
 	field := func(off int) Mem { return Mem{Base: call, Disp: off} }
 	load := func(off int) reg.GPVirtual {
@@ -84,9 +106,12 @@ func (s *isa) tile(rows, vecs int) {
 	}
 	groups := (rows + s.group - 1) / s.group
 	m := s.masks(load(offCols), vecs)
-	spot, count := load(offFirst), load(offCount)
+	spot := load(offFirst)
 	LEAQ(Mem{Base: call, Index: spot, Scale: 1, Disp: offSpots}, spot)
-	aK, bK := load(offAK), load(offBK)
+	var aK, bK reg.GPVirtual
+	if !known {
+		aK, bK = load(offAK), load(offBK)
+	}
 	a := make([]reg.GPVirtual, groups)
 	for g := range a {
 		a[g] = GP64()
@@ -119,21 +144,36 @@ func (s *isa) tile(rows, vecs int) {
 		return m
 	}
 
-	fetches := s.fetches(rows, vecs)
-	var ahead, part reg.GPVirtual
+	var ahead, part, rowC reg.GPVirtual
 	if fetches {
 		ahead, part = load(offAhead), load(offPart)
 		ADDQ(field(offFetch), ahead)
 	}
 
 	Label("tile")
+	// rowOfC fetches the row of C at m.
+	rowOfC := func(m Mem) {
+		for v := 0; v < 4*s.lanes*vecs; v += 64 {
+			PREFETCHT0(at(m, v))
+		}
+	}
 	if fetches {
-		Comment("C is fetched while the sums are made.")
 		addresses(offC, offCRow, spotC)
+	}
+	switch {
+	case fetches && known:
+		Comment("Where the rows of C are.")
 		for r := range rows {
-			for v := range vecs {
-				PREFETCHT0(at(row(a, aRow, aRow3, r), 4*s.lanes*v))
-			}
+			p := GP64()
+			LEAQ(row(a, aRow, aRow3, r), p)
+			MOVQ(p, field(offRowsC+8*r))
+		}
+		rowC = GP64()
+		XORQ(rowC, rowC)
+	case fetches:
+		Comment("C is fetched while the sums are made.")
+		for r := range rows {
+			rowOfC(row(a, aRow, aRow3, r))
 		}
 	}
 	Comment("Addresses of A, one a group of rows, and of B.")
@@ -157,44 +197,106 @@ func (s *isa) tile(rows, vecs int) {
 	again(offN1, offLeft1)
 	Label("middle")
 	k := load(offK)
-	// step adds the products of one k.
-	step := func() {
+	// step adds the products of a step, so many behind the present addresses.
+	step := func(behind int) {
 		bv := make([]reg.VecVirtual, vecs)
 		for v := range bv {
 			bv[v] = s.vec()
-			VMOVUPS(Mem{Base: b, Disp: 4 * s.lanes * v}, bv[v])
+			VMOVUPS(Mem{Base: b, Disp: behind*panelRow + 4*s.lanes*v}, bv[v])
 		}
 		for r := range rows {
 			x := s.vec()
-			VBROADCASTSS(row(a, aRow, aRow3, r), x)
+			VBROADCASTSS(at(row(a, aRow, aRow3, r), behind*knownAK), x)
 			for v := range vecs {
 				VFMADD231PS(bv[v], x, acc[r][v]) // acc += B[k, v]·A[r, k]
 			}
 		}
-		ADDQ(bK, b)
+	}
+	// forward goes on by so many steps.
+	forward := func(steps int) {
+		if known {
+			ADDQ(I32(steps*panelRow), b)
+		} else {
+			ADDQ(bK, b)
+		}
 		for _, p := range a {
-			ADDQ(aK, p)
+			if known {
+				ADDQ(I32(steps*knownAK), p)
+			} else {
+				ADDQ(aK, p)
+			}
 		}
 	}
+	if rounds {
+		Comment("The first round begins late if the number of steps is no multiple of a round.")
+		late := GP64()
+		XORQ(late, late)
+		SUBQ(k, late)
+		ANDQ(Imm(unroll-1), late)
+		ADDQ(Imm(unroll-1), k)
+		SHRQ(Imm(2), k)
+		if known {
+			back := GP64()
+			MOVQ(late, back)
+			SHLQ(Imm(7), back)
+			SUBQ(back, b)
+			IMUL3Q(Imm(uint64(knownAK)), late, back)
+			for _, p := range a {
+				SUBQ(back, p)
+			}
+		}
+		CMPQ(late, Imm(2))
+		JA(LabelRef("step3"))
+		JEQ(LabelRef("step2"))
+		CMPQ(late, Imm(0))
+		JNE(LabelRef("step1"))
+	}
+	Label("inner")
+	switch {
+	case known:
+		for i := range unroll {
+			if i > 0 {
+				Label(fmt.Sprintf("step%d", i))
+			}
+			step(i)
+		}
+		forward(unroll)
+	case fetches:
+		for i := range unroll {
+			if i > 0 {
+				Label(fmt.Sprintf("step%d", i))
+			}
+			step(0)
+			forward(1)
+		}
+	default:
+		step(0)
+		forward(1)
+	}
 	if fetches {
-		Comment("Two steps a round, and one of them before if their number is odd.")
-		INCQ(k)
-		SHRQ(Imm(1), k)
-		JCC(LabelRef("odd"))
-		Label("inner")
-		step()
-		Label("odd")
-		step()
+		Comment("What is needed next is fetched.")
 		PREFETCHT1(Mem{Base: ahead})
+		PREFETCHT1(Mem{Base: ahead, Disp: 64})
 		ADDQ(field(offPace), ahead)
 		jump := GP64()
 		ADDL(field(offTurn), part.As32()) // carries at the end of a row
 		SBBQ(jump, jump)
 		ANDQ(field(offJump), jump)
 		ADDQ(jump, ahead)
-	} else {
-		Label("inner")
-		step()
+	}
+	if fetches && known {
+		Comment("Two rows of C are fetched.")
+		p, q := GP64(), GP64()
+		MOVQ(rowC, p)
+		SHRQ(Imm(16), p)
+		MOVQ(Mem{Base: call, Index: p, Scale: 8, Disp: offRowsC}, q)
+		MOVQ(Mem{Base: call, Index: p, Scale: 8, Disp: offRowsC + 4*rows}, p)
+		rowOfC(Mem{Base: q})
+		rowOfC(Mem{Base: p})
+		CMPQ(rowC, U32((rows/2-1)<<16)) // carries before the last pair
+		SBBQ(p, p)
+		ANDQ(field(offTurnC), p)
+		ADDQ(p, rowC)
 	}
 	DECQ(k)
 	JNZ(LabelRef("inner"))
@@ -236,7 +338,7 @@ func (s *isa) tile(rows, vecs int) {
 		}
 	}
 	ADDQ(Imm(spotSize), spot)
-	DECQ(count)
+	DECQ(field(offCount))
 	JNZ(LabelRef("tile"))
 	if fetches {
 		SUBQ(field(offAhead), ahead)
