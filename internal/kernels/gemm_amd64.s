@@ -4253,15 +4253,18 @@ panel:
 	VZEROUPPER
 	RET
 
-// func sumRowsAVX512(dst *float32, src *float32, n int, stride int, add bool)
+// func sumRowsAVX512(dst *float32, src *float32, n int, stride int, distance int, add bool)
 // Requires: AVX, AVX512F
-TEXT ·sumRowsAVX512(SB), NOSPLIT, $0-33
+TEXT ·sumRowsAVX512(SB), NOSPLIT, $0-41
 	MOVQ   dst+0(FP), AX
 	MOVQ   src+8(FP), CX
 	MOVQ   n+16(FP), DX
 	MOVQ   stride+24(FP), BX
-	MOVB   add+32(FP), SI
+	MOVQ   distance+32(FP), SI
+	MOVB   add+40(FP), DI
 	SHLQ   $0x02, BX
+	SHLQ   $0x02, SI
+	LEAQ   (SI)(SI*2), R8
 	VPXORD Z0, Z0, Z0
 	VPXORD Z1, Z1, Z1
 	VPXORD Z2, Z2, Z2
@@ -4274,16 +4277,16 @@ TEXT ·sumRowsAVX512(SB), NOSPLIT, $0-33
 row:
 	VADDPS (CX), Z0, Z0
 	VADDPS 64(CX), Z1, Z1
-	VADDPS 128(CX), Z2, Z2
-	VADDPS 192(CX), Z3, Z3
-	VADDPS 256(CX), Z4, Z4
-	VADDPS 320(CX), Z5, Z5
-	VADDPS 384(CX), Z6, Z6
-	VADDPS 448(CX), Z7, Z7
+	VADDPS (CX)(SI*1), Z2, Z2
+	VADDPS 64(CX)(SI*1), Z3, Z3
+	VADDPS (CX)(SI*2), Z4, Z4
+	VADDPS 64(CX)(SI*2), Z5, Z5
+	VADDPS (CX)(R8*1), Z6, Z6
+	VADDPS 64(CX)(R8*1), Z7, Z7
 	ADDQ   BX, CX
 	DECQ   DX
 	JNZ    row
-	TESTB  SI, SI
+	TESTB  DI, DI
 	JEQ    store
 	VADDPS (AX), Z0, Z0
 	VADDPS 64(AX), Z1, Z1
@@ -6175,15 +6178,18 @@ panel:
 	VZEROUPPER
 	RET
 
-// func sumRowsAVX2(dst *float32, src *float32, n int, stride int, add bool)
+// func sumRowsAVX2(dst *float32, src *float32, n int, stride int, distance int, add bool)
 // Requires: AVX
-TEXT ·sumRowsAVX2(SB), NOSPLIT, $0-33
+TEXT ·sumRowsAVX2(SB), NOSPLIT, $0-41
 	MOVQ   dst+0(FP), AX
 	MOVQ   src+8(FP), CX
 	MOVQ   n+16(FP), DX
 	MOVQ   stride+24(FP), BX
-	MOVB   add+32(FP), SI
+	MOVQ   distance+32(FP), SI
+	MOVB   add+40(FP), DI
 	SHLQ   $0x02, BX
+	SHLQ   $0x02, SI
+	LEAQ   (SI)(SI*2), R8
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -6198,14 +6204,14 @@ row:
 	VADDPS 32(CX), Y1, Y1
 	VADDPS 64(CX), Y2, Y2
 	VADDPS 96(CX), Y3, Y3
-	VADDPS 128(CX), Y4, Y4
-	VADDPS 160(CX), Y5, Y5
-	VADDPS 192(CX), Y6, Y6
-	VADDPS 224(CX), Y7, Y7
+	VADDPS (CX)(SI*1), Y4, Y4
+	VADDPS 32(CX)(SI*1), Y5, Y5
+	VADDPS 64(CX)(SI*1), Y6, Y6
+	VADDPS 96(CX)(SI*1), Y7, Y7
 	ADDQ   BX, CX
 	DECQ   DX
 	JNZ    row
-	TESTB  SI, SI
+	TESTB  DI, DI
 	JEQ    store
 	VADDPS (AX), Y0, Y0
 	VADDPS 32(AX), Y1, Y1

@@ -145,10 +145,10 @@ func addAVX512(y *float32, x *float32, n int)
 //go:noescape
 func copyPanelsAVX512(dst *float32, src *float32, n int, stride int, panels int, distance int)
 
-// sumRowsAVX512 is dst[j] = (dst[j] if add) + sum of src[i*stride+j] over i < n, for j < 128; n > 0.
+// sumRowsAVX512 is dst[p*32+j] = (dst[p*32+j] if add) + sum of src[i*stride+p*distance+j] over i < n, for p < 4, j < 32; n > 0.
 //
 //go:noescape
-func sumRowsAVX512(dst *float32, src *float32, n int, stride int, add bool)
+func sumRowsAVX512(dst *float32, src *float32, n int, stride int, distance int, add bool)
 
 // tile1x16AVX2 does the kernels.call at c: tiles of 1 rows and at most 16 columns.
 //
@@ -231,10 +231,10 @@ func addAVX2(y *float32, x *float32, n int)
 //go:noescape
 func copyPanelsAVX2(dst *float32, src *float32, n int, stride int, panels int, distance int)
 
-// sumRowsAVX2 is dst[j] = (dst[j] if add) + sum of src[i*stride+j] over i < n, for j < 64; n > 0.
+// sumRowsAVX2 is dst[p*32+j] = (dst[p*32+j] if add) + sum of src[i*stride+p*distance+j] over i < n, for p < 2, j < 32; n > 0.
 //
 //go:noescape
-func sumRowsAVX2(dst *float32, src *float32, n int, stride int, add bool)
+func sumRowsAVX2(dst *float32, src *float32, n int, stride int, distance int, add bool)
 
 // transpose8AVX2 is dst[j*dstStride+i] = src[i*srcStride+j] for i < 8, j < 8n; n > 0.
 //

@@ -117,7 +117,7 @@ func (g *gradWeight) items() int {
 
 // scratch is the work memory: stacks of sums, panels of b, and blocks of a or sums of squares.
 func (g *gradWeight) scratch() int {
-	n := maxGroup*gradDepth*(gradBlock+gradBias) + gradBias + gradPanels*gradPanel
+	n := maxGroup*gradDepth*(gradBlock+gradBias) + g.biasRoom() + gradPanels*gradPanel
 	if g.squares {
 		n += (g.samples*(2*g.lines+1)*(2*g.pixels+1) + 2*g.pixels + 2) * g.looked().channels
 	}
@@ -126,6 +126,9 @@ func (g *gradWeight) scratch() int {
 	}
 	return n
 }
+
+// biasRoom is room for sums of all columns that are packed at a time, of the side that has more.
+func (g *gradWeight) biasRoom() int { return max(gradPanels, panels(g.a.channels)) * panelCols }
 
 // A gradItem is a work item: a block of rows and a panel of columns of a tap's d.
 type gradItem struct {
@@ -272,13 +275,17 @@ func (g *gradWeight) partial(items []gradItem, scratch []float32, depth, s0, s1 
 
 // addBox adds a box of pixels to the sums of all items.
 func (g *gradWeight) addBox(items []gradItem, scratch []float32, depth int, in box) {
-	spare := scratch[maxGroup*gradDepth*(gradBlock+gradBias):]
-	panels := spare[gradBias:]
+	bias := scratch[maxGroup*gradDepth*(gradBlock+gradBias):]
+	panels := bias[g.biasRoom():]
 	blocks := panels[gradPanels*gradPanel:]
 	row0 := 0 // the first row that is packed
 	if g.packA {
-		row0, _ = g.rowsOf(items)
-		g.packBlocks(blocks, items, in)
+		var row1 int
+		row0, row1 = g.rowsOf(items)
+		g.a.packPanels(blocks, in, row0, row1)
+		if g.db != nil && g.b.looked && items[0].col == 0 {
+			sumPanels(bias, blocks, in.pixels(), row1-row0)
+		}
 	}
 	if g.squares {
 		g.sumSquares(blocks, in)
@@ -296,13 +303,20 @@ func (g *gradWeight) addBox(items []gradItem, scratch []float32, depth int, in b
 			last := items[len(items)-1]
 			col0, col1 = item.col, min(item.col+gradPanels*panelCols, last.col+last.cols)
 			g.b.packPanels(panels, in, col0, col1)
+			if g.db != nil && g.a.looked {
+				sumPanels(bias, panels, in.pixels(), col1-col0)
+			}
 		}
 		panel := panels
 		if g.packB {
 			panel = panels[(item.col-col0)/panelCols*gradPanel:]
 		}
 		if from, n := g.biasOf(*item); n > 0 {
-			g.addBias(stackBias(scratch, i, depth)[:n], spare[:n], panel, from, in)
+			first := row0
+			if g.a.looked {
+				first = col0
+			}
+			addGeneric(stackBias(scratch, i, depth), bias[from-first:][:n])
 		}
 		t.c = stackSum(scratch, i, depth)
 		if g.packA {
@@ -333,15 +347,16 @@ func (g *gradWeight) fetch(t *tile, items []gradItem, i int, in box) {
 	t.fetch(region{v[min(from, len(v)):], min(n, len(v)/f.pixel), to - from, f.pixel}, tiles*n)
 }
 
-// addBias adds channels of dy, from the one with number from, over a box of pixels to sum. If they
-// are columns, they stand in panel.
-func (g *gradWeight) addBias(sum, spare, panel []float32, from int, in box) {
-	if g.a.looked {
-		sumColumns(spare, panel, in.pixels(), panelCols, len(sum))
-	} else {
-		sumColumns(spare, g.a.v[g.a.at(in.s0, in.line0, in.pixel0)+from:], in.pixels(), g.a.pixel, len(sum))
+// sumPanels sums so many columns over n rows of panels.
+func sumPanels(dst, src []float32, n, columns int) {
+	count, together := panels(columns), 8*currentGeometry().lanes/panelCols
+	for ; count >= together; count -= together {
+		sumRows(dst, src, n, panelCols, gradPanel, false)
+		dst, src = dst[together*panelCols:], src[together*gradPanel:]
 	}
-	addGeneric(sum, spare)
+	for p := range count {
+		sumColumns(dst[p*panelCols:], src[p*gradPanel:], n, panelCols, panelCols)
+	}
 }
 
 // addItem adds a box of pixels to the sum of an item.
@@ -425,12 +440,6 @@ func (t *tile) addTo(item *gradItem, sum, b []float32) {
 // unless the box lies in one line.
 func (in box) pixels() int {
 	return (in.s1 - in.s0) * (in.line1 - in.line0) * (in.pixel1 - in.pixel0)
-}
-
-// packBlocks copies the panels of a that hold the rows of the items, at the pixels of a box.
-func (g *gradWeight) packBlocks(dst []float32, items []gradItem, in box) {
-	from, to := g.rowsOf(items)
-	g.a.packPanels(dst, in, from, to)
 }
 
 // rowsOf is the rows of a that the items need, from the beginning of a panel.
@@ -542,7 +551,7 @@ func sumColumns(dst, src []float32, n, stride, cols int) {
 		rows, src := min(most, n-i), src[i*stride:]
 		j := 0
 		for ; j+wide <= cols; j += wide {
-			sumRows(dst[j:], src[j:], rows, stride, i > 0)
+			sumRows(dst[j:], src[j:], rows, stride, panelCols, i > 0)
 		}
 		// What is left is a row of ones times so many columns of dy.
 		t.a, t.k, t.bK, t.add = one, rows, stride, i > 0

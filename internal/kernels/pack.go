@@ -70,7 +70,7 @@ func copyPanelsGeneric(dst, src []float32, n, stride, panels, distance int) {
 	}
 }
 
-// sumRowsGeneric is sumRows in plain Go.
+// sumRowsGeneric is sumRows in plain Go, for cols columns next to each other.
 func sumRowsGeneric(dst, src []float32, n, stride, cols int, add bool) {
 	for j := range cols {
 		var sum float32

@@ -24,25 +24,33 @@ func TestCopyPanels(t *testing.T) {
 	})
 }
 
+// TestSumRows: columns next to each other, and panels of them apart.
 func TestSumRows(t *testing.T) {
 	atEachLevel(t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(16, 16))
 		cols := 8 * currentGeometry().lanes
 		for _, n := range []int{1, 2, 33} {
-			for _, add := range []bool{false, true} {
-				src, dst := randomGuarded(rng, (n-1)*(cols+3)+cols), randomGuarded(rng, cols)
-				want := float64s(dst.v)
-				for j := range want {
-					if !add {
-						want[j] = 0
+			for _, apart := range []bool{false, true} {
+				for _, add := range []bool{false, true} {
+					stride, distance := cols+3, panelCols
+					if apart {
+						stride, distance = panelCols+1, n*(panelCols+1)+5
 					}
-					for i := range n {
-						want[j] += float64(src.v[i*(cols+3)+j])
+					src := randomGuarded(rng, (n-1)*stride+(cols/panelCols-1)*distance+panelCols)
+					dst := randomGuarded(rng, cols)
+					want := float64s(dst.v)
+					for j := range want {
+						if !add {
+							want[j] = 0
+						}
+						for i := range n {
+							want[j] += float64(src.v[i*stride+j/panelCols*distance+j%panelCols])
+						}
 					}
+					sumRows(dst.v, src.v, n, stride, distance, add)
+					near(t, fmt.Sprint(n, apart, add), dst.v, want)
+					dst.check(t, "dst")
 				}
-				sumRows(dst.v, src.v, n, cols+3, add)
-				near(t, fmt.Sprint(n, add), dst.v, want)
-				dst.check(t, "dst")
 			}
 		}
 	})

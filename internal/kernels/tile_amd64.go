@@ -171,16 +171,19 @@ func copyPanels(dst, src []float32, n, stride, panels, distance int) {
 	}
 }
 
-// sumRows is dst[j] = (dst[j] if add) + sum of src[i*stride+j] over i < n, for j < 8 vectors.
-func sumRows(dst, src []float32, n, stride int, add bool) {
+// sumRows is dst[p*32+j] = (dst[p*32+j] if add) + sum of src[i*stride+p*distance+j] over i < n, for
+// j < 32 and as many panels p as eight vectors fill.
+func sumRows(dst, src []float32, n, stride, distance int, add bool) {
 	cols := 8 * currentGeometry().lanes
-	_, _ = dst[cols-1], src[(n-1)*stride+cols-1]
+	_, _ = dst[cols-1], src[(n-1)*stride+(cols/panelCols-1)*distance+panelCols-1]
 	switch Level() {
 	case AVX512:
-		sumRowsAVX512(&dst[0], &src[0], n, stride, add)
+		sumRowsAVX512(&dst[0], &src[0], n, stride, distance, add)
 	case AVX2:
-		sumRowsAVX2(&dst[0], &src[0], n, stride, add)
+		sumRowsAVX2(&dst[0], &src[0], n, stride, distance, add)
 	default:
-		sumRowsGeneric(dst, src, n, stride, cols, add)
+		for p := range cols / panelCols {
+			sumRowsGeneric(dst[p*panelCols:], src[p*distance:], n, stride, panelCols, add)
+		}
 	}
 }

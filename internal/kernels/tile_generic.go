@@ -14,6 +14,8 @@ func copyPanels(dst, src []float32, n, stride, panels, distance int) {
 	copyPanelsGeneric(dst, src, n, stride, panels, distance)
 }
 
-func sumRows(dst, src []float32, n, stride int, add bool) {
-	sumRowsGeneric(dst, src, n, stride, 8*currentGeometry().lanes, add)
+func sumRows(dst, src []float32, n, stride, distance int, add bool) {
+	for p := range 8 * currentGeometry().lanes / panelCols {
+		sumRowsGeneric(dst[p*panelCols:], src[p*distance:], n, stride, panelCols, add)
+	}
 }

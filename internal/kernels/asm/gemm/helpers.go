@@ -63,13 +63,17 @@ func (s *isa) panels() {
 
 // sumRows writes the sum of rows of eight vectors, in order.
 func (s *isa) sumRows() {
-	TEXT("sumRows"+s.name, NOSPLIT, "func(dst, src *float32, n, stride int, add bool)")
+	TEXT("sumRows"+s.name, NOSPLIT, "func(dst, src *float32, n, stride, distance int, add bool)")
 	Pragma("noescape")
-	Doc(fmt.Sprintf("sumRows%s is dst[j] = (dst[j] if add) + sum of src[i*stride+j] over i < n, for j < %d; n > 0.", s.name, 8*s.lanes))
+	Doc(fmt.Sprintf("sumRows%s is dst[p*32+j] = (dst[p*32+j] if add) + sum of src[i*stride+p*distance+j] over i < n, for p < %d, j < 32; n > 0.", s.name, s.lanes/4))
 	dst, src := Load(Param("dst"), GP64()), Load(Param("src"), GP64())
-	n, stride := Load(Param("n"), GP64()), Load(Param("stride"), GP64())
+	n, stride, distance := Load(Param("n"), GP64()), Load(Param("stride"), GP64()), Load(Param("distance"), GP64())
 	add := Load(Param("add"), GP8())
 	SHLQ(Imm(2), stride)
+	SHLQ(Imm(2), distance)
+	distance3 := GP64()
+	LEAQ(Mem{Base: distance, Index: distance, Scale: 2}, distance3)
+	panels := []Mem{{Base: src}, {Base: src, Index: distance, Scale: 1}, {Base: src, Index: distance, Scale: 2}, {Base: src, Index: distance3, Scale: 1}}
 	var acc [8]reg.VecVirtual
 	for i := range acc {
 		acc[i] = s.vec()
@@ -77,7 +81,7 @@ func (s *isa) sumRows() {
 	}
 	Label("row")
 	for i := range acc {
-		VADDPS(Mem{Base: src, Disp: 4 * s.lanes * i}, acc[i], acc[i])
+		VADDPS(at(panels[i*s.lanes/32], 4*s.lanes*i%panelRow), acc[i], acc[i])
 	}
 	ADDQ(stride, src)
 	DECQ(n)
