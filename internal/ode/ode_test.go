@@ -205,6 +205,36 @@ func TestGaussianFlow(t *testing.T) {
 	}
 }
 
+// TestAverageVelocity: between any two times the flow of N(m, s²) moves by its average velocity
+// (Geng et al. 2025, "Mean Flows for One-step Generative Modeling", Equation 3, with the sign of our time),
+//
+//	u(z_t, r, t) = 1/(t-r) ∫ v(z_τ, τ) dτ = (z_r - z_t)/(t-r),  z_r = (1-r) m + √(S_r/S_t) (z_t - (1-t) m)
+//
+// forwards and back.
+func TestAverageVelocity(t *testing.T) {
+	const m, s = 0.8, 0.4
+	data := path.Normal([]float64{m}, []float64{s})
+	deviation := func(t float64) float64 { return math.Hypot((1-t)*s, t) }
+	for _, c := range []struct{ zt, t, r float64 }{{-0.6, 1, 0}, {1.7, 0.9, 0.3}, {0.2, 0.5, 0.45}, {0.9, 0.2, 1}} {
+		end := []float64{c.zt}
+		Solve(RK4, field(data), end, Uniform(c.t, c.r, 400))
+		zr := (1-c.r)*m + deviation(c.r)/deviation(c.t)*(c.zt-(1-c.t)*m)
+		if math.Abs(end[0]-zr) > 1e-8 {
+			t.Errorf("from t = %v to %v: z is %.10f, want %.10f", c.t, c.r, end[0], zr)
+		}
+		const points = 2000
+		var sum float64 // by the midpoint rule, along the closed form
+		for i := range points {
+			at := c.r + (float64(i)+0.5)/points*(c.t-c.r)
+			z := (1-at)*m + deviation(at)/deviation(c.t)*(c.zt-(1-c.t)*m)
+			sum += data.At([]float64{z}, at).Velocity[0] / points
+		}
+		if u := (zr - c.zt) / (c.t - c.r); math.Abs(sum-u) > 1e-6 {
+			t.Errorf("from t = %v to %v: the average velocity is %.8f, want %.8f", c.t, c.r, sum, u)
+		}
+	}
+}
+
 // TestPathEnergy: the flow of independent pairs spends E ∫|v|² dt = Σ (1 + s² - π s/2) + |m|², where the shortest way costs
 // W2² = Σ (1-s)² + |m|²: more by (2 - π/2) Σ s. In one dimension, s = .5 and m = 0, that is .464602 against .25.
 func TestPathEnergy(t *testing.T) {
