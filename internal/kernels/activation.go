@@ -42,3 +42,21 @@ func GELUGrad(dx, dy, x []float32) {
 	f := now().geluGrad
 	pieces(len(dx), func(i, j int) { f(dx[i:j], dy[i:j], x[i:j]) })
 }
+
+// SELU is y = λ·x where x > 0, and λ·α·(exp(x) - 1) elsewhere, within 2.6u relatively, near 0 too, where the
+// difference would cancel. It is +Inf above 3.2386e38, where the value passes the greatest float32.
+// y may be x.
+func SELU(y, x []float32) {
+	need("selu", "x", len(x), len(y))
+	f := now().selu
+	pieces(len(y), func(i, j int) { f(y[i:j], x[i:j]) })
+}
+
+// SELUGrad is dx = dy·selu'(x), with selu'(x) = λ where x > 0, and λ·α·exp(x) elsewhere, within 2.4u relatively.
+// It may be 0 below x = -87. dx may be dy or x.
+func SELUGrad(dx, dy, x []float32) {
+	need("selu-grad", "dy", len(dy), len(dx))
+	need("selu-grad", "x", len(x), len(dx))
+	f := now().seluGrad
+	pieces(len(dx), func(i, j int) { f(dx[i:j], dy[i:j], x[i:j]) })
+}

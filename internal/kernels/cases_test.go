@@ -77,6 +77,14 @@ func pointwiseCases(n int) []kernelCase {
 			run: func(o, x [][]float32, _ []float32, i, j int) {
 				GELUGrad(cut(o[0], i, j), cut(x[0], i, j), cut(x[1], i, j))
 			}},
+		{name: "SELU", in: in(1), out: in(1), tol: expTol,
+			want: func(o, x [][]float64) { ref.SELU(o[0], x[0]) },
+			run:  func(o, x [][]float32, _ []float32, i, j int) { SELU(cut(o[0], i, j), cut(x[0], i, j)) }},
+		{name: "SELUGrad", in: in(2), out: in(1), tol: expTol,
+			want: func(o, x [][]float64) { ref.SELUGrad(o[0], x[0], x[1]) },
+			run: func(o, x [][]float32, _ []float32, i, j int) {
+				SELUGrad(cut(o[0], i, j), cut(x[0], i, j), cut(x[1], i, j))
+			}},
 		{name: "Add", in: in(2), out: in(1), tol: exactTol,
 			want: func(o, x [][]float64) { ref.Add(o[0], x[0], x[1]) },
 			run:  func(o, x [][]float32, _ []float32, i, j int) { Add(cut(o[0], i, j), cut(x[0], i, j), cut(x[1], i, j)) }},

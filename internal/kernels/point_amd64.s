@@ -442,6 +442,120 @@ DATA point3d922279<>+24(SB)/4, $0x3d922279
 DATA point3d922279<>+28(SB)/4, $0x3d922279
 GLOBL point3d922279<>(SB), RODATA|NOPTR, $32
 
+// func seluAVX2(y []float32, x []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·seluAVX2(SB), NOSPLIT, $0-48
+	MOVQ y_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ y_len+8(FP), DX
+	XORQ BX, BX
+	MOVQ DX, SI
+	SUBQ $0x08, SI
+
+loop10:
+	CMPQ         BX, SI
+	JG           rest11
+	VMOVUPS      (CX)(BX*4), Y0
+	VMOVUPS      pointc2ae0000<>+0(SB), Y1
+	VMAXPS       Y0, Y1, Y1
+	VMULPS       point3fb8aa3b<>+0(SB), Y1, Y2
+	VROUNDPS     $0x08, Y2, Y2
+	VFNMADD231PS point3f317200<>+0(SB), Y2, Y1
+	VFNMADD231PS point35bfbe8e<>+0(SB), Y2, Y1
+	VMOVUPS      point39506967<>+0(SB), Y3
+	VFMADD213PS  point3ab743ce<>+0(SB), Y1, Y3
+	VFMADD213PS  point3c088908<>+0(SB), Y1, Y3
+	VFMADD213PS  point3d2aa9c1<>+0(SB), Y1, Y3
+	VFMADD213PS  point3e2aaaaa<>+0(SB), Y1, Y3
+	VFMADD213PS  point3f000000<>+0(SB), Y1, Y3
+	VMULPS       Y1, Y1, Y4
+	VFMADD213PS  Y1, Y4, Y3
+	VCVTPS2DQ    Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       point3f800000<>+0(SB), Y2, Y2
+	VMOVUPS      point3f800000<>+0(SB), Y1
+	VSUBPS       Y1, Y2, Y1
+	VFMADD213PS  Y1, Y2, Y3
+	VMULPS       point3fe10966<>+0(SB), Y3, Y3
+	VMULPS       point33b5488a<>+0(SB), Y0, Y1
+	VFMADD231PS  point3f867d5e<>+0(SB), Y0, Y1
+	VXORPS       Y2, Y2, Y2
+	VCMPPS       $0x01, Y2, Y0, Y0
+	VBLENDVPS    Y0, Y3, Y1, Y0
+	VMOVUPS      Y0, (AX)(BX*4)
+	ADDQ         $0x08, BX
+	JMP          loop10
+
+rest11:
+	SUBQ         BX, DX
+	JZ           done12
+	MOVQ         $0x00000008, SI
+	SUBQ         DX, SI
+	LEAQ         pointTail<>+0(SB), DX
+	VMOVUPS      (DX)(SI*4), Y0
+	VMASKMOVPS   (CX)(BX*4), Y0, Y1
+	VMOVUPS      pointc2ae0000<>+0(SB), Y2
+	VMAXPS       Y1, Y2, Y2
+	VMULPS       point3fb8aa3b<>+0(SB), Y2, Y3
+	VROUNDPS     $0x08, Y3, Y3
+	VFNMADD231PS point3f317200<>+0(SB), Y3, Y2
+	VFNMADD231PS point35bfbe8e<>+0(SB), Y3, Y2
+	VMOVUPS      point39506967<>+0(SB), Y4
+	VFMADD213PS  point3ab743ce<>+0(SB), Y2, Y4
+	VFMADD213PS  point3c088908<>+0(SB), Y2, Y4
+	VFMADD213PS  point3d2aa9c1<>+0(SB), Y2, Y4
+	VFMADD213PS  point3e2aaaaa<>+0(SB), Y2, Y4
+	VFMADD213PS  point3f000000<>+0(SB), Y2, Y4
+	VMULPS       Y2, Y2, Y5
+	VFMADD213PS  Y2, Y5, Y4
+	VCVTPS2DQ    Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       point3f800000<>+0(SB), Y3, Y3
+	VMOVUPS      point3f800000<>+0(SB), Y2
+	VSUBPS       Y2, Y3, Y2
+	VFMADD213PS  Y2, Y3, Y4
+	VMULPS       point3fe10966<>+0(SB), Y4, Y4
+	VMULPS       point33b5488a<>+0(SB), Y1, Y2
+	VFMADD231PS  point3f867d5e<>+0(SB), Y1, Y2
+	VXORPS       Y3, Y3, Y3
+	VCMPPS       $0x01, Y3, Y1, Y1
+	VBLENDVPS    Y1, Y4, Y2, Y1
+	VMASKMOVPS   Y1, Y0, (AX)(BX*4)
+
+done12:
+	VZEROUPPER
+	RET
+
+DATA point3fe10966<>+0(SB)/4, $0x3fe10966
+DATA point3fe10966<>+4(SB)/4, $0x3fe10966
+DATA point3fe10966<>+8(SB)/4, $0x3fe10966
+DATA point3fe10966<>+12(SB)/4, $0x3fe10966
+DATA point3fe10966<>+16(SB)/4, $0x3fe10966
+DATA point3fe10966<>+20(SB)/4, $0x3fe10966
+DATA point3fe10966<>+24(SB)/4, $0x3fe10966
+DATA point3fe10966<>+28(SB)/4, $0x3fe10966
+GLOBL point3fe10966<>(SB), RODATA|NOPTR, $32
+
+DATA point33b5488a<>+0(SB)/4, $0x33b5488a
+DATA point33b5488a<>+4(SB)/4, $0x33b5488a
+DATA point33b5488a<>+8(SB)/4, $0x33b5488a
+DATA point33b5488a<>+12(SB)/4, $0x33b5488a
+DATA point33b5488a<>+16(SB)/4, $0x33b5488a
+DATA point33b5488a<>+20(SB)/4, $0x33b5488a
+DATA point33b5488a<>+24(SB)/4, $0x33b5488a
+DATA point33b5488a<>+28(SB)/4, $0x33b5488a
+GLOBL point33b5488a<>(SB), RODATA|NOPTR, $32
+
+DATA point3f867d5e<>+0(SB)/4, $0x3f867d5e
+DATA point3f867d5e<>+4(SB)/4, $0x3f867d5e
+DATA point3f867d5e<>+8(SB)/4, $0x3f867d5e
+DATA point3f867d5e<>+12(SB)/4, $0x3f867d5e
+DATA point3f867d5e<>+16(SB)/4, $0x3f867d5e
+DATA point3f867d5e<>+20(SB)/4, $0x3f867d5e
+DATA point3f867d5e<>+24(SB)/4, $0x3f867d5e
+DATA point3f867d5e<>+28(SB)/4, $0x3f867d5e
+GLOBL point3f867d5e<>(SB), RODATA|NOPTR, $32
+
 // func siluGradAVX2(dx []float32, dy []float32, x []float32)
 // Requires: AVX, AVX2, FMA3
 TEXT ·siluGradAVX2(SB), NOSPLIT, $0-72
@@ -453,9 +567,9 @@ TEXT ·siluGradAVX2(SB), NOSPLIT, $0-72
 	MOVQ BX, DI
 	SUBQ $0x08, DI
 
-loop10:
+loop13:
 	CMPQ         SI, DI
-	JG           rest11
+	JG           rest14
 	VMOVUPS      (DX)(SI*4), Y0
 	VMOVUPS      pointc2ae0000<>+0(SB), Y1
 	VMAXPS       Y0, Y1, Y1
@@ -488,11 +602,11 @@ loop10:
 	VMULPS       (CX)(SI*4), Y4, Y4
 	VMOVUPS      Y4, (AX)(SI*4)
 	ADDQ         $0x08, SI
-	JMP          loop10
+	JMP          loop13
 
-rest11:
+rest14:
 	SUBQ         SI, BX
-	JZ           done12
+	JZ           done15
 	MOVQ         $0x00000008, DI
 	SUBQ         BX, DI
 	LEAQ         pointTail<>+0(SB), BX
@@ -530,7 +644,7 @@ rest11:
 	VMULPS       Y1, Y5, Y5
 	VMASKMOVPS   Y5, Y0, (AX)(SI*4)
 
-done12:
+done15:
 	VZEROUPPER
 	RET
 
@@ -545,9 +659,9 @@ TEXT ·geluGradAVX2(SB), NOSPLIT, $0-72
 	MOVQ BX, DI
 	SUBQ $0x08, DI
 
-loop13:
+loop16:
 	CMPQ         SI, DI
-	JG           rest14
+	JG           rest17
 	VMOVUPS      (DX)(SI*4), Y0
 	VMOVUPS      pointc1300000<>+0(SB), Y1
 	VMAXPS       Y0, Y1, Y0
@@ -591,11 +705,11 @@ loop13:
 	VMULPS       (CX)(SI*4), Y5, Y5
 	VMOVUPS      Y5, (AX)(SI*4)
 	ADDQ         $0x08, SI
-	JMP          loop13
+	JMP          loop16
 
-rest14:
+rest17:
 	SUBQ         SI, BX
-	JZ           done15
+	JZ           done18
 	MOVQ         $0x00000008, DI
 	SUBQ         BX, DI
 	LEAQ         pointTail<>+0(SB), BX
@@ -644,7 +758,7 @@ rest14:
 	VMULPS       Y1, Y6, Y6
 	VMASKMOVPS   Y6, Y0, (AX)(SI*4)
 
-done15:
+done18:
 	VZEROUPPER
 	RET
 
@@ -678,6 +792,100 @@ DATA point3e5b33b6<>+24(SB)/4, $0x3e5b33b6
 DATA point3e5b33b6<>+28(SB)/4, $0x3e5b33b6
 GLOBL point3e5b33b6<>(SB), RODATA|NOPTR, $32
 
+// func seluGradAVX2(dx []float32, dy []float32, x []float32)
+// Requires: AVX, AVX2, FMA3
+TEXT ·seluGradAVX2(SB), NOSPLIT, $0-72
+	MOVQ dx_base+0(FP), AX
+	MOVQ dy_base+24(FP), CX
+	MOVQ x_base+48(FP), DX
+	MOVQ dx_len+8(FP), BX
+	XORQ SI, SI
+	MOVQ BX, DI
+	SUBQ $0x08, DI
+
+loop19:
+	CMPQ         SI, DI
+	JG           rest20
+	VMOVUPS      (DX)(SI*4), Y0
+	VMOVUPS      pointc2ae0000<>+0(SB), Y1
+	VMAXPS       Y0, Y1, Y1
+	VMULPS       point3fb8aa3b<>+0(SB), Y1, Y2
+	VROUNDPS     $0x08, Y2, Y2
+	VFNMADD231PS point3f317200<>+0(SB), Y2, Y1
+	VFNMADD231PS point35bfbe8e<>+0(SB), Y2, Y1
+	VMOVUPS      point39506967<>+0(SB), Y3
+	VFMADD213PS  point3ab743ce<>+0(SB), Y1, Y3
+	VFMADD213PS  point3c088908<>+0(SB), Y1, Y3
+	VFMADD213PS  point3d2aa9c1<>+0(SB), Y1, Y3
+	VFMADD213PS  point3e2aaaaa<>+0(SB), Y1, Y3
+	VFMADD213PS  point3f000000<>+0(SB), Y1, Y3
+	VFMADD213PS  point3f800000<>+0(SB), Y1, Y3
+	VFMADD213PS  point3f800000<>+0(SB), Y1, Y3
+	VCVTPS2DQ    Y2, Y2
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       Y2, Y3, Y3
+	VMULPS       point3fe10966<>+0(SB), Y3, Y3
+	VCMPPS       $0x05, pointc2ae0000<>+0(SB), Y0, Y1
+	VANDPS       Y1, Y3, Y3
+	VMOVUPS      point3f867d5f<>+0(SB), Y1
+	VXORPS       Y2, Y2, Y2
+	VCMPPS       $0x01, Y0, Y2, Y0
+	VBLENDVPS    Y0, Y1, Y3, Y0
+	VMULPS       (CX)(SI*4), Y0, Y0
+	VMOVUPS      Y0, (AX)(SI*4)
+	ADDQ         $0x08, SI
+	JMP          loop19
+
+rest20:
+	SUBQ         SI, BX
+	JZ           done21
+	MOVQ         $0x00000008, DI
+	SUBQ         BX, DI
+	LEAQ         pointTail<>+0(SB), BX
+	VMOVUPS      (BX)(DI*4), Y0
+	VMASKMOVPS   (DX)(SI*4), Y0, Y1
+	VMOVUPS      pointc2ae0000<>+0(SB), Y2
+	VMAXPS       Y1, Y2, Y2
+	VMULPS       point3fb8aa3b<>+0(SB), Y2, Y3
+	VROUNDPS     $0x08, Y3, Y3
+	VFNMADD231PS point3f317200<>+0(SB), Y3, Y2
+	VFNMADD231PS point35bfbe8e<>+0(SB), Y3, Y2
+	VMOVUPS      point39506967<>+0(SB), Y4
+	VFMADD213PS  point3ab743ce<>+0(SB), Y2, Y4
+	VFMADD213PS  point3c088908<>+0(SB), Y2, Y4
+	VFMADD213PS  point3d2aa9c1<>+0(SB), Y2, Y4
+	VFMADD213PS  point3e2aaaaa<>+0(SB), Y2, Y4
+	VFMADD213PS  point3f000000<>+0(SB), Y2, Y4
+	VFMADD213PS  point3f800000<>+0(SB), Y2, Y4
+	VFMADD213PS  point3f800000<>+0(SB), Y2, Y4
+	VCVTPS2DQ    Y3, Y3
+	VPSLLD       $0x17, Y3, Y3
+	VPADDD       Y3, Y4, Y4
+	VMULPS       point3fe10966<>+0(SB), Y4, Y4
+	VCMPPS       $0x05, pointc2ae0000<>+0(SB), Y1, Y2
+	VANDPS       Y2, Y4, Y4
+	VMOVUPS      point3f867d5f<>+0(SB), Y2
+	VXORPS       Y3, Y3, Y3
+	VCMPPS       $0x01, Y1, Y3, Y1
+	VBLENDVPS    Y1, Y2, Y4, Y1
+	VMASKMOVPS   (CX)(SI*4), Y0, Y2
+	VMULPS       Y2, Y1, Y1
+	VMASKMOVPS   Y1, Y0, (AX)(SI*4)
+
+done21:
+	VZEROUPPER
+	RET
+
+DATA point3f867d5f<>+0(SB)/4, $0x3f867d5f
+DATA point3f867d5f<>+4(SB)/4, $0x3f867d5f
+DATA point3f867d5f<>+8(SB)/4, $0x3f867d5f
+DATA point3f867d5f<>+12(SB)/4, $0x3f867d5f
+DATA point3f867d5f<>+16(SB)/4, $0x3f867d5f
+DATA point3f867d5f<>+20(SB)/4, $0x3f867d5f
+DATA point3f867d5f<>+24(SB)/4, $0x3f867d5f
+DATA point3f867d5f<>+28(SB)/4, $0x3f867d5f
+GLOBL point3f867d5f<>(SB), RODATA|NOPTR, $32
+
 // func addSlicesAVX2(dst []float32, a []float32, b []float32)
 // Requires: AVX
 TEXT ·addSlicesAVX2(SB), NOSPLIT, $0-72
@@ -689,18 +897,18 @@ TEXT ·addSlicesAVX2(SB), NOSPLIT, $0-72
 	MOVQ BX, DI
 	SUBQ $0x08, DI
 
-loop16:
+loop22:
 	CMPQ    SI, DI
-	JG      rest17
+	JG      rest23
 	VMOVUPS (CX)(SI*4), Y0
 	VADDPS  (DX)(SI*4), Y0, Y0
 	VMOVUPS Y0, (AX)(SI*4)
 	ADDQ    $0x08, SI
-	JMP     loop16
+	JMP     loop22
 
-rest17:
+rest23:
 	SUBQ       SI, BX
-	JZ         done18
+	JZ         done24
 	MOVQ       $0x00000008, DI
 	SUBQ       BX, DI
 	LEAQ       pointTail<>+0(SB), BX
@@ -710,7 +918,7 @@ rest17:
 	VADDPS     Y2, Y1, Y1
 	VMASKMOVPS Y1, Y0, (AX)(SI*4)
 
-done18:
+done24:
 	VZEROUPPER
 	RET
 
@@ -725,18 +933,18 @@ TEXT ·subSlicesAVX2(SB), NOSPLIT, $0-72
 	MOVQ BX, DI
 	SUBQ $0x08, DI
 
-loop19:
+loop25:
 	CMPQ    SI, DI
-	JG      rest20
+	JG      rest26
 	VMOVUPS (CX)(SI*4), Y0
 	VSUBPS  (DX)(SI*4), Y0, Y0
 	VMOVUPS Y0, (AX)(SI*4)
 	ADDQ    $0x08, SI
-	JMP     loop19
+	JMP     loop25
 
-rest20:
+rest26:
 	SUBQ       SI, BX
-	JZ         done21
+	JZ         done27
 	MOVQ       $0x00000008, DI
 	SUBQ       BX, DI
 	LEAQ       pointTail<>+0(SB), BX
@@ -746,7 +954,7 @@ rest20:
 	VSUBPS     Y2, Y1, Y1
 	VMASKMOVPS Y1, Y0, (AX)(SI*4)
 
-done21:
+done27:
 	VZEROUPPER
 	RET
 
@@ -761,18 +969,18 @@ TEXT ·mulSlicesAVX2(SB), NOSPLIT, $0-72
 	MOVQ BX, DI
 	SUBQ $0x08, DI
 
-loop22:
+loop28:
 	CMPQ    SI, DI
-	JG      rest23
+	JG      rest29
 	VMOVUPS (CX)(SI*4), Y0
 	VMULPS  (DX)(SI*4), Y0, Y0
 	VMOVUPS Y0, (AX)(SI*4)
 	ADDQ    $0x08, SI
-	JMP     loop22
+	JMP     loop28
 
-rest23:
+rest29:
 	SUBQ       SI, BX
-	JZ         done24
+	JZ         done30
 	MOVQ       $0x00000008, DI
 	SUBQ       BX, DI
 	LEAQ       pointTail<>+0(SB), BX
@@ -782,7 +990,7 @@ rest23:
 	VMULPS     Y2, Y1, Y1
 	VMASKMOVPS Y1, Y0, (AX)(SI*4)
 
-done24:
+done30:
 	VZEROUPPER
 	RET
 
@@ -798,17 +1006,17 @@ TEXT ·scaleAVX2(SB), NOSPLIT, $0-52
 	MOVQ         DX, SI
 	SUBQ         $0x08, SI
 
-loop25:
+loop31:
 	CMPQ    BX, SI
-	JG      rest26
+	JG      rest32
 	VMULPS  (CX)(BX*4), Y0, Y1
 	VMOVUPS Y1, (AX)(BX*4)
 	ADDQ    $0x08, BX
-	JMP     loop25
+	JMP     loop31
 
-rest26:
+rest32:
 	SUBQ       BX, DX
-	JZ         done27
+	JZ         done33
 	MOVQ       $0x00000008, SI
 	SUBQ       DX, SI
 	LEAQ       pointTail<>+0(SB), DX
@@ -817,7 +1025,7 @@ rest26:
 	VMULPS     Y2, Y0, Y0
 	VMASKMOVPS Y0, Y1, (AX)(BX*4)
 
-done27:
+done33:
 	VZEROUPPER
 	RET
 
@@ -833,18 +1041,18 @@ TEXT ·axpyAVX2(SB), NOSPLIT, $0-52
 	MOVQ         DX, SI
 	SUBQ         $0x08, SI
 
-loop28:
+loop34:
 	CMPQ        BX, SI
-	JG          rest29
+	JG          rest35
 	VMOVUPS     (AX)(BX*4), Y1
 	VFMADD231PS (CX)(BX*4), Y0, Y1
 	VMOVUPS     Y1, (AX)(BX*4)
 	ADDQ        $0x08, BX
-	JMP         loop28
+	JMP         loop34
 
-rest29:
+rest35:
 	SUBQ        BX, DX
-	JZ          done30
+	JZ          done36
 	MOVQ        $0x00000008, SI
 	SUBQ        DX, SI
 	LEAQ        pointTail<>+0(SB), DX
@@ -854,7 +1062,7 @@ rest29:
 	VFMADD231PS Y3, Y0, Y2
 	VMASKMOVPS  Y2, Y1, (AX)(BX*4)
 
-done30:
+done36:
 	VZEROUPPER
 	RET
 
@@ -872,19 +1080,19 @@ TEXT ·clampAVX2(SB), NOSPLIT, $0-56
 	MOVQ         DX, SI
 	SUBQ         $0x08, SI
 
-loop31:
+loop37:
 	CMPQ    BX, SI
-	JG      rest32
+	JG      rest38
 	VMOVUPS (CX)(BX*4), Y2
 	VMAXPS  Y2, Y0, Y2
 	VMINPS  Y2, Y1, Y2
 	VMOVUPS Y2, (AX)(BX*4)
 	ADDQ    $0x08, BX
-	JMP     loop31
+	JMP     loop37
 
-rest32:
+rest38:
 	SUBQ       BX, DX
-	JZ         done33
+	JZ         done39
 	MOVQ       $0x00000008, SI
 	SUBQ       DX, SI
 	LEAQ       pointTail<>+0(SB), DX
@@ -894,7 +1102,7 @@ rest32:
 	VMINPS     Y3, Y1, Y3
 	VMASKMOVPS Y3, Y2, (AX)(BX*4)
 
-done33:
+done39:
 	VZEROUPPER
 	RET
 
@@ -913,9 +1121,9 @@ TEXT ·clampGradAVX2(SB), NOSPLIT, $0-80
 	MOVQ         BX, DI
 	SUBQ         $0x08, DI
 
-loop34:
+loop40:
 	CMPQ    SI, DI
-	JG      rest35
+	JG      rest41
 	VMOVUPS (DX)(SI*4), Y2
 	VMOVUPS (CX)(SI*4), Y3
 	VCMPPS  $0x02, Y2, Y0, Y4
@@ -924,11 +1132,11 @@ loop34:
 	VANDPS  Y2, Y3, Y3
 	VMOVUPS Y3, (AX)(SI*4)
 	ADDQ    $0x08, SI
-	JMP     loop34
+	JMP     loop40
 
-rest35:
+rest41:
 	SUBQ       SI, BX
-	JZ         done36
+	JZ         done42
 	MOVQ       $0x00000008, DI
 	SUBQ       BX, DI
 	LEAQ       pointTail<>+0(SB), BX
@@ -941,7 +1149,7 @@ rest35:
 	VANDPS     Y0, Y4, Y4
 	VMASKMOVPS Y4, Y2, (AX)(SI*4)
 
-done36:
+done42:
 	VZEROUPPER
 	RET
 
@@ -957,9 +1165,9 @@ TEXT ·reparameterizeAVX2(SB), NOSPLIT, $0-96
 	MOVQ SI, R8
 	SUBQ $0x08, R8
 
-loop37:
+loop43:
 	CMPQ         DI, R8
-	JG           rest38
+	JG           rest44
 	VMOVUPS      (DX)(DI*4), Y0
 	VMULPS       point3f000000<>+0(SB), Y0, Y0
 	VMOVUPS      pointc2d00000<>+0(SB), Y1
@@ -991,11 +1199,11 @@ loop37:
 	VFMADD213PS  (CX)(DI*4), Y0, Y2
 	VMOVUPS      Y2, (AX)(DI*4)
 	ADDQ         $0x08, DI
-	JMP          loop37
+	JMP          loop43
 
-rest38:
+rest44:
 	SUBQ         DI, SI
-	JZ           done39
+	JZ           done45
 	MOVQ         $0x00000008, R8
 	SUBQ         SI, R8
 	LEAQ         pointTail<>+0(SB), SI
@@ -1032,7 +1240,7 @@ rest38:
 	VFMADD213PS  Y1, Y2, Y3
 	VMASKMOVPS   Y3, Y0, (AX)(DI*4)
 
-done39:
+done45:
 	VZEROUPPER
 	RET
 
@@ -1048,9 +1256,9 @@ TEXT ·reparameterizeGradAVX2(SB), NOSPLIT, $0-96
 	MOVQ SI, R8
 	SUBQ $0x08, R8
 
-loop40:
+loop46:
 	CMPQ         DI, R8
-	JG           rest41
+	JG           rest47
 	VMOVUPS      (DX)(DI*4), Y0
 	VMULPS       point3f000000<>+0(SB), Y0, Y0
 	VMOVUPS      pointc2d00000<>+0(SB), Y1
@@ -1084,11 +1292,11 @@ loop40:
 	VMULPS       Y2, Y0, Y0
 	VMOVUPS      Y0, (AX)(DI*4)
 	ADDQ         $0x08, DI
-	JMP          loop40
+	JMP          loop46
 
-rest41:
+rest47:
 	SUBQ         DI, SI
-	JZ           done42
+	JZ           done48
 	MOVQ         $0x00000008, R8
 	SUBQ         SI, R8
 	LEAQ         pointTail<>+0(SB), SI
@@ -1127,7 +1335,7 @@ rest41:
 	VMULPS       Y3, Y1, Y1
 	VMASKMOVPS   Y1, Y0, (AX)(DI*4)
 
-done42:
+done48:
 	VZEROUPPER
 	RET
 
@@ -1144,19 +1352,19 @@ TEXT ·differenceAVX2(SB), NOSPLIT, $0-76
 	MOVQ         BX, DI
 	SUBQ         $0x08, DI
 
-loop43:
+loop49:
 	CMPQ    SI, DI
-	JG      rest44
+	JG      rest50
 	VMOVUPS (CX)(SI*4), Y1
 	VSUBPS  (DX)(SI*4), Y1, Y1
 	VMULPS  Y0, Y1, Y1
 	VMOVUPS Y1, (AX)(SI*4)
 	ADDQ    $0x08, SI
-	JMP     loop43
+	JMP     loop49
 
-rest44:
+rest50:
 	SUBQ       SI, BX
-	JZ         done45
+	JZ         done51
 	MOVQ       $0x00000008, DI
 	SUBQ       BX, DI
 	LEAQ       pointTail<>+0(SB), BX
@@ -1167,7 +1375,7 @@ rest44:
 	VMULPS     Y0, Y2, Y2
 	VMASKMOVPS Y2, Y1, (AX)(SI*4)
 
-done45:
+done51:
 	VZEROUPPER
 	RET
 
@@ -1184,9 +1392,9 @@ TEXT ·signOfDifferenceAVX2(SB), NOSPLIT, $0-76
 	MOVQ         BX, DI
 	SUBQ         $0x08, DI
 
-loop46:
+loop52:
 	CMPQ    SI, DI
-	JG      rest47
+	JG      rest53
 	VMOVUPS (CX)(SI*4), Y1
 	VXORPS  Y2, Y2, Y2
 	VSUBPS  (DX)(SI*4), Y1, Y1
@@ -1200,11 +1408,11 @@ loop46:
 	VADDPS  Y2, Y3, Y3
 	VMOVUPS Y3, (AX)(SI*4)
 	ADDQ    $0x08, SI
-	JMP     loop46
+	JMP     loop52
 
-rest47:
+rest53:
 	SUBQ       SI, BX
-	JZ         done48
+	JZ         done54
 	MOVQ       $0x00000008, DI
 	SUBQ       BX, DI
 	LEAQ       pointTail<>+0(SB), BX
@@ -1223,7 +1431,7 @@ rest47:
 	VADDPS     Y0, Y4, Y4
 	VMASKMOVPS Y4, Y1, (AX)(SI*4)
 
-done48:
+done54:
 	VZEROUPPER
 	RET
 
@@ -1241,9 +1449,9 @@ TEXT ·klGradAVX2(SB), NOSPLIT, $0-100
 	MOVQ         SI, R8
 	SUBQ         $0x08, R8
 
-loop49:
+loop55:
 	CMPQ         DI, R8
-	JG           rest50
+	JG           rest56
 	VMOVUPS      (BX)(DI*4), Y1
 	VMOVUPS      pointc2d00000<>+0(SB), Y2
 	VMAXPS       Y1, Y2, Y1
@@ -1277,11 +1485,11 @@ loop49:
 	VMOVUPS      Y3, (CX)(DI*4)
 	VMOVUPS      Y1, (AX)(DI*4)
 	ADDQ         $0x08, DI
-	JMP          loop49
+	JMP          loop55
 
-rest50:
+rest56:
 	SUBQ         DI, SI
-	JZ           done51
+	JZ           done57
 	MOVQ         $0x00000008, R8
 	SUBQ         SI, R8
 	LEAQ         pointTail<>+0(SB), SI
@@ -1320,7 +1528,7 @@ rest50:
 	VMASKMOVPS   Y4, Y1, (CX)(DI*4)
 	VMASKMOVPS   Y0, Y1, (AX)(DI*4)
 
-done51:
+done57:
 	VZEROUPPER
 	RET
 
@@ -1345,9 +1553,9 @@ TEXT ·adamwAVX2(SB), NOSPLIT, $0-140
 	MOVQ         SI, R8
 	SUBQ         $0x08, R8
 
-loop52:
+loop58:
 	CMPQ         DI, R8
-	JG           rest53
+	JG           rest59
 	VMULPS       (BX)(DI*4), Y0, Y9
 	VMULPS       Y2, Y9, Y10
 	VFMADD231PS  (CX)(DI*4), Y1, Y10
@@ -1363,11 +1571,11 @@ loop52:
 	VFNMADD231PS Y8, Y10, Y9
 	VMOVUPS      Y9, (AX)(DI*4)
 	ADDQ         $0x08, DI
-	JMP          loop52
+	JMP          loop58
 
-rest53:
+rest59:
 	SUBQ         DI, SI
-	JZ           done54
+	JZ           done60
 	MOVQ         $0x00000008, R8
 	SUBQ         SI, R8
 	LEAQ         pointTail<>+0(SB), SI
@@ -1391,7 +1599,7 @@ rest53:
 	VFNMADD231PS Y8, Y2, Y0
 	VMASKMOVPS   Y0, Y9, (AX)(DI*4)
 
-done54:
+done60:
 	VZEROUPPER
 	RET
 
@@ -1417,9 +1625,9 @@ TEXT ·adamwEMAAVX2(SB), NOSPLIT, $0-164
 	MOVQ         DI, R9
 	SUBQ         $0x08, R9
 
-loop55:
+loop61:
 	CMPQ         R8, R9
-	JG           rest56
+	JG           rest62
 	VMULPS       (BX)(R8*4), Y0, Y9
 	VMULPS       Y2, Y9, Y10
 	VFMADD231PS  (CX)(R8*4), Y1, Y10
@@ -1440,11 +1648,11 @@ loop55:
 	VFMADD231PS  (SI)(R8*4), Y10, Y9
 	VMOVUPS      Y9, (SI)(R8*4)
 	ADDQ         $0x08, R8
-	JMP          loop55
+	JMP          loop61
 
-rest56:
+rest62:
 	SUBQ         R8, DI
-	JZ           done57
+	JZ           done63
 	MOVQ         $0x00000008, R9
 	SUBQ         DI, R9
 	LEAQ         pointTail<>+0(SB), DI
@@ -1474,7 +1682,7 @@ rest56:
 	VFMADD231PS  Y2, Y1, Y0
 	VMASKMOVPS   Y0, Y9, (SI)(R8*4)
 
-done57:
+done63:
 	VZEROUPPER
 	RET
 
@@ -1489,9 +1697,9 @@ TEXT ·sumSquaredDifferenceAVX2(SB), NOSPLIT, $0-52
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 
-blocks58:
+blocks64:
 	CMPQ        DX, $0x00000020
-	JL          rest59
+	JL          rest65
 	MOVQ        $0x00000000, BX
 	VMOVUPS     (AX)(BX*4), Y4
 	VSUBPS      (CX)(BX*4), Y4, Y4
@@ -1511,25 +1719,25 @@ blocks58:
 	ADDQ        $0x00000080, AX
 	ADDQ        $0x00000080, CX
 	SUBQ        $0x00000020, DX
-	JMP         blocks58
+	JMP         blocks64
 
-rest59:
+rest65:
 	XORQ BX, BX
 	MOVQ DX, SI
 	SUBQ $0x08, SI
 
-loop60:
+loop66:
 	CMPQ        BX, SI
-	JG          rest61
+	JG          rest67
 	VMOVUPS     (AX)(BX*4), Y4
 	VSUBPS      (CX)(BX*4), Y4, Y4
 	VFMADD231PS Y4, Y4, Y0
 	ADDQ        $0x08, BX
-	JMP         loop60
+	JMP         loop66
 
-rest61:
+rest67:
 	SUBQ        BX, DX
-	JZ          done62
+	JZ          done68
 	MOVQ        $0x00000008, SI
 	SUBQ        DX, SI
 	LEAQ        pointTail<>+0(SB), DX
@@ -1539,7 +1747,7 @@ rest61:
 	VSUBPS      Y4, Y5, Y5
 	VFMADD231PS Y5, Y5, Y0
 
-done62:
+done68:
 	VADDPS       Y1, Y0, Y0
 	VADDPS       Y3, Y2, Y2
 	VADDPS       Y2, Y0, Y0
@@ -1565,9 +1773,9 @@ TEXT ·sumAbsoluteDifferenceAVX2(SB), NOSPLIT, $0-52
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 
-blocks63:
+blocks69:
 	CMPQ    DX, $0x00000020
-	JL      rest64
+	JL      rest70
 	MOVQ    $0x00000000, BX
 	VMOVUPS (AX)(BX*4), Y4
 	VSUBPS  (CX)(BX*4), Y4, Y4
@@ -1591,26 +1799,26 @@ blocks63:
 	ADDQ    $0x00000080, AX
 	ADDQ    $0x00000080, CX
 	SUBQ    $0x00000020, DX
-	JMP     blocks63
+	JMP     blocks69
 
-rest64:
+rest70:
 	XORQ BX, BX
 	MOVQ DX, SI
 	SUBQ $0x08, SI
 
-loop65:
+loop71:
 	CMPQ    BX, SI
-	JG      rest66
+	JG      rest72
 	VMOVUPS (AX)(BX*4), Y4
 	VSUBPS  (CX)(BX*4), Y4, Y4
 	VANDPS  point7fffffff<>+0(SB), Y4, Y4
 	VADDPS  Y4, Y0, Y0
 	ADDQ    $0x08, BX
-	JMP     loop65
+	JMP     loop71
 
-rest66:
+rest72:
 	SUBQ       BX, DX
-	JZ         done67
+	JZ         done73
 	MOVQ       $0x00000008, SI
 	SUBQ       DX, SI
 	LEAQ       pointTail<>+0(SB), DX
@@ -1621,7 +1829,7 @@ rest66:
 	VANDPS     point7fffffff<>+0(SB), Y5, Y5
 	VADDPS     Y5, Y0, Y0
 
-done67:
+done73:
 	VADDPS       Y1, Y0, Y0
 	VADDPS       Y3, Y2, Y2
 	VADDPS       Y2, Y0, Y0
@@ -1657,9 +1865,9 @@ TEXT ·sumKLAVX2(SB), NOSPLIT, $0-52
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 
-blocks68:
+blocks74:
 	CMPQ         DX, $0x00000020
-	JL           rest69
+	JL           rest75
 	MOVQ         $0x00000000, BX
 	VMOVUPS      (CX)(BX*4), Y4
 	VMOVUPS      (AX)(BX*4), Y5
@@ -1795,16 +2003,16 @@ blocks68:
 	ADDQ         $0x00000080, AX
 	ADDQ         $0x00000080, CX
 	SUBQ         $0x00000020, DX
-	JMP          blocks68
+	JMP          blocks74
 
-rest69:
+rest75:
 	XORQ BX, BX
 	MOVQ DX, SI
 	SUBQ $0x08, SI
 
-loop70:
+loop76:
 	CMPQ         BX, SI
-	JG           rest71
+	JG           rest77
 	VMOVUPS      (CX)(BX*4), Y4
 	VMOVUPS      (AX)(BX*4), Y5
 	VMOVAPS      Y4, Y6
@@ -1838,11 +2046,11 @@ loop70:
 	VFMADD231PS  Y5, Y5, Y8
 	VADDPS       Y8, Y0, Y0
 	ADDQ         $0x08, BX
-	JMP          loop70
+	JMP          loop76
 
-rest71:
+rest77:
 	SUBQ         BX, DX
-	JZ           done72
+	JZ           done78
 	MOVQ         $0x00000008, SI
 	SUBQ         DX, SI
 	LEAQ         pointTail<>+0(SB), DX
@@ -1881,7 +2089,7 @@ rest71:
 	VANDPS       Y4, Y9, Y9
 	VADDPS       Y9, Y0, Y0
 
-done72:
+done78:
 	VADDPS       Y1, Y0, Y0
 	VADDPS       Y3, Y2, Y2
 	VADDPS       Y2, Y0, Y0
@@ -1907,9 +2115,9 @@ TEXT ·sumSquaresAVX2(SB), NOSPLIT, $0-32
 	MOVQ   CX, BX
 	SUBQ   $0x08, BX
 
-loop73:
+loop79:
 	CMPQ         DX, BX
-	JG           rest74
+	JG           rest80
 	VMOVUPS      (AX)(DX*4), Y2
 	VCVTPS2PD    X2, Y3
 	VFMADD231PD  Y3, Y3, Y0
@@ -1917,11 +2125,11 @@ loop73:
 	VCVTPS2PD    X2, Y2
 	VFMADD231PD  Y2, Y2, Y1
 	ADDQ         $0x08, DX
-	JMP          loop73
+	JMP          loop79
 
-rest74:
+rest80:
 	SUBQ         DX, CX
-	JZ           done75
+	JZ           done81
 	MOVQ         $0x00000008, BX
 	SUBQ         CX, BX
 	LEAQ         pointTail<>+0(SB), CX
@@ -1933,7 +2141,7 @@ rest74:
 	VCVTPS2PD    X2, Y2
 	VFMADD231PD  Y2, Y2, Y1
 
-done75:
+done81:
 	VADDPD       Y1, Y0, Y0
 	VMOVAPD      Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
@@ -1959,25 +2167,25 @@ TEXT ·layerNormAVX2(SB), NOSPLIT, $0-108
 	VCVTSI2SSQ DI, X0, X0
 	MOVSS      eps+104(FP), X1
 
-row76:
+row82:
 	TESTQ  SI, SI
-	JZ     rows77
+	JZ     rows83
 	VXORPS Y2, Y2, Y2
 	XORQ   R9, R9
 	MOVQ   DI, R10
 	SUBQ   $0x08, R10
 
-loop78:
+loop84:
 	CMPQ   R9, R10
-	JG     rest79
+	JG     rest85
 	VADDPS (BX)(R9*4), Y2, Y2
 	ADDQ   $0x08, R9
-	JMP    loop78
+	JMP    loop84
 
-rest79:
+rest85:
 	MOVQ       DI, R10
 	SUBQ       R9, R10
-	JZ         done80
+	JZ         done86
 	MOVQ       $0x00000008, R11
 	SUBQ       R10, R11
 	LEAQ       pointTail<>+0(SB), R10
@@ -1985,7 +2193,7 @@ rest79:
 	VMASKMOVPS (BX)(R9*4), Y3, Y3
 	VADDPS     Y3, Y2, Y2
 
-done80:
+done86:
 	VMOVAPS      Y2, Y2
 	VEXTRACTF128 $0x01, Y2, X3
 	VADDPS       X3, X2, X2
@@ -2001,19 +2209,19 @@ done80:
 	MOVQ         DI, R10
 	SUBQ         $0x08, R10
 
-loop81:
+loop87:
 	CMPQ        R9, R10
-	JG          rest82
+	JG          rest88
 	VMOVUPS     (BX)(R9*4), Y4
 	VSUBPS      Y2, Y4, Y4
 	VFMADD231PS Y4, Y4, Y3
 	ADDQ        $0x08, R9
-	JMP         loop81
+	JMP         loop87
 
-rest82:
+rest88:
 	MOVQ        DI, R10
 	SUBQ        R9, R10
-	JZ          done83
+	JZ          done89
 	MOVQ        $0x00000008, R11
 	SUBQ        R10, R11
 	LEAQ        pointTail<>+0(SB), R10
@@ -2023,7 +2231,7 @@ rest82:
 	VANDPS      Y4, Y5, Y5
 	VFMADD231PS Y5, Y5, Y3
 
-done83:
+done89:
 	VMOVAPS      Y3, Y3
 	VEXTRACTF128 $0x01, Y3, X4
 	VADDPS       X4, X3, X3
@@ -2042,20 +2250,20 @@ done83:
 	MOVQ         DI, R10
 	SUBQ         $0x08, R10
 
-loop84:
+loop90:
 	CMPQ    R9, R10
-	JG      rest85
+	JG      rest91
 	VMOVUPS (BX)(R9*4), Y4
 	VSUBPS  Y2, Y4, Y4
 	VMULPS  Y3, Y4, Y4
 	VMOVUPS Y4, (AX)(R9*4)
 	ADDQ    $0x08, R9
-	JMP     loop84
+	JMP     loop90
 
-rest85:
+rest91:
 	MOVQ       DI, R10
 	SUBQ       R9, R10
-	JZ         done86
+	JZ         done92
 	MOVQ       $0x00000008, R11
 	SUBQ       R10, R11
 	LEAQ       pointTail<>+0(SB), R10
@@ -2065,15 +2273,15 @@ rest85:
 	VMULPS     Y3, Y5, Y5
 	VMASKMOVPS Y5, Y4, (AX)(R9*4)
 
-done86:
+done92:
 	ADDQ R8, AX
 	ADDQ R8, BX
 	ADDQ $0x04, CX
 	ADDQ $0x04, DX
 	DECQ SI
-	JMP  row76
+	JMP  row82
 
-rows77:
+rows83:
 	VZEROUPPER
 	RET
 
@@ -2096,25 +2304,25 @@ TEXT ·layerNormScaleShiftAVX2(SB), NOSPLIT, $0-180
 	VCVTSI2SSQ R11, X0, X0
 	MOVSS      eps+176(FP), X1
 
-row87:
+row93:
 	TESTQ  R10, R10
-	JZ     rows88
+	JZ     rows94
 	VXORPS Y2, Y2, Y2
 	XORQ   R13, R13
 	MOVQ   R11, R14
 	SUBQ   $0x08, R14
 
-loop89:
+loop95:
 	CMPQ   R13, R14
-	JG     rest90
+	JG     rest96
 	VADDPS (SI)(R13*4), Y2, Y2
 	ADDQ   $0x08, R13
-	JMP    loop89
+	JMP    loop95
 
-rest90:
+rest96:
 	MOVQ       R11, R14
 	SUBQ       R13, R14
-	JZ         done91
+	JZ         done97
 	MOVQ       $0x00000008, R15
 	SUBQ       R14, R15
 	LEAQ       pointTail<>+0(SB), R14
@@ -2122,7 +2330,7 @@ rest90:
 	VMASKMOVPS (SI)(R13*4), Y3, Y3
 	VADDPS     Y3, Y2, Y2
 
-done91:
+done97:
 	VMOVAPS      Y2, Y2
 	VEXTRACTF128 $0x01, Y2, X3
 	VADDPS       X3, X2, X2
@@ -2138,19 +2346,19 @@ done91:
 	MOVQ         R11, R14
 	SUBQ         $0x08, R14
 
-loop92:
+loop98:
 	CMPQ        R13, R14
-	JG          rest93
+	JG          rest99
 	VMOVUPS     (SI)(R13*4), Y4
 	VSUBPS      Y2, Y4, Y4
 	VFMADD231PS Y4, Y4, Y3
 	ADDQ        $0x08, R13
-	JMP         loop92
+	JMP         loop98
 
-rest93:
+rest99:
 	MOVQ        R11, R14
 	SUBQ        R13, R14
-	JZ          done94
+	JZ          done100
 	MOVQ        $0x00000008, R15
 	SUBQ        R14, R15
 	LEAQ        pointTail<>+0(SB), R14
@@ -2160,7 +2368,7 @@ rest93:
 	VANDPS      Y4, Y5, Y5
 	VFMADD231PS Y5, Y5, Y3
 
-done94:
+done100:
 	VMOVAPS      Y3, Y3
 	VEXTRACTF128 $0x01, Y3, X4
 	VADDPS       X4, X3, X3
@@ -2176,14 +2384,14 @@ done94:
 	VMOVSS       X3, (BX)
 	VBROADCASTSS X3, Y3
 	TESTQ        R9, R9
-	JZ           alone95
+	JZ           alone101
 	XORQ         R13, R13
 	MOVQ         R11, R14
 	SUBQ         $0x08, R14
 
-loop97:
+loop103:
 	CMPQ        R13, R14
-	JG          rest98
+	JG          rest104
 	VMOVUPS     (SI)(R13*4), Y4
 	VSUBPS      Y2, Y4, Y4
 	VMULPS      Y3, Y4, Y4
@@ -2193,12 +2401,12 @@ loop97:
 	VFMADD213PS (R8)(R13*4), Y4, Y5
 	VMOVUPS     Y5, (AX)(R13*4)
 	ADDQ        $0x08, R13
-	JMP         loop97
+	JMP         loop103
 
-rest98:
+rest104:
 	MOVQ        R11, R14
 	SUBQ        R13, R14
-	JZ          done99
+	JZ          done105
 	MOVQ        $0x00000008, R15
 	SUBQ        R14, R15
 	LEAQ        pointTail<>+0(SB), R14
@@ -2213,17 +2421,17 @@ rest98:
 	VFMADD213PS Y3, Y5, Y2
 	VMASKMOVPS  Y2, Y4, (AX)(R13*4)
 
-done99:
-	JMP modulated96
+done105:
+	JMP modulated102
 
-alone95:
+alone101:
 	XORQ R13, R13
 	MOVQ R11, R14
 	SUBQ $0x08, R14
 
-loop100:
+loop106:
 	CMPQ        R13, R14
-	JG          rest101
+	JG          rest107
 	VMOVUPS     (SI)(R13*4), Y4
 	VSUBPS      Y2, Y4, Y4
 	VMULPS      Y3, Y4, Y4
@@ -2232,12 +2440,12 @@ loop100:
 	VFMADD213PS (R8)(R13*4), Y4, Y5
 	VMOVUPS     Y5, (AX)(R13*4)
 	ADDQ        $0x08, R13
-	JMP         loop100
+	JMP         loop106
 
-rest101:
+rest107:
 	MOVQ        R11, R14
 	SUBQ        R13, R14
-	JZ          done102
+	JZ          done108
 	MOVQ        $0x00000008, R15
 	SUBQ        R14, R15
 	LEAQ        pointTail<>+0(SB), R14
@@ -2251,17 +2459,17 @@ rest101:
 	VFMADD213PS Y3, Y5, Y2
 	VMASKMOVPS  Y2, Y4, (AX)(R13*4)
 
-done102:
-modulated96:
+done108:
+modulated102:
 	ADDQ R12, AX
 	ADDQ R12, CX
 	ADDQ R12, SI
 	ADDQ $0x04, DX
 	ADDQ $0x04, BX
 	DECQ R10
-	JMP  row87
+	JMP  row93
 
-rows88:
+rows94:
 	VZEROUPPER
 	RET
 
@@ -2280,9 +2488,9 @@ TEXT ·layerNormGradAVX2(SB), NOSPLIT, $0-128
 	VXORPS     X0, X0, X0
 	VCVTSI2SSQ R8, X0, X0
 
-row103:
+row109:
 	TESTQ        DI, DI
-	JZ           rows104
+	JZ           rows110
 	VBROADCASTSS (BX), Y1
 	VBROADCASTSS (SI), Y2
 	VXORPS       Y3, Y3, Y3
@@ -2291,21 +2499,21 @@ row103:
 	MOVQ         R8, R11
 	SUBQ         $0x08, R11
 
-loop105:
+loop111:
 	CMPQ        R10, R11
-	JG          rest106
+	JG          rest112
 	VMOVUPS     (DX)(R10*4), Y5
 	VMOVUPS     (CX)(R10*4), Y6
 	VSUBPS      Y1, Y5, Y5
 	VADDPS      Y6, Y3, Y3
 	VFMADD231PS Y6, Y5, Y4
 	ADDQ        $0x08, R10
-	JMP         loop105
+	JMP         loop111
 
-rest106:
+rest112:
 	MOVQ        R8, R11
 	SUBQ        R10, R11
-	JZ          done107
+	JZ          done113
 	MOVQ        $0x00000008, R12
 	SUBQ        R11, R12
 	LEAQ        pointTail<>+0(SB), R11
@@ -2316,7 +2524,7 @@ rest106:
 	VADDPS      Y5, Y3, Y3
 	VFMADD231PS Y5, Y6, Y4
 
-done107:
+done113:
 	VMOVAPS      Y3, Y3
 	VEXTRACTF128 $0x01, Y3, X5
 	VADDPS       X5, X3, X3
@@ -2341,9 +2549,9 @@ done107:
 	MOVQ         R8, R11
 	SUBQ         $0x08, R11
 
-loop108:
+loop114:
 	CMPQ         R10, R11
-	JG           rest109
+	JG           rest115
 	VMOVUPS      (DX)(R10*4), Y5
 	VMOVUPS      (CX)(R10*4), Y6
 	VSUBPS       Y1, Y5, Y5
@@ -2352,12 +2560,12 @@ loop108:
 	VMULPS       Y2, Y6, Y6
 	VMOVUPS      Y6, (AX)(R10*4)
 	ADDQ         $0x08, R10
-	JMP          loop108
+	JMP          loop114
 
-rest109:
+rest115:
 	MOVQ         R8, R11
 	SUBQ         R10, R11
-	JZ           done110
+	JZ           done116
 	MOVQ         $0x00000008, R12
 	SUBQ         R11, R12
 	LEAQ         pointTail<>+0(SB), R11
@@ -2370,16 +2578,16 @@ rest109:
 	VMULPS       Y2, Y7, Y7
 	VMASKMOVPS   Y7, Y5, (AX)(R10*4)
 
-done110:
+done116:
 	ADDQ R9, AX
 	ADDQ R9, CX
 	ADDQ R9, DX
 	ADDQ $0x04, BX
 	ADDQ $0x04, SI
 	DECQ DI
-	JMP  row103
+	JMP  row109
 
-rows104:
+rows110:
 	VZEROUPPER
 	RET
 
@@ -2398,31 +2606,31 @@ TEXT ·softmaxColumnsAVX2(SB), NOSPLIT, $0-60
 	MOVQ         DX, R8
 	SUBQ         $0x08, R8
 
-loop111:
+loop117:
 	CMPQ         DI, R8
-	JG           rest112
+	JG           rest118
 	LEAQ         (AX)(DI*4), R9
 	VBROADCASTSS pointff800000<>+0(SB), Y1
 	MOVQ         R9, R10
 	MOVQ         BX, R11
 	TESTQ        R11, R11
-	JZ           bottom115
+	JZ           bottom121
 
-down114:
+down120:
 	VMOVUPS (R10), Y2
 	VMAXPS  Y2, Y1, Y1
 	ADDQ    SI, R10
 	DECQ    R11
-	JNZ     down114
+	JNZ     down120
 
-bottom115:
+bottom121:
 	VXORPS Y2, Y2, Y2
 	MOVQ   R9, R10
 	MOVQ   BX, R11
 	TESTQ  R11, R11
-	JZ     bottom117
+	JZ     bottom123
 
-down116:
+down122:
 	VMOVUPS      (R10), Y3
 	VSUBPS       Y1, Y3, Y3
 	VMULPS       Y0, Y3, Y3
@@ -2449,9 +2657,9 @@ down116:
 	VMOVUPS      Y6, (R10)
 	ADDQ         SI, R10
 	DECQ         R11
-	JNZ          down116
+	JNZ          down122
 
-bottom117:
+bottom123:
 	VMOVUPS     point3f3504f3<>+0(SB), Y3
 	VPSUBD      Y3, Y2, Y3
 	VPSRAD      $0x17, Y3, Y3
@@ -2483,23 +2691,23 @@ bottom117:
 	VDIVPS      Y2, Y1, Y1
 	MOVQ        BX, R10
 	TESTQ       R10, R10
-	JZ          bottom119
+	JZ          bottom125
 
-down118:
+down124:
 	VMOVUPS (R9), Y2
 	VMULPS  Y1, Y2, Y2
 	VMOVUPS Y2, (R9)
 	ADDQ    SI, R9
 	DECQ    R10
-	JNZ     down118
+	JNZ     down124
 
-bottom119:
+bottom125:
 	ADDQ $0x08, DI
-	JMP  loop111
+	JMP  loop117
 
-rest112:
+rest118:
 	SUBQ         DI, DX
-	JZ           done113
+	JZ           done119
 	MOVQ         $0x00000008, R8
 	SUBQ         DX, R8
 	LEAQ         pointTail<>+0(SB), DX
@@ -2509,23 +2717,23 @@ rest112:
 	MOVQ         AX, DX
 	MOVQ         BX, R8
 	TESTQ        R8, R8
-	JZ           bottom121
+	JZ           bottom127
 
-down120:
+down126:
 	VMASKMOVPS (DX), Y1, Y3
 	VMAXPS     Y3, Y2, Y2
 	ADDQ       SI, DX
 	DECQ       R8
-	JNZ        down120
+	JNZ        down126
 
-bottom121:
+bottom127:
 	VXORPS Y3, Y3, Y3
 	MOVQ   AX, DX
 	MOVQ   BX, R8
 	TESTQ  R8, R8
-	JZ     bottom123
+	JZ     bottom129
 
-down122:
+down128:
 	VMASKMOVPS   (DX), Y1, Y4
 	VSUBPS       Y2, Y4, Y4
 	VMULPS       Y0, Y4, Y4
@@ -2552,9 +2760,9 @@ down122:
 	VMASKMOVPS   Y7, Y1, (DX)
 	ADDQ         SI, DX
 	DECQ         R8
-	JNZ          down122
+	JNZ          down128
 
-bottom123:
+bottom129:
 	VMOVUPS     point3f3504f3<>+0(SB), Y4
 	VPSUBD      Y4, Y3, Y4
 	VPSRAD      $0x17, Y4, Y4
@@ -2586,18 +2794,18 @@ bottom123:
 	VDIVPS      Y3, Y0, Y0
 	MOVQ        BX, CX
 	TESTQ       CX, CX
-	JZ          bottom125
+	JZ          bottom131
 
-down124:
+down130:
 	VMASKMOVPS (AX), Y1, Y2
 	VMULPS     Y0, Y2, Y2
 	VMASKMOVPS Y2, Y1, (AX)
 	ADDQ       SI, AX
 	DECQ       CX
-	JNZ        down124
+	JNZ        down130
 
-bottom125:
-done113:
+bottom131:
+done119:
 	VZEROUPPER
 	RET
 
@@ -2748,30 +2956,30 @@ TEXT ·softmaxBlockAVX2(SB), NOSPLIT, $0-108
 	MOVQ         SI, R10
 	SUBQ         $0x08, R10
 
-loop126:
+loop132:
 	CMPQ    R9, R10
-	JG      rest127
+	JG      rest133
 	LEAQ    (AX)(R9*4), R11
 	VMOVUPS (CX)(R9*4), Y1
 	MOVQ    R11, R12
 	MOVQ    DI, R13
 	TESTQ   R13, R13
-	JZ      bottom130
+	JZ      bottom136
 
-down129:
+down135:
 	VMOVUPS (R12), Y2
 	VMAXPS  Y2, Y1, Y1
 	ADDQ    R8, R12
 	DECQ    R13
-	JNZ     down129
+	JNZ     down135
 
-bottom130:
+bottom136:
 	VXORPS Y2, Y2, Y2
 	MOVQ   DI, R12
 	TESTQ  R12, R12
-	JZ     bottom132
+	JZ     bottom138
 
-down131:
+down137:
 	VMOVUPS      (R11), Y3
 	VSUBPS       Y1, Y3, Y3
 	VMULPS       Y0, Y3, Y3
@@ -2798,9 +3006,9 @@ down131:
 	VMOVUPS      Y6, (R11)
 	ADDQ         R8, R11
 	DECQ         R12
-	JNZ          down131
+	JNZ          down137
 
-bottom132:
+bottom138:
 	VMOVUPS      (CX)(R9*4), Y3
 	VSUBPS       Y1, Y3, Y3
 	VMULPS       Y0, Y3, Y3
@@ -2829,11 +3037,11 @@ bottom132:
 	VMOVUPS      Y2, (DX)(R9*4)
 	VMOVUPS      Y1, (CX)(R9*4)
 	ADDQ         $0x08, R9
-	JMP          loop126
+	JMP          loop132
 
-rest127:
+rest133:
 	SUBQ       R9, SI
-	JZ         done128
+	JZ         done134
 	MOVQ       $0x00000008, R10
 	SUBQ       SI, R10
 	LEAQ       pointTail<>+0(SB), SI
@@ -2843,22 +3051,22 @@ rest127:
 	MOVQ       AX, SI
 	MOVQ       DI, R10
 	TESTQ      R10, R10
-	JZ         bottom134
+	JZ         bottom140
 
-down133:
+down139:
 	VMASKMOVPS (SI), Y1, Y3
 	VMAXPS     Y3, Y2, Y2
 	ADDQ       R8, SI
 	DECQ       R10
-	JNZ        down133
+	JNZ        down139
 
-bottom134:
+bottom140:
 	VXORPS Y3, Y3, Y3
 	MOVQ   DI, SI
 	TESTQ  SI, SI
-	JZ     bottom136
+	JZ     bottom142
 
-down135:
+down141:
 	VMASKMOVPS   (AX), Y1, Y4
 	VSUBPS       Y2, Y4, Y4
 	VMULPS       Y0, Y4, Y4
@@ -2885,9 +3093,9 @@ down135:
 	VMASKMOVPS   Y7, Y1, (AX)
 	ADDQ         R8, AX
 	DECQ         SI
-	JNZ          down135
+	JNZ          down141
 
-bottom136:
+bottom142:
 	VMASKMOVPS   (CX)(R9*4), Y1, Y4
 	VSUBPS       Y2, Y4, Y4
 	VMULPS       Y0, Y4, Y4
@@ -2916,7 +3124,7 @@ bottom136:
 	VMASKMOVPS   Y3, Y1, (DX)(R9*4)
 	VMASKMOVPS   Y2, Y1, (CX)(R9*4)
 
-done128:
+done134:
 	VZEROUPPER
 	RET
 
@@ -2931,26 +3139,26 @@ TEXT ·dotRowsAVX2(SB), NOSPLIT, $0-88
 	MOVQ ld+80(FP), DI
 	SHLQ $0x02, DI
 
-row137:
+row143:
 	TESTQ  BX, BX
-	JZ     rows138
+	JZ     rows144
 	VXORPS Y0, Y0, Y0
 	XORQ   R8, R8
 	MOVQ   SI, R9
 	SUBQ   $0x08, R9
 
-loop139:
+loop145:
 	CMPQ        R8, R9
-	JG          rest140
+	JG          rest146
 	VMOVUPS     (CX)(R8*4), Y1
 	VFMADD231PS (DX)(R8*4), Y1, Y0
 	ADDQ        $0x08, R8
-	JMP         loop139
+	JMP         loop145
 
-rest140:
+rest146:
 	MOVQ        SI, R9
 	SUBQ        R8, R9
-	JZ          done141
+	JZ          done147
 	MOVQ        $0x00000008, R10
 	SUBQ        R9, R10
 	LEAQ        pointTail<>+0(SB), R9
@@ -2959,7 +3167,7 @@ rest140:
 	VMASKMOVPS  (DX)(R8*4), Y1, Y1
 	VFMADD231PS Y1, Y2, Y0
 
-done141:
+done147:
 	VMOVAPS      Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X0
@@ -2972,9 +3180,9 @@ done141:
 	ADDQ         DI, DX
 	ADDQ         $0x04, AX
 	DECQ         BX
-	JMP          row137
+	JMP          row143
 
-rows138:
+rows144:
 	VZEROUPPER
 	RET
 
@@ -2991,28 +3199,28 @@ TEXT ·normaliseAVX2(SB), NOSPLIT, $0-128
 	MOVQ R8, R9
 	SHLQ $0x02, R9
 
-row142:
+row148:
 	TESTQ DI, DI
-	JZ    rows143
+	JZ    rows149
 	XORQ  R10, R10
 	MOVQ  R8, R11
 	SUBQ  $0x08, R11
 
-loop144:
+loop150:
 	CMPQ        R10, R11
-	JG          rest145
+	JG          rest151
 	VMOVUPS     (CX)(R10*4), Y0
 	VSUBPS      (DX)(R10*4), Y0, Y0
 	VMOVUPS     (BX)(R10*4), Y1
 	VFMADD213PS (SI)(R10*4), Y1, Y0
 	VMOVUPS     Y0, (AX)(R10*4)
 	ADDQ        $0x08, R10
-	JMP         loop144
+	JMP         loop150
 
-rest145:
+rest151:
 	MOVQ        R8, R11
 	SUBQ        R10, R11
-	JZ          done146
+	JZ          done152
 	MOVQ        $0x00000008, R12
 	SUBQ        R11, R12
 	LEAQ        pointTail<>+0(SB), R11
@@ -3025,13 +3233,13 @@ rest145:
 	VFMADD213PS Y3, Y2, Y1
 	VMASKMOVPS  Y1, Y0, (AX)(R10*4)
 
-done146:
+done152:
 	ADDQ R9, AX
 	ADDQ R9, CX
 	DECQ DI
-	JMP  row142
+	JMP  row148
 
-rows143:
+rows149:
 	VZEROUPPER
 	RET
 
@@ -3048,16 +3256,16 @@ TEXT ·normaliseSiLUAVX2(SB), NOSPLIT, $0-128
 	MOVQ R8, R9
 	SHLQ $0x02, R9
 
-row147:
+row153:
 	TESTQ DI, DI
-	JZ    rows148
+	JZ    rows154
 	XORQ  R10, R10
 	MOVQ  R8, R11
 	SUBQ  $0x08, R11
 
-loop149:
+loop155:
 	CMPQ         R10, R11
-	JG           rest150
+	JG           rest156
 	VMOVUPS      (CX)(R10*4), Y0
 	VSUBPS       (DX)(R10*4), Y0, Y0
 	VMOVUPS      (BX)(R10*4), Y1
@@ -3088,12 +3296,12 @@ loop149:
 	VANDPS       Y0, Y1, Y1
 	VMOVUPS      Y1, (AX)(R10*4)
 	ADDQ         $0x08, R10
-	JMP          loop149
+	JMP          loop155
 
-rest150:
+rest156:
 	MOVQ         R8, R11
 	SUBQ         R10, R11
-	JZ           done151
+	JZ           done157
 	MOVQ         $0x00000008, R12
 	SUBQ         R11, R12
 	LEAQ         pointTail<>+0(SB), R11
@@ -3130,13 +3338,13 @@ rest150:
 	VANDPS       Y1, Y2, Y2
 	VMASKMOVPS   Y2, Y0, (AX)(R10*4)
 
-done151:
+done157:
 	ADDQ R9, AX
 	ADDQ R9, CX
 	DECQ DI
-	JMP  row147
+	JMP  row153
 
-rows148:
+rows154:
 	VZEROUPPER
 	RET
 
@@ -3155,16 +3363,16 @@ TEXT ·normaliseGradAVX2(SB), NOSPLIT, $0-176
 	MOVQ R10, R11
 	SHLQ $0x02, R11
 
-row152:
+row158:
 	TESTQ R9, R9
-	JZ    rows153
+	JZ    rows159
 	XORQ  R12, R12
 	MOVQ  R10, R13
 	SUBQ  $0x08, R13
 
-loop154:
+loop160:
 	CMPQ        R12, R13
-	JG          rest155
+	JG          rest161
 	VMOVUPS     (DX)(R12*4), Y0
 	VSUBPS      (BX)(R12*4), Y0, Y0
 	VMOVUPS     (DI)(R12*4), Y1
@@ -3173,12 +3381,12 @@ loop154:
 	VFMADD231PS (CX)(R12*4), Y1, Y0
 	VMOVUPS     Y0, (AX)(R12*4)
 	ADDQ        $0x08, R12
-	JMP         loop154
+	JMP         loop160
 
-rest155:
+rest161:
 	MOVQ        R10, R13
 	SUBQ        R12, R13
-	JZ          done156
+	JZ          done162
 	MOVQ        $0x00000008, R14
 	SUBQ        R13, R14
 	LEAQ        pointTail<>+0(SB), R13
@@ -3194,14 +3402,14 @@ rest155:
 	VFMADD231PS Y3, Y2, Y1
 	VMASKMOVPS  Y1, Y0, (AX)(R12*4)
 
-done156:
+done162:
 	ADDQ R11, AX
 	ADDQ R11, CX
 	ADDQ R11, DX
 	DECQ R9
-	JMP  row152
+	JMP  row158
 
-rows153:
+rows159:
 	VZEROUPPER
 	RET
 
@@ -3217,28 +3425,28 @@ TEXT ·scaleShiftAVX2(SB), NOSPLIT, $0-104
 	MOVQ DI, R8
 	SHLQ $0x02, R8
 
-row157:
+row163:
 	TESTQ SI, SI
-	JZ    rows158
+	JZ    rows164
 	XORQ  R9, R9
 	MOVQ  DI, R10
 	SUBQ  $0x08, R10
 
-loop159:
+loop165:
 	CMPQ        R9, R10
-	JG          rest160
+	JG          rest166
 	VMOVUPS     (DX)(R9*4), Y0
 	VADDPS      point3f800000<>+0(SB), Y0, Y0
 	VMOVUPS     (CX)(R9*4), Y1
 	VFMADD213PS (BX)(R9*4), Y1, Y0
 	VMOVUPS     Y0, (AX)(R9*4)
 	ADDQ        $0x08, R9
-	JMP         loop159
+	JMP         loop165
 
-rest160:
+rest166:
 	MOVQ        DI, R10
 	SUBQ        R9, R10
-	JZ          done161
+	JZ          done167
 	MOVQ        $0x00000008, R11
 	SUBQ        R10, R11
 	LEAQ        pointTail<>+0(SB), R10
@@ -3250,13 +3458,13 @@ rest160:
 	VFMADD213PS Y3, Y2, Y1
 	VMASKMOVPS  Y1, Y0, (AX)(R9*4)
 
-done161:
+done167:
 	ADDQ R8, AX
 	ADDQ R8, CX
 	DECQ SI
-	JMP  row157
+	JMP  row163
 
-rows158:
+rows164:
 	VZEROUPPER
 	RET
 
@@ -3272,16 +3480,16 @@ TEXT ·probabilitiesAVX2(SB), NOSPLIT, $0-64
 	MOVSS        c+48(FP), X0
 	VBROADCASTSS X0, Y0
 
-row162:
+row168:
 	TESTQ DX, DX
-	JZ    rows163
+	JZ    rows169
 	XORQ  DI, DI
 	MOVQ  BX, R8
 	SUBQ  $0x08, R8
 
-loop164:
+loop170:
 	CMPQ         DI, R8
-	JG           rest165
+	JG           rest171
 	VMOVUPS      (AX)(DI*4), Y1
 	VFMSUB213PS  (CX)(DI*4), Y0, Y1
 	VMOVUPS      pointc2aea8f6<>+0(SB), Y2
@@ -3305,12 +3513,12 @@ loop164:
 	VANDPS       Y1, Y4, Y4
 	VMOVUPS      Y4, (AX)(DI*4)
 	ADDQ         $0x08, DI
-	JMP          loop164
+	JMP          loop170
 
-rest165:
+rest171:
 	MOVQ         BX, R8
 	SUBQ         DI, R8
-	JZ           done166
+	JZ           done172
 	MOVQ         $0x00000008, R9
 	SUBQ         R8, R9
 	LEAQ         pointTail<>+0(SB), R8
@@ -3339,12 +3547,12 @@ rest165:
 	VANDPS       Y2, Y5, Y5
 	VMASKMOVPS   Y5, Y1, (AX)(DI*4)
 
-done166:
+done172:
 	ADDQ SI, AX
 	DECQ DX
-	JMP  row162
+	JMP  row168
 
-rows163:
+rows169:
 	VZEROUPPER
 	RET
 
@@ -3361,28 +3569,28 @@ TEXT ·scoreGradAVX2(SB), NOSPLIT, $0-88
 	MOVSS        c+72(FP), X0
 	VBROADCASTSS X0, Y0
 
-row167:
+row173:
 	TESTQ BX, BX
-	JZ    rows168
+	JZ    rows174
 	XORQ  R8, R8
 	MOVQ  SI, R9
 	SUBQ  $0x08, R9
 
-loop169:
+loop175:
 	CMPQ    R8, R9
-	JG      rest170
+	JG      rest176
 	VMOVUPS (AX)(R8*4), Y1
 	VSUBPS  (DX)(R8*4), Y1, Y1
 	VMULPS  (CX)(R8*4), Y1, Y1
 	VMULPS  Y0, Y1, Y1
 	VMOVUPS Y1, (AX)(R8*4)
 	ADDQ    $0x08, R8
-	JMP     loop169
+	JMP     loop175
 
-rest170:
+rest176:
 	MOVQ       SI, R9
 	SUBQ       R8, R9
-	JZ         done171
+	JZ         done177
 	MOVQ       $0x00000008, R10
 	SUBQ       R9, R10
 	LEAQ       pointTail<>+0(SB), R9
@@ -3395,13 +3603,13 @@ rest170:
 	VMULPS     Y0, Y2, Y2
 	VMASKMOVPS Y2, Y1, (AX)(R8*4)
 
-done171:
+done177:
 	ADDQ DI, AX
 	ADDQ DI, CX
 	DECQ BX
-	JMP  row167
+	JMP  row173
 
-rows168:
+rows174:
 	VZEROUPPER
 	RET
 
@@ -3417,27 +3625,27 @@ TEXT ·gateAVX2(SB), NOSPLIT, $0-104
 	MOVQ DI, R8
 	SHLQ $0x02, R8
 
-row172:
+row178:
 	TESTQ SI, SI
-	JZ    rows173
+	JZ    rows179
 	XORQ  R9, R9
 	MOVQ  DI, R10
 	SUBQ  $0x08, R10
 
-loop174:
+loop180:
 	CMPQ        R9, R10
-	JG          rest175
+	JG          rest181
 	VMOVUPS     (BX)(R9*4), Y0
 	VMOVUPS     (DX)(R9*4), Y1
 	VFMADD213PS (CX)(R9*4), Y1, Y0
 	VMOVUPS     Y0, (AX)(R9*4)
 	ADDQ        $0x08, R9
-	JMP         loop174
+	JMP         loop180
 
-rest175:
+rest181:
 	MOVQ        DI, R10
 	SUBQ        R9, R10
-	JZ          done176
+	JZ          done182
 	MOVQ        $0x00000008, R11
 	SUBQ        R10, R11
 	LEAQ        pointTail<>+0(SB), R10
@@ -3448,14 +3656,14 @@ rest175:
 	VFMADD213PS Y2, Y3, Y1
 	VMASKMOVPS  Y1, Y0, (AX)(R9*4)
 
-done176:
+done182:
 	ADDQ R8, AX
 	ADDQ R8, CX
 	ADDQ R8, DX
 	DECQ SI
-	JMP  row172
+	JMP  row178
 
-rows173:
+rows179:
 	VZEROUPPER
 	RET
 
@@ -3472,9 +3680,9 @@ TEXT ·momentSumsAVX2(SB), NOSPLIT, $0-112
 	SHLQ $0x02, R8
 	XORQ DI, DI
 
-columns178:
+columns184:
 	CMPQ   SI, $0x00000020
-	JL     next179
+	JL     next185
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -3486,9 +3694,9 @@ columns178:
 	MOVQ   DI, R9
 	MOVQ   count+96(FP), R10
 
-rows180:
+rows186:
 	CMPQ        R10, $0x01
-	JL          next181
+	JL          next187
 	VMOVUPS     (DX)(R9*1), Y8
 	VSUBPS      (BX)(DI*1), Y8, Y8
 	VADDPS      Y8, Y0, Y0
@@ -3507,9 +3715,9 @@ rows180:
 	VFMADD231PS Y8, Y8, Y7
 	ADDQ        R8, R9
 	SUBQ        $0x01, R10
-	JMP         rows180
+	JMP         rows186
 
-next181:
+next187:
 	VMOVUPS Y0, (AX)(DI*1)
 	VMOVUPS Y2, 32(AX)(DI*1)
 	VMOVUPS Y4, 64(AX)(DI*1)
@@ -3520,12 +3728,12 @@ next181:
 	VMOVUPS Y7, 96(CX)(DI*1)
 	ADDQ    $0x00000080, DI
 	SUBQ    $0x00000020, SI
-	JMP     columns178
+	JMP     columns184
 
-next179:
-columns182:
+next185:
+columns188:
 	CMPQ   SI, $0x00000010
-	JL     next183
+	JL     next189
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -3537,9 +3745,9 @@ columns182:
 	MOVQ   DI, R9
 	MOVQ   count+96(FP), R10
 
-rows184:
+rows190:
 	CMPQ        R10, $0x02
-	JL          next185
+	JL          next191
 	VMOVUPS     (DX)(R9*1), Y8
 	VSUBPS      (BX)(DI*1), Y8, Y8
 	VADDPS      Y8, Y0, Y0
@@ -3559,12 +3767,12 @@ rows184:
 	VFMADD231PS Y8, Y8, Y7
 	ADDQ        R8, R9
 	SUBQ        $0x02, R10
-	JMP         rows184
+	JMP         rows190
 
-next185:
-rows186:
+next191:
+rows192:
 	CMPQ        R10, $0x01
-	JL          next187
+	JL          next193
 	VMOVUPS     (DX)(R9*1), Y8
 	VSUBPS      (BX)(DI*1), Y8, Y8
 	VADDPS      Y8, Y0, Y0
@@ -3575,9 +3783,9 @@ rows186:
 	VFMADD231PS Y8, Y8, Y3
 	ADDQ        R8, R9
 	SUBQ        $0x01, R10
-	JMP         rows186
+	JMP         rows192
 
-next187:
+next193:
 	VADDPS  Y4, Y0, Y0
 	VMOVUPS Y0, (AX)(DI*1)
 	VADDPS  Y6, Y2, Y2
@@ -3588,12 +3796,12 @@ next187:
 	VMOVUPS Y3, 32(CX)(DI*1)
 	ADDQ    $0x00000040, DI
 	SUBQ    $0x00000010, SI
-	JMP     columns182
+	JMP     columns188
 
-next183:
-columns188:
+next189:
+columns194:
 	CMPQ   SI, $0x00000008
-	JL     next189
+	JL     next195
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -3605,9 +3813,9 @@ columns188:
 	MOVQ   DI, R9
 	MOVQ   count+96(FP), R10
 
-rows190:
+rows196:
 	CMPQ        R10, $0x04
-	JL          next191
+	JL          next197
 	VMOVUPS     (DX)(R9*1), Y8
 	VSUBPS      (BX)(DI*1), Y8, Y8
 	VADDPS      Y8, Y0, Y0
@@ -3629,21 +3837,21 @@ rows190:
 	VFMADD231PS Y8, Y8, Y7
 	ADDQ        R8, R9
 	SUBQ        $0x04, R10
-	JMP         rows190
+	JMP         rows196
 
-next191:
-rows192:
+next197:
+rows198:
 	CMPQ        R10, $0x01
-	JL          next193
+	JL          next199
 	VMOVUPS     (DX)(R9*1), Y8
 	VSUBPS      (BX)(DI*1), Y8, Y8
 	VADDPS      Y8, Y0, Y0
 	VFMADD231PS Y8, Y8, Y1
 	ADDQ        R8, R9
 	SUBQ        $0x01, R10
-	JMP         rows192
+	JMP         rows198
 
-next193:
+next199:
 	VADDPS  Y2, Y0, Y0
 	VADDPS  Y6, Y4, Y4
 	VADDPS  Y4, Y0, Y0
@@ -3654,11 +3862,11 @@ next193:
 	VMOVUPS Y1, (CX)(DI*1)
 	ADDQ    $0x00000020, DI
 	SUBQ    $0x00000008, SI
-	JMP     columns188
+	JMP     columns194
 
-next189:
+next195:
 	TESTQ   SI, SI
-	JZ      done177
+	JZ      done183
 	MOVQ    $0x00000008, R9
 	SUBQ    SI, R9
 	LEAQ    pointTail<>+0(SB), SI
@@ -3674,9 +3882,9 @@ next189:
 	MOVQ    DI, SI
 	MOVQ    count+96(FP), R9
 
-rows194:
+rows200:
 	CMPQ        R9, $0x04
-	JL          next195
+	JL          next201
 	VMASKMOVPS  (DX)(SI*1), Y0, Y9
 	VMASKMOVPS  (BX)(DI*1), Y0, Y10
 	VSUBPS      Y10, Y9, Y9
@@ -3702,12 +3910,12 @@ rows194:
 	VFMADD231PS Y9, Y9, Y8
 	ADDQ        R8, SI
 	SUBQ        $0x04, R9
-	JMP         rows194
+	JMP         rows200
 
-next195:
-rows196:
+next201:
+rows202:
 	CMPQ        R9, $0x01
-	JL          next197
+	JL          next203
 	VMASKMOVPS  (DX)(SI*1), Y0, Y9
 	VMASKMOVPS  (BX)(DI*1), Y0, Y10
 	VSUBPS      Y10, Y9, Y9
@@ -3715,9 +3923,9 @@ rows196:
 	VFMADD231PS Y9, Y9, Y2
 	ADDQ        R8, SI
 	SUBQ        $0x01, R9
-	JMP         rows196
+	JMP         rows202
 
-next197:
+next203:
 	VADDPS     Y3, Y1, Y1
 	VADDPS     Y7, Y5, Y5
 	VADDPS     Y5, Y1, Y1
@@ -3727,7 +3935,7 @@ next197:
 	VADDPS     Y6, Y2, Y2
 	VMASKMOVPS Y2, Y0, (CX)(DI*1)
 
-done177:
+done183:
 	VZEROUPPER
 	RET
 
@@ -3745,9 +3953,9 @@ TEXT ·gradientSumsAVX2(SB), NOSPLIT, $0-136
 	SHLQ $0x02, R9
 	XORQ R8, R8
 
-columns199:
+columns205:
 	CMPQ   DI, $0x00000020
-	JL     next200
+	JL     next206
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -3759,9 +3967,9 @@ columns199:
 	MOVQ   R8, R10
 	MOVQ   count+120(FP), R11
 
-rows201:
+rows207:
 	CMPQ        R11, $0x01
-	JL          next202
+	JL          next208
 	VMOVUPS     (BX)(R10*1), Y8
 	VMOVUPS     (DX)(R10*1), Y9
 	VSUBPS      (SI)(R8*1), Y8, Y8
@@ -3784,9 +3992,9 @@ rows201:
 	VFMADD231PS Y9, Y8, Y7
 	ADDQ        R9, R10
 	SUBQ        $0x01, R11
-	JMP         rows201
+	JMP         rows207
 
-next202:
+next208:
 	VMOVUPS Y0, (AX)(R8*1)
 	VMOVUPS Y2, 32(AX)(R8*1)
 	VMOVUPS Y4, 64(AX)(R8*1)
@@ -3797,12 +4005,12 @@ next202:
 	VMOVUPS Y7, 96(CX)(R8*1)
 	ADDQ    $0x00000080, R8
 	SUBQ    $0x00000020, DI
-	JMP     columns199
+	JMP     columns205
 
-next200:
-columns203:
+next206:
+columns209:
 	CMPQ   DI, $0x00000010
-	JL     next204
+	JL     next210
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -3814,9 +4022,9 @@ columns203:
 	MOVQ   R8, R10
 	MOVQ   count+120(FP), R11
 
-rows205:
+rows211:
 	CMPQ        R11, $0x02
-	JL          next206
+	JL          next212
 	VMOVUPS     (BX)(R10*1), Y8
 	VMOVUPS     (DX)(R10*1), Y9
 	VSUBPS      (SI)(R8*1), Y8, Y8
@@ -3840,12 +4048,12 @@ rows205:
 	VFMADD231PS Y9, Y8, Y7
 	ADDQ        R9, R10
 	SUBQ        $0x02, R11
-	JMP         rows205
+	JMP         rows211
 
-next206:
-rows207:
+next212:
+rows213:
 	CMPQ        R11, $0x01
-	JL          next208
+	JL          next214
 	VMOVUPS     (BX)(R10*1), Y8
 	VMOVUPS     (DX)(R10*1), Y9
 	VSUBPS      (SI)(R8*1), Y8, Y8
@@ -3858,9 +4066,9 @@ rows207:
 	VFMADD231PS Y9, Y8, Y3
 	ADDQ        R9, R10
 	SUBQ        $0x01, R11
-	JMP         rows207
+	JMP         rows213
 
-next208:
+next214:
 	VADDPS  Y4, Y0, Y0
 	VMOVUPS Y0, (AX)(R8*1)
 	VADDPS  Y6, Y2, Y2
@@ -3871,12 +4079,12 @@ next208:
 	VMOVUPS Y3, 32(CX)(R8*1)
 	ADDQ    $0x00000040, R8
 	SUBQ    $0x00000010, DI
-	JMP     columns203
+	JMP     columns209
 
-next204:
-columns209:
+next210:
+columns215:
 	CMPQ   DI, $0x00000008
-	JL     next210
+	JL     next216
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -3888,9 +4096,9 @@ columns209:
 	MOVQ   R8, R10
 	MOVQ   count+120(FP), R11
 
-rows211:
+rows217:
 	CMPQ        R11, $0x04
-	JL          next212
+	JL          next218
 	VMOVUPS     (BX)(R10*1), Y8
 	VMOVUPS     (DX)(R10*1), Y9
 	VSUBPS      (SI)(R8*1), Y8, Y8
@@ -3916,12 +4124,12 @@ rows211:
 	VFMADD231PS Y9, Y8, Y7
 	ADDQ        R9, R10
 	SUBQ        $0x04, R11
-	JMP         rows211
+	JMP         rows217
 
-next212:
-rows213:
+next218:
+rows219:
 	CMPQ        R11, $0x01
-	JL          next214
+	JL          next220
 	VMOVUPS     (BX)(R10*1), Y8
 	VMOVUPS     (DX)(R10*1), Y9
 	VSUBPS      (SI)(R8*1), Y8, Y8
@@ -3929,9 +4137,9 @@ rows213:
 	VFMADD231PS Y9, Y8, Y1
 	ADDQ        R9, R10
 	SUBQ        $0x01, R11
-	JMP         rows213
+	JMP         rows219
 
-next214:
+next220:
 	VADDPS  Y2, Y0, Y0
 	VADDPS  Y6, Y4, Y4
 	VADDPS  Y4, Y0, Y0
@@ -3942,11 +4150,11 @@ next214:
 	VMOVUPS Y1, (CX)(R8*1)
 	ADDQ    $0x00000020, R8
 	SUBQ    $0x00000008, DI
-	JMP     columns209
+	JMP     columns215
 
-next210:
+next216:
 	TESTQ   DI, DI
-	JZ      done198
+	JZ      done204
 	MOVQ    $0x00000008, R10
 	SUBQ    DI, R10
 	LEAQ    pointTail<>+0(SB), DI
@@ -3962,9 +4170,9 @@ next210:
 	MOVQ    R8, DI
 	MOVQ    count+120(FP), R10
 
-rows215:
+rows221:
 	CMPQ        R10, $0x04
-	JL          next216
+	JL          next222
 	VMASKMOVPS  (BX)(DI*1), Y0, Y9
 	VMASKMOVPS  (DX)(DI*1), Y0, Y10
 	VMASKMOVPS  (SI)(R8*1), Y0, Y11
@@ -3994,12 +4202,12 @@ rows215:
 	VFMADD231PS Y10, Y9, Y8
 	ADDQ        R9, DI
 	SUBQ        $0x04, R10
-	JMP         rows215
+	JMP         rows221
 
-next216:
-rows217:
+next222:
+rows223:
 	CMPQ        R10, $0x01
-	JL          next218
+	JL          next224
 	VMASKMOVPS  (BX)(DI*1), Y0, Y9
 	VMASKMOVPS  (DX)(DI*1), Y0, Y10
 	VMASKMOVPS  (SI)(R8*1), Y0, Y11
@@ -4008,9 +4216,9 @@ rows217:
 	VFMADD231PS Y10, Y9, Y2
 	ADDQ        R9, DI
 	SUBQ        $0x01, R10
-	JMP         rows217
+	JMP         rows223
 
-next218:
+next224:
 	VADDPS     Y3, Y1, Y1
 	VADDPS     Y7, Y5, Y5
 	VADDPS     Y5, Y1, Y1
@@ -4020,7 +4228,7 @@ next218:
 	VADDPS     Y6, Y2, Y2
 	VMASKMOVPS Y2, Y0, (CX)(R8*1)
 
-done198:
+done204:
 	VZEROUPPER
 	RET
 
@@ -4041,9 +4249,9 @@ TEXT ·gradientSumsSiLUAVX2(SB), NOSPLIT, $0-208
 	SHLQ $0x02, R12
 	XORQ R11, R11
 
-columns220:
+columns226:
 	CMPQ   R10, $0x00000020
-	JL     next221
+	JL     next227
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -4055,9 +4263,9 @@ columns220:
 	MOVQ   R11, R13
 	MOVQ   count+192(FP), R14
 
-rows222:
+rows228:
 	CMPQ         R14, $0x01
-	JL           next223
+	JL           next229
 	VMOVUPS      (SI)(R13*1), Y8
 	VSUBPS       (DI)(R11*1), Y8, Y8
 	VMOVUPS      (R8)(R11*1), Y9
@@ -4212,9 +4420,9 @@ rows222:
 	VFMADD231PS  Y12, Y8, Y7
 	ADDQ         R12, R13
 	SUBQ         $0x01, R14
-	JMP          rows222
+	JMP          rows228
 
-next223:
+next229:
 	VMOVUPS Y0, (AX)(R11*1)
 	VMOVUPS Y2, 32(AX)(R11*1)
 	VMOVUPS Y4, 64(AX)(R11*1)
@@ -4225,12 +4433,12 @@ next223:
 	VMOVUPS Y7, 96(CX)(R11*1)
 	ADDQ    $0x00000080, R11
 	SUBQ    $0x00000020, R10
-	JMP     columns220
+	JMP     columns226
 
-next221:
-columns224:
+next227:
+columns230:
 	CMPQ   R10, $0x00000010
-	JL     next225
+	JL     next231
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -4242,9 +4450,9 @@ columns224:
 	MOVQ   R11, R13
 	MOVQ   count+192(FP), R14
 
-rows226:
+rows232:
 	CMPQ         R14, $0x02
-	JL           next227
+	JL           next233
 	VMOVUPS      (SI)(R13*1), Y8
 	VSUBPS       (DI)(R11*1), Y8, Y8
 	VMOVUPS      (R8)(R11*1), Y9
@@ -4400,12 +4608,12 @@ rows226:
 	VFMADD231PS  Y12, Y8, Y7
 	ADDQ         R12, R13
 	SUBQ         $0x02, R14
-	JMP          rows226
+	JMP          rows232
 
-next227:
-rows228:
+next233:
+rows234:
 	CMPQ         R14, $0x01
-	JL           next229
+	JL           next235
 	VMOVUPS      (SI)(R13*1), Y8
 	VSUBPS       (DI)(R11*1), Y8, Y8
 	VMOVUPS      (R8)(R11*1), Y9
@@ -4484,9 +4692,9 @@ rows228:
 	VFMADD231PS  Y12, Y8, Y3
 	ADDQ         R12, R13
 	SUBQ         $0x01, R14
-	JMP          rows228
+	JMP          rows234
 
-next229:
+next235:
 	VADDPS  Y4, Y0, Y0
 	VMOVUPS Y0, (AX)(R11*1)
 	VADDPS  Y6, Y2, Y2
@@ -4497,12 +4705,12 @@ next229:
 	VMOVUPS Y3, 32(CX)(R11*1)
 	ADDQ    $0x00000040, R11
 	SUBQ    $0x00000010, R10
-	JMP     columns224
+	JMP     columns230
 
-next225:
-columns230:
+next231:
+columns236:
 	CMPQ   R10, $0x00000008
-	JL     next231
+	JL     next237
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -4514,9 +4722,9 @@ columns230:
 	MOVQ   R11, R13
 	MOVQ   count+192(FP), R14
 
-rows232:
+rows238:
 	CMPQ         R14, $0x04
-	JL           next233
+	JL           next239
 	VMOVUPS      (SI)(R13*1), Y8
 	VSUBPS       (DI)(R11*1), Y8, Y8
 	VMOVUPS      (R8)(R11*1), Y9
@@ -4674,12 +4882,12 @@ rows232:
 	VFMADD231PS  Y12, Y8, Y7
 	ADDQ         R12, R13
 	SUBQ         $0x04, R14
-	JMP          rows232
+	JMP          rows238
 
-next233:
-rows234:
+next239:
+rows240:
 	CMPQ         R14, $0x01
-	JL           next235
+	JL           next241
 	VMOVUPS      (SI)(R13*1), Y8
 	VSUBPS       (DI)(R11*1), Y8, Y8
 	VMOVUPS      (R8)(R11*1), Y9
@@ -4720,9 +4928,9 @@ rows234:
 	VFMADD231PS  Y12, Y8, Y1
 	ADDQ         R12, R13
 	SUBQ         $0x01, R14
-	JMP          rows234
+	JMP          rows240
 
-next235:
+next241:
 	VADDPS  Y2, Y0, Y0
 	VADDPS  Y6, Y4, Y4
 	VADDPS  Y4, Y0, Y0
@@ -4733,11 +4941,11 @@ next235:
 	VMOVUPS Y1, (CX)(R11*1)
 	ADDQ    $0x00000020, R11
 	SUBQ    $0x00000008, R10
-	JMP     columns230
+	JMP     columns236
 
-next231:
+next237:
 	TESTQ   R10, R10
-	JZ      done219
+	JZ      done225
 	MOVQ    $0x00000008, R13
 	SUBQ    R10, R13
 	LEAQ    pointTail<>+0(SB), R10
@@ -4753,9 +4961,9 @@ next231:
 	MOVQ    R11, R10
 	MOVQ    count+192(FP), R13
 
-rows236:
+rows242:
 	CMPQ         R13, $0x04
-	JL           next237
+	JL           next243
 	VMASKMOVPS   (SI)(R10*1), Y0, Y9
 	VMASKMOVPS   (DI)(R11*1), Y0, Y10
 	VSUBPS       Y10, Y9, Y9
@@ -4929,12 +5137,12 @@ rows236:
 	VFMADD231PS  Y13, Y9, Y8
 	ADDQ         R12, R10
 	SUBQ         $0x04, R13
-	JMP          rows236
+	JMP          rows242
 
-next237:
-rows238:
+next243:
+rows244:
 	CMPQ         R13, $0x01
-	JL           next239
+	JL           next245
 	VMASKMOVPS   (SI)(R10*1), Y0, Y9
 	VMASKMOVPS   (DI)(R11*1), Y0, Y10
 	VSUBPS       Y10, Y9, Y9
@@ -4979,9 +5187,9 @@ rows238:
 	VFMADD231PS  Y13, Y9, Y2
 	ADDQ         R12, R10
 	SUBQ         $0x01, R13
-	JMP          rows238
+	JMP          rows244
 
-next239:
+next245:
 	VADDPS     Y3, Y1, Y1
 	VADDPS     Y7, Y5, Y5
 	VADDPS     Y5, Y1, Y1
@@ -4991,7 +5199,7 @@ next239:
 	VADDPS     Y6, Y2, Y2
 	VMASKMOVPS Y2, Y0, (CX)(R11*1)
 
-done219:
+done225:
 	VZEROUPPER
 	RET
 
@@ -5010,9 +5218,9 @@ TEXT ·scaleShiftGradAVX2(SB), NOSPLIT, $0-160
 	SHLQ $0x02, R10
 	XORQ R9, R9
 
-columns241:
+columns247:
 	CMPQ   R8, $0x00000020
-	JL     next242
+	JL     next248
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -5024,9 +5232,9 @@ columns241:
 	MOVQ   R9, R11
 	MOVQ   count+144(FP), R12
 
-rows243:
+rows249:
 	CMPQ        R12, $0x01
-	JL          next244
+	JL          next250
 	VMOVUPS     (SI)(R11*1), Y8
 	VMOVUPS     (BX)(R11*1), Y9
 	VFMADD231PS Y9, Y8, Y0
@@ -5061,9 +5269,9 @@ rows243:
 	VMOVUPS     Y8, 96(DX)(R11*1)
 	ADDQ        R10, R11
 	SUBQ        $0x01, R12
-	JMP         rows243
+	JMP         rows249
 
-next244:
+next250:
 	VMOVUPS Y0, (AX)(R9*1)
 	VMOVUPS Y2, 32(AX)(R9*1)
 	VMOVUPS Y4, 64(AX)(R9*1)
@@ -5074,12 +5282,12 @@ next244:
 	VMOVUPS Y7, 96(CX)(R9*1)
 	ADDQ    $0x00000080, R9
 	SUBQ    $0x00000020, R8
-	JMP     columns241
+	JMP     columns247
 
-next242:
-columns245:
+next248:
+columns251:
 	CMPQ   R8, $0x00000010
-	JL     next246
+	JL     next252
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -5091,9 +5299,9 @@ columns245:
 	MOVQ   R9, R11
 	MOVQ   count+144(FP), R12
 
-rows247:
+rows253:
 	CMPQ        R12, $0x02
-	JL          next248
+	JL          next254
 	VMOVUPS     (SI)(R11*1), Y8
 	VMOVUPS     (BX)(R11*1), Y9
 	VFMADD231PS Y9, Y8, Y0
@@ -5129,12 +5337,12 @@ rows247:
 	VMOVUPS     Y8, 32(DX)(R11*1)
 	ADDQ        R10, R11
 	SUBQ        $0x02, R12
-	JMP         rows247
+	JMP         rows253
 
-next248:
-rows249:
+next254:
+rows255:
 	CMPQ        R12, $0x01
-	JL          next250
+	JL          next256
 	VMOVUPS     (SI)(R11*1), Y8
 	VMOVUPS     (BX)(R11*1), Y9
 	VFMADD231PS Y9, Y8, Y0
@@ -5153,9 +5361,9 @@ rows249:
 	VMOVUPS     Y8, 32(DX)(R11*1)
 	ADDQ        R10, R11
 	SUBQ        $0x01, R12
-	JMP         rows249
+	JMP         rows255
 
-next250:
+next256:
 	VADDPS  Y4, Y0, Y0
 	VMOVUPS Y0, (AX)(R9*1)
 	VADDPS  Y6, Y2, Y2
@@ -5166,12 +5374,12 @@ next250:
 	VMOVUPS Y3, 32(CX)(R9*1)
 	ADDQ    $0x00000040, R9
 	SUBQ    $0x00000010, R8
-	JMP     columns245
+	JMP     columns251
 
-next246:
-columns251:
+next252:
+columns257:
 	CMPQ   R8, $0x00000008
-	JL     next252
+	JL     next258
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -5183,9 +5391,9 @@ columns251:
 	MOVQ   R9, R11
 	MOVQ   count+144(FP), R12
 
-rows253:
+rows259:
 	CMPQ        R12, $0x04
-	JL          next254
+	JL          next260
 	VMOVUPS     (SI)(R11*1), Y8
 	VMOVUPS     (BX)(R11*1), Y9
 	VFMADD231PS Y9, Y8, Y0
@@ -5223,12 +5431,12 @@ rows253:
 	VMOVUPS     Y8, (DX)(R11*1)
 	ADDQ        R10, R11
 	SUBQ        $0x04, R12
-	JMP         rows253
+	JMP         rows259
 
-next254:
-rows255:
+next260:
+rows261:
 	CMPQ        R12, $0x01
-	JL          next256
+	JL          next262
 	VMOVUPS     (SI)(R11*1), Y8
 	VMOVUPS     (BX)(R11*1), Y9
 	VFMADD231PS Y9, Y8, Y0
@@ -5239,9 +5447,9 @@ rows255:
 	VMOVUPS     Y8, (DX)(R11*1)
 	ADDQ        R10, R11
 	SUBQ        $0x01, R12
-	JMP         rows255
+	JMP         rows261
 
-next256:
+next262:
 	VADDPS  Y2, Y0, Y0
 	VADDPS  Y6, Y4, Y4
 	VADDPS  Y4, Y0, Y0
@@ -5252,11 +5460,11 @@ next256:
 	VMOVUPS Y1, (CX)(R9*1)
 	ADDQ    $0x00000020, R9
 	SUBQ    $0x00000008, R8
-	JMP     columns251
+	JMP     columns257
 
-next252:
+next258:
 	TESTQ   R8, R8
-	JZ      done240
+	JZ      done246
 	MOVQ    $0x00000008, R11
 	SUBQ    R8, R11
 	LEAQ    pointTail<>+0(SB), R8
@@ -5272,9 +5480,9 @@ next252:
 	MOVQ    R9, R8
 	MOVQ    count+144(FP), R11
 
-rows257:
+rows263:
 	CMPQ        R11, $0x04
-	JL          next258
+	JL          next264
 	VMASKMOVPS  (SI)(R8*1), Y0, Y9
 	VMASKMOVPS  (BX)(R8*1), Y0, Y10
 	VFMADD231PS Y10, Y9, Y1
@@ -5312,12 +5520,12 @@ rows257:
 	VMASKMOVPS  Y9, Y0, (DX)(R8*1)
 	ADDQ        R10, R8
 	SUBQ        $0x04, R11
-	JMP         rows257
+	JMP         rows263
 
-next258:
-rows259:
+next264:
+rows265:
 	CMPQ        R11, $0x01
-	JL          next260
+	JL          next266
 	VMASKMOVPS  (SI)(R8*1), Y0, Y9
 	VMASKMOVPS  (BX)(R8*1), Y0, Y10
 	VFMADD231PS Y10, Y9, Y1
@@ -5328,9 +5536,9 @@ rows259:
 	VMASKMOVPS  Y9, Y0, (DX)(R8*1)
 	ADDQ        R10, R8
 	SUBQ        $0x01, R11
-	JMP         rows259
+	JMP         rows265
 
-next260:
+next266:
 	VADDPS     Y3, Y1, Y1
 	VADDPS     Y7, Y5, Y5
 	VADDPS     Y5, Y1, Y1
@@ -5340,7 +5548,7 @@ next260:
 	VADDPS     Y6, Y2, Y2
 	VMASKMOVPS Y2, Y0, (CX)(R9*1)
 
-done240:
+done246:
 	VZEROUPPER
 	RET
 
@@ -5358,9 +5566,9 @@ TEXT ·gateGradAVX2(SB), NOSPLIT, $0-136
 	SHLQ $0x02, R9
 	XORQ R8, R8
 
-columns262:
+columns268:
 	CMPQ   DI, $0x00000020
-	JL     next263
+	JL     next269
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -5368,9 +5576,9 @@ columns262:
 	MOVQ   R8, R10
 	MOVQ   count+120(FP), R11
 
-rows264:
+rows270:
 	CMPQ        R11, $0x01
-	JL          next265
+	JL          next271
 	VMOVUPS     (BX)(R10*1), Y4
 	VMOVUPS     (DX)(R10*1), Y5
 	VFMADD231PS Y5, Y4, Y0
@@ -5393,21 +5601,21 @@ rows264:
 	VMOVUPS     Y5, 96(CX)(R10*1)
 	ADDQ        R9, R10
 	SUBQ        $0x01, R11
-	JMP         rows264
+	JMP         rows270
 
-next265:
+next271:
 	VMOVUPS Y0, (AX)(R8*1)
 	VMOVUPS Y1, 32(AX)(R8*1)
 	VMOVUPS Y2, 64(AX)(R8*1)
 	VMOVUPS Y3, 96(AX)(R8*1)
 	ADDQ    $0x00000080, R8
 	SUBQ    $0x00000020, DI
-	JMP     columns262
+	JMP     columns268
 
-next263:
-columns266:
+next269:
+columns272:
 	CMPQ   DI, $0x00000010
-	JL     next267
+	JL     next273
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -5415,9 +5623,9 @@ columns266:
 	MOVQ   R8, R10
 	MOVQ   count+120(FP), R11
 
-rows268:
+rows274:
 	CMPQ        R11, $0x02
-	JL          next269
+	JL          next275
 	VMOVUPS     (BX)(R10*1), Y4
 	VMOVUPS     (DX)(R10*1), Y5
 	VFMADD231PS Y5, Y4, Y0
@@ -5441,12 +5649,12 @@ rows268:
 	VMOVUPS     Y5, 32(CX)(R10*1)
 	ADDQ        R9, R10
 	SUBQ        $0x02, R11
-	JMP         rows268
+	JMP         rows274
 
-next269:
-rows270:
+next275:
+rows276:
 	CMPQ        R11, $0x01
-	JL          next271
+	JL          next277
 	VMOVUPS     (BX)(R10*1), Y4
 	VMOVUPS     (DX)(R10*1), Y5
 	VFMADD231PS Y5, Y4, Y0
@@ -5459,21 +5667,21 @@ rows270:
 	VMOVUPS     Y5, 32(CX)(R10*1)
 	ADDQ        R9, R10
 	SUBQ        $0x01, R11
-	JMP         rows270
+	JMP         rows276
 
-next271:
+next277:
 	VADDPS  Y2, Y0, Y0
 	VMOVUPS Y0, (AX)(R8*1)
 	VADDPS  Y3, Y1, Y1
 	VMOVUPS Y1, 32(AX)(R8*1)
 	ADDQ    $0x00000040, R8
 	SUBQ    $0x00000010, DI
-	JMP     columns266
+	JMP     columns272
 
-next267:
-columns272:
+next273:
+columns278:
 	CMPQ   DI, $0x00000008
-	JL     next273
+	JL     next279
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -5481,9 +5689,9 @@ columns272:
 	MOVQ   R8, R10
 	MOVQ   count+120(FP), R11
 
-rows274:
+rows280:
 	CMPQ        R11, $0x04
-	JL          next275
+	JL          next281
 	VMOVUPS     (BX)(R10*1), Y4
 	VMOVUPS     (DX)(R10*1), Y5
 	VFMADD231PS Y5, Y4, Y0
@@ -5509,12 +5717,12 @@ rows274:
 	VMOVUPS     Y5, (CX)(R10*1)
 	ADDQ        R9, R10
 	SUBQ        $0x04, R11
-	JMP         rows274
+	JMP         rows280
 
-next275:
-rows276:
+next281:
+rows282:
 	CMPQ        R11, $0x01
-	JL          next277
+	JL          next283
 	VMOVUPS     (BX)(R10*1), Y4
 	VMOVUPS     (DX)(R10*1), Y5
 	VFMADD231PS Y5, Y4, Y0
@@ -5522,20 +5730,20 @@ rows276:
 	VMOVUPS     Y5, (CX)(R10*1)
 	ADDQ        R9, R10
 	SUBQ        $0x01, R11
-	JMP         rows276
+	JMP         rows282
 
-next277:
+next283:
 	VADDPS  Y1, Y0, Y0
 	VADDPS  Y3, Y2, Y2
 	VADDPS  Y2, Y0, Y0
 	VMOVUPS Y0, (AX)(R8*1)
 	ADDQ    $0x00000020, R8
 	SUBQ    $0x00000008, DI
-	JMP     columns272
+	JMP     columns278
 
-next273:
+next279:
 	TESTQ   DI, DI
-	JZ      done261
+	JZ      done267
 	MOVQ    $0x00000008, R10
 	SUBQ    DI, R10
 	LEAQ    pointTail<>+0(SB), DI
@@ -5547,9 +5755,9 @@ next273:
 	MOVQ    R8, DI
 	MOVQ    count+120(FP), R10
 
-rows278:
+rows284:
 	CMPQ        R10, $0x04
-	JL          next279
+	JL          next285
 	VMASKMOVPS  (BX)(DI*1), Y0, Y5
 	VMASKMOVPS  (DX)(DI*1), Y0, Y6
 	VFMADD231PS Y6, Y5, Y1
@@ -5579,12 +5787,12 @@ rows278:
 	VMASKMOVPS  Y6, Y0, (CX)(DI*1)
 	ADDQ        R9, DI
 	SUBQ        $0x04, R10
-	JMP         rows278
+	JMP         rows284
 
-next279:
-rows280:
+next285:
+rows286:
 	CMPQ        R10, $0x01
-	JL          next281
+	JL          next287
 	VMASKMOVPS  (BX)(DI*1), Y0, Y5
 	VMASKMOVPS  (DX)(DI*1), Y0, Y6
 	VFMADD231PS Y6, Y5, Y1
@@ -5593,15 +5801,15 @@ rows280:
 	VMASKMOVPS  Y6, Y0, (CX)(DI*1)
 	ADDQ        R9, DI
 	SUBQ        $0x01, R10
-	JMP         rows280
+	JMP         rows286
 
-next281:
+next287:
 	VADDPS     Y2, Y1, Y1
 	VADDPS     Y4, Y3, Y3
 	VADDPS     Y3, Y1, Y1
 	VMASKMOVPS Y1, Y0, (AX)(R8*1)
 
-done261:
+done267:
 	VZEROUPPER
 	RET
 
@@ -5621,9 +5829,9 @@ TEXT ·squaresAVX2(SB), NOSPLIT, $0-120
 	MOVQ R8, R10
 	SUBQ $0x08, R10
 
-loop282:
+loop288:
 	CMPQ    R9, R10
-	JG      rest283
+	JG      rest289
 	VMOVUPS (BX)(R9*4), Y0
 	MOVQ    pixels+96(FP), R14
 	LEAQ    (AX)(R9*4), R11
@@ -5634,9 +5842,9 @@ loop282:
 	ADDQ    SI, R12
 	ADDQ    SI, R13
 
-pixel285:
+pixel291:
 	TESTQ   R14, R14
-	JZ      pixels286
+	JZ      pixels292
 	VMOVUPS (R12), Y2
 	VADDPS  (R13), Y2, Y2
 	ADDQ    SI, R12
@@ -5647,15 +5855,15 @@ pixel285:
 	VMOVAPS Y2, Y1
 	ADDQ    DI, R11
 	DECQ    R14
-	JMP     pixel285
+	JMP     pixel291
 
-pixels286:
+pixels292:
 	ADDQ $0x08, R9
-	JMP  loop282
+	JMP  loop288
 
-rest283:
+rest289:
 	SUBQ       R9, R8
-	JZ         done284
+	JZ         done290
 	MOVQ       $0x00000008, R10
 	SUBQ       R8, R10
 	LEAQ       pointTail<>+0(SB), R8
@@ -5671,9 +5879,9 @@ rest283:
 	ADDQ       SI, CX
 	ADDQ       SI, DX
 
-pixel287:
+pixel293:
 	TESTQ      BX, BX
-	JZ         pixels288
+	JZ         pixels294
 	VMASKMOVPS (CX), Y0, Y3
 	VMASKMOVPS (DX), Y0, Y4
 	VADDPS     Y4, Y3, Y3
@@ -5685,10 +5893,10 @@ pixel287:
 	VMOVAPS    Y3, Y2
 	ADDQ       DI, AX
 	DECQ       BX
-	JMP        pixel287
+	JMP        pixel293
 
-pixels288:
-done284:
+pixels294:
+done290:
 	VZEROUPPER
 	RET
 
@@ -5707,18 +5915,18 @@ TEXT ·winogradInputAVX2(SB), NOSPLIT, $0-80
 	MOVQ SI, R8
 	SUBQ $0x08, R8
 
-loop289:
+loop295:
 	CMPQ DI, R8
-	JG   rest290
+	JG   rest296
 	MOVQ tiles+48(FP), R11
 	MOVQ v_base+0(FP), R9
 	LEAQ (R9)(DI*4), R9
 	MOVQ d_base+24(FP), R10
 	LEAQ (R10)(DI*4), R10
 
-tile292:
+tile298:
 	TESTQ   R11, R11
-	JZ      tiles293
+	JZ      tiles299
 	MOVQ    R9, R12
 	LEAQ    (R10)(CX*1), R13
 	LEAQ    (R10)(CX*2), R14
@@ -5806,15 +6014,15 @@ tile292:
 	ADDQ    AX, R9
 	LEAQ    (R10)(AX*2), R10
 	DECQ    R11
-	JMP     tile292
+	JMP     tile298
 
-tiles293:
+tiles299:
 	ADDQ $0x08, DI
-	JMP  loop289
+	JMP  loop295
 
-rest290:
+rest296:
 	SUBQ    DI, SI
-	JZ      done291
+	JZ      done297
 	MOVQ    $0x00000008, R8
 	SUBQ    SI, R8
 	LEAQ    pointTail<>+0(SB), SI
@@ -5825,9 +6033,9 @@ rest290:
 	MOVQ    d_base+24(FP), R8
 	LEAQ    (R8)(DI*4), R8
 
-tile294:
+tile300:
 	TESTQ      R9, R9
-	JZ         tiles295
+	JZ         tiles301
 	MOVQ       SI, DI
 	LEAQ       (R8)(CX*1), R10
 	LEAQ       (R8)(CX*2), R11
@@ -5931,10 +6139,10 @@ tile294:
 	ADDQ       AX, SI
 	LEAQ       (R8)(AX*2), R8
 	DECQ       R9
-	JMP        tile294
+	JMP        tile300
 
-tiles295:
-done291:
+tiles301:
+done297:
 	VZEROUPPER
 	RET
 
@@ -5952,9 +6160,9 @@ TEXT ·winogradOutputAVX2(SB), NOSPLIT, $0-105
 	MOVQ BX, DI
 	SUBQ $0x08, DI
 
-loop296:
+loop302:
 	CMPQ    SI, DI
-	JG      rest297
+	JG      rest303
 	MOVQ    tiles+72(FP), R10
 	MOVQ    bias_base+48(FP), R8
 	LEAQ    (R8)(SI*4), R8
@@ -5964,9 +6172,9 @@ loop296:
 	MOVQ    m_base+24(FP), R9
 	LEAQ    (R9)(SI*4), R9
 
-tile299:
+tile305:
 	TESTQ   R10, R10
-	JZ      tiles300
+	JZ      tiles306
 	MOVQ    R9, R11
 	VMOVUPS (R11), Y1
 	ADDQ    DX, R11
@@ -6020,18 +6228,18 @@ tile299:
 	VADDPS  Y0, Y1, Y1
 	MOVB    add+104(FP), R12
 	TESTB   R12, R12
-	JZ      plain301
+	JZ      plain307
 	VADDPS  (R8), Y1, Y1
 
-plain301:
+plain307:
 	VMOVUPS Y1, (R8)
 	VADDPS  Y0, Y2, Y2
 	MOVB    add+104(FP), R12
 	TESTB   R12, R12
-	JZ      plain302
+	JZ      plain308
 	VADDPS  (R8)(AX*1), Y2, Y2
 
-plain302:
+plain308:
 	VMOVUPS Y2, (R8)(AX*1)
 	VADDPS  Y6, Y5, Y5
 	VADDPS  Y7, Y5, Y5
@@ -6040,31 +6248,31 @@ plain302:
 	VADDPS  Y0, Y5, Y5
 	MOVB    add+104(FP), R12
 	TESTB   R12, R12
-	JZ      plain303
+	JZ      plain309
 	VADDPS  (R11), Y5, Y5
 
-plain303:
+plain309:
 	VMOVUPS Y5, (R11)
 	VADDPS  Y0, Y6, Y6
 	MOVB    add+104(FP), R12
 	TESTB   R12, R12
-	JZ      plain304
+	JZ      plain310
 	VADDPS  (R11)(AX*1), Y6, Y6
 
-plain304:
+plain310:
 	VMOVUPS Y6, (R11)(AX*1)
 	SUBQ    $-128, R9
 	LEAQ    (R8)(AX*2), R8
 	DECQ    R10
-	JMP     tile299
+	JMP     tile305
 
-tiles300:
+tiles306:
 	ADDQ $0x08, SI
-	JMP  loop296
+	JMP  loop302
 
-rest297:
+rest303:
 	SUBQ       SI, BX
-	JZ         done298
+	JZ         done304
 	MOVQ       $0x00000008, DI
 	SUBQ       BX, DI
 	LEAQ       pointTail<>+0(SB), BX
@@ -6078,9 +6286,9 @@ rest297:
 	MOVQ       m_base+24(FP), DI
 	LEAQ       (DI)(SI*4), DI
 
-tile305:
+tile311:
 	TESTQ      R8, R8
-	JZ         tiles306
+	JZ         tiles312
 	MOVQ       DI, SI
 	VMASKMOVPS (SI), Y0, Y2
 	ADDQ       DX, SI
@@ -6138,20 +6346,20 @@ tile305:
 	VADDPS     Y1, Y2, Y2
 	MOVB       add+104(FP), R9
 	TESTB      R9, R9
-	JZ         plain307
+	JZ         plain313
 	VMASKMOVPS (BX), Y0, Y4
 	VADDPS     Y4, Y2, Y2
 
-plain307:
+plain313:
 	VMASKMOVPS Y2, Y0, (BX)
 	VADDPS     Y1, Y3, Y3
 	MOVB       add+104(FP), R9
 	TESTB      R9, R9
-	JZ         plain308
+	JZ         plain314
 	VMASKMOVPS (BX)(AX*1), Y0, Y2
 	VADDPS     Y2, Y3, Y3
 
-plain308:
+plain314:
 	VMASKMOVPS Y3, Y0, (BX)(AX*1)
 	VADDPS     Y7, Y6, Y6
 	VADDPS     Y8, Y6, Y6
@@ -6160,28 +6368,28 @@ plain308:
 	VADDPS     Y1, Y6, Y6
 	MOVB       add+104(FP), R9
 	TESTB      R9, R9
-	JZ         plain309
+	JZ         plain315
 	VMASKMOVPS (SI), Y0, Y2
 	VADDPS     Y2, Y6, Y6
 
-plain309:
+plain315:
 	VMASKMOVPS Y6, Y0, (SI)
 	VADDPS     Y1, Y7, Y7
 	MOVB       add+104(FP), R9
 	TESTB      R9, R9
-	JZ         plain310
+	JZ         plain316
 	VMASKMOVPS (SI)(AX*1), Y0, Y2
 	VADDPS     Y2, Y7, Y7
 
-plain310:
+plain316:
 	VMASKMOVPS Y7, Y0, (SI)(AX*1)
 	SUBQ       $-128, DI
 	LEAQ       (BX)(AX*2), BX
 	DECQ       R8
-	JMP        tile305
+	JMP        tile311
 
-tiles306:
-done298:
+tiles312:
+done304:
 	VZEROUPPER
 	RET
 
@@ -6195,9 +6403,9 @@ TEXT ·winogradWeightsAVX2(SB), NOSPLIT, $0-32
 	MOVQ AX, BX
 	SUBQ $0x08, BX
 
-loop311:
+loop317:
 	CMPQ    DX, BX
-	JG      rest312
+	JG      rest318
 	MOVQ    u_base+0(FP), SI
 	LEAQ    (SI)(DX*4), SI
 	VMOVUPS (SI), Y0
@@ -6288,11 +6496,11 @@ loop311:
 	VMOVUPS Y8, (SI)
 	ADDQ    CX, SI
 	ADDQ    $0x08, DX
-	JMP     loop311
+	JMP     loop317
 
-rest312:
+rest318:
 	SUBQ       DX, AX
-	JZ         done313
+	JZ         done319
 	MOVQ       $0x00000008, BX
 	SUBQ       AX, BX
 	LEAQ       pointTail<>+0(SB), AX
@@ -6387,7 +6595,7 @@ rest312:
 	VMASKMOVPS Y9, Y0, (AX)
 	ADDQ       CX, AX
 
-done313:
+done319:
 	VZEROUPPER
 	RET
 
@@ -6648,6 +6856,97 @@ done9:
 	VZEROUPPER
 	RET
 
+// func seluAVX512(y []float32, x []float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·seluAVX512(SB), NOSPLIT, $0-48
+	MOVQ         y_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         y_len+8(FP), DX
+	VBROADCASTSS point3f867d5f<>+0(SB), Z0
+	VBROADCASTSS point3f867d5e<>+0(SB), Z0
+	VBROADCASTSS point33b5488a<>+0(SB), Z3
+	VBROADCASTSS point3fe10966<>+0(SB), Z4
+	VBROADCASTSS pointc2ae0000<>+0(SB), Z5
+	VBROADCASTSS point3fb8aa3b<>+0(SB), Z6
+	VBROADCASTSS point3f317200<>+0(SB), Z7
+	VBROADCASTSS point35bfbe8e<>+0(SB), Z8
+	VBROADCASTSS point39506967<>+0(SB), Z9
+	VBROADCASTSS point3ab743ce<>+0(SB), Z10
+	VBROADCASTSS point3c088908<>+0(SB), Z11
+	VBROADCASTSS point3d2aa9c1<>+0(SB), Z12
+	VBROADCASTSS point3e2aaaaa<>+0(SB), Z13
+	VBROADCASTSS point3f000000<>+0(SB), Z14
+	VBROADCASTSS point3f800000<>+0(SB), Z15
+	XORQ         BX, BX
+	MOVQ         DX, SI
+	SUBQ         $0x10, SI
+
+loop10:
+	CMPQ         BX, SI
+	JG           rest11
+	VMOVUPS      (CX)(BX*4), Z16
+	VMAXPS       Z16, Z5, Z17
+	VMULPS       Z6, Z17, Z18
+	VRNDSCALEPS  $0x08, Z18, Z18
+	VFNMADD231PS Z7, Z18, Z17
+	VFNMADD231PS Z8, Z18, Z17
+	VMOVUPS      Z9, Z19
+	VFMADD213PS  Z10, Z17, Z19
+	VFMADD213PS  Z11, Z17, Z19
+	VFMADD213PS  Z12, Z17, Z19
+	VFMADD213PS  Z13, Z17, Z19
+	VFMADD213PS  Z14, Z17, Z19
+	VMULPS       Z17, Z17, Z20
+	VFMADD213PS  Z17, Z20, Z19
+	VSCALEFPS    Z18, Z15, Z18
+	VSUBPS       Z15, Z18, Z17
+	VFMADD213PS  Z17, Z18, Z19
+	VMULPS       Z4, Z19, Z19
+	VMULPS       Z3, Z16, Z17
+	VFMADD231PS  Z0, Z16, Z17
+	VXORPS       Z18, Z18, Z18
+	VCMPPS       $0x01, Z18, Z16, K1
+	VBLENDMPS    Z19, Z17, K1, Z1
+	VMOVUPS      Z1, (AX)(BX*4)
+	ADDQ         $0x10, BX
+	JMP          loop10
+
+rest11:
+	SUBQ         BX, DX
+	JZ           done12
+	MOVL         $0x00000001, SI
+	SHLXL        DX, SI, SI
+	DECL         SI
+	KMOVW        SI, K1
+	VMOVUPS.Z    (CX)(BX*4), K1, Z1
+	VMAXPS       Z1, Z5, Z5
+	VMULPS       Z6, Z5, Z6
+	VRNDSCALEPS  $0x08, Z6, Z6
+	VFNMADD231PS Z7, Z6, Z5
+	VFNMADD231PS Z8, Z6, Z5
+	VMOVUPS      Z9, Z7
+	VFMADD213PS  Z10, Z5, Z7
+	VFMADD213PS  Z11, Z5, Z7
+	VFMADD213PS  Z12, Z5, Z7
+	VFMADD213PS  Z13, Z5, Z7
+	VFMADD213PS  Z14, Z5, Z7
+	VMULPS       Z5, Z5, Z8
+	VFMADD213PS  Z5, Z8, Z7
+	VSCALEFPS    Z6, Z15, Z6
+	VSUBPS       Z15, Z6, Z5
+	VFMADD213PS  Z5, Z6, Z7
+	VMULPS       Z4, Z7, Z7
+	VMULPS       Z3, Z1, Z3
+	VFMADD231PS  Z0, Z1, Z3
+	VXORPS       Z0, Z0, Z0
+	VCMPPS       $0x01, Z0, Z1, K2
+	VBLENDMPS    Z7, Z3, K2, Z2
+	VMOVUPS      Z2, K1, (AX)(BX*4)
+
+done12:
+	VZEROUPPER
+	RET
+
 // func siluGradAVX512(dx []float32, dy []float32, x []float32)
 // Requires: AVX, AVX512DQ, AVX512F, BMI2
 TEXT ·siluGradAVX512(SB), NOSPLIT, $0-72
@@ -6672,9 +6971,9 @@ TEXT ·siluGradAVX512(SB), NOSPLIT, $0-72
 	MOVQ         BX, DI
 	SUBQ         $0x10, DI
 
-loop10:
+loop13:
 	CMPQ         SI, DI
-	JG           rest11
+	JG           rest14
 	VMOVUPS      (DX)(SI*4), Z13
 	VMAXPS       Z13, Z2, Z14
 	VMINPS       Z14, Z1, Z14
@@ -6702,11 +7001,11 @@ loop10:
 	VMULPS       (CX)(SI*4), Z17, Z17
 	VMOVUPS      Z17, (AX)(SI*4)
 	ADDQ         $0x10, SI
-	JMP          loop10
+	JMP          loop13
 
-rest11:
+rest14:
 	SUBQ         SI, BX
-	JZ           done12
+	JZ           done15
 	MOVL         $0x00000001, DI
 	SHLXL        BX, DI, DI
 	DECL         DI
@@ -6739,7 +7038,7 @@ rest11:
 	VMULPS       Z0, Z3, Z3
 	VMOVUPS      Z3, K1, (AX)(SI*4)
 
-done12:
+done15:
 	VZEROUPPER
 	RET
 
@@ -6772,9 +7071,9 @@ TEXT ·geluGradAVX512(SB), NOSPLIT, $0-72
 	MOVQ         BX, DI
 	SUBQ         $0x10, DI
 
-loop13:
+loop16:
 	CMPQ         SI, DI
-	JG           rest14
+	JG           rest17
 	VMOVUPS      (DX)(SI*4), Z18
 	VMAXPS       Z18, Z4, Z18
 	VMINPS       Z18, Z3, Z18
@@ -6811,11 +7110,11 @@ loop13:
 	VMULPS       (CX)(SI*4), Z23, Z23
 	VMOVUPS      Z23, (AX)(SI*4)
 	ADDQ         $0x10, SI
-	JMP          loop13
+	JMP          loop16
 
-rest14:
+rest17:
 	SUBQ         SI, BX
-	JZ           done15
+	JZ           done18
 	MOVL         $0x00000001, DI
 	SHLXL        BX, DI, DI
 	DECL         DI
@@ -6857,7 +7156,98 @@ rest14:
 	VMULPS       Z0, Z3, Z3
 	VMOVUPS      Z3, K1, (AX)(SI*4)
 
-done15:
+done18:
+	VZEROUPPER
+	RET
+
+// func seluGradAVX512(dx []float32, dy []float32, x []float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·seluGradAVX512(SB), NOSPLIT, $0-72
+	MOVQ         dx_base+0(FP), AX
+	MOVQ         dy_base+24(FP), CX
+	MOVQ         x_base+48(FP), DX
+	MOVQ         dx_len+8(FP), BX
+	VBROADCASTSS point3f867d5f<>+0(SB), Z0
+	VBROADCASTSS point3f867d5e<>+0(SB), Z1
+	VBROADCASTSS point33b5488a<>+0(SB), Z1
+	VBROADCASTSS point3fe10966<>+0(SB), Z1
+	VBROADCASTSS pointc2ae0000<>+0(SB), Z4
+	VBROADCASTSS point3fb8aa3b<>+0(SB), Z5
+	VBROADCASTSS point3f317200<>+0(SB), Z6
+	VBROADCASTSS point35bfbe8e<>+0(SB), Z7
+	VBROADCASTSS point39506967<>+0(SB), Z8
+	VBROADCASTSS point3ab743ce<>+0(SB), Z9
+	VBROADCASTSS point3c088908<>+0(SB), Z10
+	VBROADCASTSS point3d2aa9c1<>+0(SB), Z11
+	VBROADCASTSS point3e2aaaaa<>+0(SB), Z12
+	VBROADCASTSS point3f000000<>+0(SB), Z13
+	VBROADCASTSS point3f800000<>+0(SB), Z14
+	XORQ         SI, SI
+	MOVQ         BX, DI
+	SUBQ         $0x10, DI
+
+loop19:
+	CMPQ         SI, DI
+	JG           rest20
+	VMOVUPS      (DX)(SI*4), Z15
+	VMAXPS       Z15, Z4, Z16
+	VMULPS       Z5, Z16, Z17
+	VRNDSCALEPS  $0x08, Z17, Z17
+	VFNMADD231PS Z6, Z17, Z16
+	VFNMADD231PS Z7, Z17, Z16
+	VMOVUPS      Z8, Z18
+	VFMADD213PS  Z9, Z16, Z18
+	VFMADD213PS  Z10, Z16, Z18
+	VFMADD213PS  Z11, Z16, Z18
+	VFMADD213PS  Z12, Z16, Z18
+	VFMADD213PS  Z13, Z16, Z18
+	VFMADD213PS  Z14, Z16, Z18
+	VFMADD213PS  Z14, Z16, Z18
+	VSCALEFPS    Z17, Z18, Z18
+	VMULPS       Z1, Z18, Z18
+	VCMPPS       $0x05, Z4, Z15, K1
+	VMOVAPS.Z    Z18, K1, Z18
+	VXORPS       Z16, Z16, Z16
+	VCMPPS       $0x01, Z15, Z16, K1
+	VBLENDMPS    Z0, Z18, K1, Z2
+	VMULPS       (CX)(SI*4), Z2, Z2
+	VMOVUPS      Z2, (AX)(SI*4)
+	ADDQ         $0x10, SI
+	JMP          loop19
+
+rest20:
+	SUBQ         SI, BX
+	JZ           done21
+	MOVL         $0x00000001, DI
+	SHLXL        BX, DI, DI
+	DECL         DI
+	KMOVW        DI, K1
+	VMOVUPS.Z    (DX)(SI*4), K1, Z2
+	VMAXPS       Z2, Z4, Z15
+	VMULPS       Z5, Z15, Z5
+	VRNDSCALEPS  $0x08, Z5, Z5
+	VFNMADD231PS Z6, Z5, Z15
+	VFNMADD231PS Z7, Z5, Z15
+	VMOVUPS      Z8, Z6
+	VFMADD213PS  Z9, Z15, Z6
+	VFMADD213PS  Z10, Z15, Z6
+	VFMADD213PS  Z11, Z15, Z6
+	VFMADD213PS  Z12, Z15, Z6
+	VFMADD213PS  Z13, Z15, Z6
+	VFMADD213PS  Z14, Z15, Z6
+	VFMADD213PS  Z14, Z15, Z6
+	VSCALEFPS    Z5, Z6, Z6
+	VMULPS       Z1, Z6, Z6
+	VCMPPS       $0x05, Z4, Z2, K2
+	VMOVAPS.Z    Z6, K2, Z6
+	VXORPS       Z1, Z1, Z1
+	VCMPPS       $0x01, Z2, Z1, K2
+	VBLENDMPS    Z0, Z6, K2, Z3
+	VMOVUPS.Z    (CX)(SI*4), K1, Z0
+	VMULPS       Z0, Z3, Z3
+	VMOVUPS      Z3, K1, (AX)(SI*4)
+
+done21:
 	VZEROUPPER
 	RET
 
@@ -6872,18 +7262,18 @@ TEXT ·addSlicesAVX512(SB), NOSPLIT, $0-72
 	MOVQ BX, DI
 	SUBQ $0x10, DI
 
-loop16:
+loop22:
 	CMPQ    SI, DI
-	JG      rest17
+	JG      rest23
 	VMOVUPS (CX)(SI*4), Z0
 	VADDPS  (DX)(SI*4), Z0, Z0
 	VMOVUPS Z0, (AX)(SI*4)
 	ADDQ    $0x10, SI
-	JMP     loop16
+	JMP     loop22
 
-rest17:
+rest23:
 	SUBQ      SI, BX
-	JZ        done18
+	JZ        done24
 	MOVL      $0x00000001, DI
 	SHLXL     BX, DI, DI
 	DECL      DI
@@ -6893,7 +7283,7 @@ rest17:
 	VADDPS    Z1, Z0, Z0
 	VMOVUPS   Z0, K1, (AX)(SI*4)
 
-done18:
+done24:
 	VZEROUPPER
 	RET
 
@@ -6908,18 +7298,18 @@ TEXT ·subSlicesAVX512(SB), NOSPLIT, $0-72
 	MOVQ BX, DI
 	SUBQ $0x10, DI
 
-loop19:
+loop25:
 	CMPQ    SI, DI
-	JG      rest20
+	JG      rest26
 	VMOVUPS (CX)(SI*4), Z0
 	VSUBPS  (DX)(SI*4), Z0, Z0
 	VMOVUPS Z0, (AX)(SI*4)
 	ADDQ    $0x10, SI
-	JMP     loop19
+	JMP     loop25
 
-rest20:
+rest26:
 	SUBQ      SI, BX
-	JZ        done21
+	JZ        done27
 	MOVL      $0x00000001, DI
 	SHLXL     BX, DI, DI
 	DECL      DI
@@ -6929,7 +7319,7 @@ rest20:
 	VSUBPS    Z1, Z0, Z0
 	VMOVUPS   Z0, K1, (AX)(SI*4)
 
-done21:
+done27:
 	VZEROUPPER
 	RET
 
@@ -6944,18 +7334,18 @@ TEXT ·mulSlicesAVX512(SB), NOSPLIT, $0-72
 	MOVQ BX, DI
 	SUBQ $0x10, DI
 
-loop22:
+loop28:
 	CMPQ    SI, DI
-	JG      rest23
+	JG      rest29
 	VMOVUPS (CX)(SI*4), Z0
 	VMULPS  (DX)(SI*4), Z0, Z0
 	VMOVUPS Z0, (AX)(SI*4)
 	ADDQ    $0x10, SI
-	JMP     loop22
+	JMP     loop28
 
-rest23:
+rest29:
 	SUBQ      SI, BX
-	JZ        done24
+	JZ        done30
 	MOVL      $0x00000001, DI
 	SHLXL     BX, DI, DI
 	DECL      DI
@@ -6965,7 +7355,7 @@ rest23:
 	VMULPS    Z1, Z0, Z0
 	VMOVUPS   Z0, K1, (AX)(SI*4)
 
-done24:
+done30:
 	VZEROUPPER
 	RET
 
@@ -6981,17 +7371,17 @@ TEXT ·scaleAVX512(SB), NOSPLIT, $0-52
 	MOVQ         DX, SI
 	SUBQ         $0x10, SI
 
-loop25:
+loop31:
 	CMPQ    BX, SI
-	JG      rest26
+	JG      rest32
 	VMULPS  (CX)(BX*4), Z0, Z1
 	VMOVUPS Z1, (AX)(BX*4)
 	ADDQ    $0x10, BX
-	JMP     loop25
+	JMP     loop31
 
-rest26:
+rest32:
 	SUBQ      BX, DX
-	JZ        done27
+	JZ        done33
 	MOVL      $0x00000001, SI
 	SHLXL     DX, SI, SI
 	DECL      SI
@@ -7000,7 +7390,7 @@ rest26:
 	VMULPS    Z1, Z0, Z0
 	VMOVUPS   Z0, K1, (AX)(BX*4)
 
-done27:
+done33:
 	VZEROUPPER
 	RET
 
@@ -7016,18 +7406,18 @@ TEXT ·axpyAVX512(SB), NOSPLIT, $0-52
 	MOVQ         DX, SI
 	SUBQ         $0x10, SI
 
-loop28:
+loop34:
 	CMPQ        BX, SI
-	JG          rest29
+	JG          rest35
 	VMOVUPS     (AX)(BX*4), Z1
 	VFMADD231PS (CX)(BX*4), Z0, Z1
 	VMOVUPS     Z1, (AX)(BX*4)
 	ADDQ        $0x10, BX
-	JMP         loop28
+	JMP         loop34
 
-rest29:
+rest35:
 	SUBQ        BX, DX
-	JZ          done30
+	JZ          done36
 	MOVL        $0x00000001, SI
 	SHLXL       DX, SI, SI
 	DECL        SI
@@ -7037,7 +7427,7 @@ rest29:
 	VFMADD231PS Z2, Z0, Z1
 	VMOVUPS     Z1, K1, (AX)(BX*4)
 
-done30:
+done36:
 	VZEROUPPER
 	RET
 
@@ -7055,19 +7445,19 @@ TEXT ·clampAVX512(SB), NOSPLIT, $0-56
 	MOVQ         DX, SI
 	SUBQ         $0x10, SI
 
-loop31:
+loop37:
 	CMPQ    BX, SI
-	JG      rest32
+	JG      rest38
 	VMOVUPS (CX)(BX*4), Z2
 	VMAXPS  Z2, Z0, Z2
 	VMINPS  Z2, Z1, Z2
 	VMOVUPS Z2, (AX)(BX*4)
 	ADDQ    $0x10, BX
-	JMP     loop31
+	JMP     loop37
 
-rest32:
+rest38:
 	SUBQ      BX, DX
-	JZ        done33
+	JZ        done39
 	MOVL      $0x00000001, SI
 	SHLXL     DX, SI, SI
 	DECL      SI
@@ -7077,7 +7467,7 @@ rest32:
 	VMINPS    Z2, Z1, Z2
 	VMOVUPS   Z2, K1, (AX)(BX*4)
 
-done33:
+done39:
 	VZEROUPPER
 	RET
 
@@ -7096,9 +7486,9 @@ TEXT ·clampGradAVX512(SB), NOSPLIT, $0-80
 	MOVQ         BX, DI
 	SUBQ         $0x10, DI
 
-loop34:
+loop40:
 	CMPQ      SI, DI
-	JG        rest35
+	JG        rest41
 	VMOVUPS   (DX)(SI*4), Z2
 	VMOVUPS   (CX)(SI*4), Z3
 	VCMPPS    $0x02, Z2, Z0, K1
@@ -7107,11 +7497,11 @@ loop34:
 	VMOVAPS.Z Z3, K1, Z3
 	VMOVUPS   Z3, (AX)(SI*4)
 	ADDQ      $0x10, SI
-	JMP       loop34
+	JMP       loop40
 
-rest35:
+rest41:
 	SUBQ      SI, BX
-	JZ        done36
+	JZ        done42
 	MOVL      $0x00000001, DI
 	SHLXL     BX, DI, DI
 	DECL      DI
@@ -7124,7 +7514,7 @@ rest35:
 	VMOVAPS.Z Z3, K2, Z3
 	VMOVUPS   Z3, K1, (AX)(SI*4)
 
-done36:
+done42:
 	VZEROUPPER
 	RET
 
@@ -7152,9 +7542,9 @@ TEXT ·reparameterizeAVX512(SB), NOSPLIT, $0-96
 	MOVQ         SI, R8
 	SUBQ         $0x10, R8
 
-loop37:
+loop43:
 	CMPQ         DI, R8
-	JG           rest38
+	JG           rest44
 	VMOVUPS      (DX)(DI*4), Z12
 	VMULPS       Z10, Z12, Z12
 	VMAXPS       Z12, Z0, Z12
@@ -7176,11 +7566,11 @@ loop37:
 	VFMADD213PS  (CX)(DI*4), Z12, Z14
 	VMOVUPS      Z14, (AX)(DI*4)
 	ADDQ         $0x10, DI
-	JMP          loop37
+	JMP          loop43
 
-rest38:
+rest44:
 	SUBQ         DI, SI
-	JZ           done39
+	JZ           done45
 	MOVL         $0x00000001, R8
 	SHLXL        SI, R8, R8
 	DECL         R8
@@ -7207,7 +7597,7 @@ rest38:
 	VFMADD213PS  Z0, Z2, Z1
 	VMOVUPS      Z1, K1, (AX)(DI*4)
 
-done39:
+done45:
 	VZEROUPPER
 	RET
 
@@ -7235,9 +7625,9 @@ TEXT ·reparameterizeGradAVX512(SB), NOSPLIT, $0-96
 	MOVQ         SI, R8
 	SUBQ         $0x10, R8
 
-loop40:
+loop46:
 	CMPQ         DI, R8
-	JG           rest41
+	JG           rest47
 	VMOVUPS      (DX)(DI*4), Z12
 	VMULPS       Z10, Z12, Z12
 	VMAXPS       Z12, Z0, Z12
@@ -7261,11 +7651,11 @@ loop40:
 	VMULPS       Z14, Z12, Z12
 	VMOVUPS      Z12, (AX)(DI*4)
 	ADDQ         $0x10, DI
-	JMP          loop40
+	JMP          loop46
 
-rest41:
+rest47:
 	SUBQ         DI, SI
-	JZ           done42
+	JZ           done48
 	MOVL         $0x00000001, R8
 	SHLXL        SI, R8, R8
 	DECL         R8
@@ -7294,7 +7684,7 @@ rest41:
 	VMULPS       Z1, Z0, Z0
 	VMOVUPS      Z0, K1, (AX)(DI*4)
 
-done42:
+done48:
 	VZEROUPPER
 	RET
 
@@ -7311,19 +7701,19 @@ TEXT ·differenceAVX512(SB), NOSPLIT, $0-76
 	MOVQ         BX, DI
 	SUBQ         $0x10, DI
 
-loop43:
+loop49:
 	CMPQ    SI, DI
-	JG      rest44
+	JG      rest50
 	VMOVUPS (CX)(SI*4), Z1
 	VSUBPS  (DX)(SI*4), Z1, Z1
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS Z1, (AX)(SI*4)
 	ADDQ    $0x10, SI
-	JMP     loop43
+	JMP     loop49
 
-rest44:
+rest50:
 	SUBQ      SI, BX
-	JZ        done45
+	JZ        done51
 	MOVL      $0x00000001, DI
 	SHLXL     BX, DI, DI
 	DECL      DI
@@ -7334,7 +7724,7 @@ rest44:
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, (AX)(SI*4)
 
-done45:
+done51:
 	VZEROUPPER
 	RET
 
@@ -7352,9 +7742,9 @@ TEXT ·signOfDifferenceAVX512(SB), NOSPLIT, $0-76
 	MOVQ         BX, DI
 	SUBQ         $0x10, DI
 
-loop46:
+loop52:
 	CMPQ      SI, DI
-	JG        rest47
+	JG        rest53
 	VMOVUPS   (CX)(SI*4), Z2
 	VXORPS    Z3, Z3, Z3
 	VSUBPS    (DX)(SI*4), Z2, Z2
@@ -7368,11 +7758,11 @@ loop46:
 	VADDPS    Z3, Z4, Z4
 	VMOVUPS   Z4, (AX)(SI*4)
 	ADDQ      $0x10, SI
-	JMP       loop46
+	JMP       loop52
 
-rest47:
+rest53:
 	SUBQ      SI, BX
-	JZ        done48
+	JZ        done54
 	MOVL      $0x00000001, DI
 	SHLXL     BX, DI, DI
 	DECL      DI
@@ -7391,7 +7781,7 @@ rest47:
 	VADDPS    Z1, Z0, Z0
 	VMOVUPS   Z0, K1, (AX)(SI*4)
 
-done48:
+done54:
 	VZEROUPPER
 	RET
 
@@ -7421,9 +7811,9 @@ TEXT ·klGradAVX512(SB), NOSPLIT, $0-100
 	MOVQ         SI, R8
 	SUBQ         $0x10, R8
 
-loop49:
+loop55:
 	CMPQ         DI, R8
-	JG           rest50
+	JG           rest56
 	VMOVUPS      (BX)(DI*4), Z13
 	VMAXPS       Z13, Z0, Z13
 	VMINPS       Z13, Z1, Z13
@@ -7447,11 +7837,11 @@ loop49:
 	VMOVUPS      Z15, (CX)(DI*4)
 	VMOVUPS      Z13, (AX)(DI*4)
 	ADDQ         $0x10, DI
-	JMP          loop49
+	JMP          loop55
 
-rest50:
+rest56:
 	SUBQ         DI, SI
-	JZ           done51
+	JZ           done57
 	MOVL         $0x00000001, R8
 	SHLXL        SI, R8, R8
 	DECL         R8
@@ -7480,7 +7870,7 @@ rest50:
 	VMOVUPS      Z1, K1, (CX)(DI*4)
 	VMOVUPS      Z0, K1, (AX)(DI*4)
 
-done51:
+done57:
 	VZEROUPPER
 	RET
 
@@ -7505,9 +7895,9 @@ TEXT ·adamwAVX512(SB), NOSPLIT, $0-140
 	MOVQ         SI, R8
 	SUBQ         $0x10, R8
 
-loop52:
+loop58:
 	CMPQ         DI, R8
-	JG           rest53
+	JG           rest59
 	VMULPS       (BX)(DI*4), Z0, Z9
 	VMULPS       Z2, Z9, Z10
 	VFMADD231PS  (CX)(DI*4), Z1, Z10
@@ -7523,11 +7913,11 @@ loop52:
 	VFNMADD231PS Z8, Z10, Z9
 	VMOVUPS      Z9, (AX)(DI*4)
 	ADDQ         $0x10, DI
-	JMP          loop52
+	JMP          loop58
 
-rest53:
+rest59:
 	SUBQ         DI, SI
-	JZ           done54
+	JZ           done60
 	MOVL         $0x00000001, R8
 	SHLXL        SI, R8, R8
 	DECL         R8
@@ -7551,7 +7941,7 @@ rest53:
 	VFNMADD231PS Z8, Z2, Z0
 	VMOVUPS      Z0, K1, (AX)(DI*4)
 
-done54:
+done60:
 	VZEROUPPER
 	RET
 
@@ -7577,9 +7967,9 @@ TEXT ·adamwEMAAVX512(SB), NOSPLIT, $0-164
 	MOVQ         DI, R9
 	SUBQ         $0x10, R9
 
-loop55:
+loop61:
 	CMPQ         R8, R9
-	JG           rest56
+	JG           rest62
 	VMULPS       (BX)(R8*4), Z0, Z9
 	VMULPS       Z2, Z9, Z10
 	VFMADD231PS  (CX)(R8*4), Z1, Z10
@@ -7600,11 +7990,11 @@ loop55:
 	VFMADD231PS  (SI)(R8*4), Z10, Z9
 	VMOVUPS      Z9, (SI)(R8*4)
 	ADDQ         $0x10, R8
-	JMP          loop55
+	JMP          loop61
 
-rest56:
+rest62:
 	SUBQ         R8, DI
-	JZ           done57
+	JZ           done63
 	MOVL         $0x00000001, R9
 	SHLXL        DI, R9, R9
 	DECL         R9
@@ -7634,7 +8024,7 @@ rest56:
 	VFMADD231PS  Z2, Z1, Z0
 	VMOVUPS      Z0, K1, (SI)(R8*4)
 
-done57:
+done63:
 	VZEROUPPER
 	RET
 
@@ -7649,9 +8039,9 @@ TEXT ·sumSquaredDifferenceAVX512(SB), NOSPLIT, $0-52
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
 
-blocks58:
+blocks64:
 	CMPQ        DX, $0x00000040
-	JL          rest59
+	JL          rest65
 	MOVQ        $0x00000000, BX
 	VMOVUPS     (AX)(BX*4), Z4
 	VSUBPS      (CX)(BX*4), Z4, Z4
@@ -7671,25 +8061,25 @@ blocks58:
 	ADDQ        $0x00000100, AX
 	ADDQ        $0x00000100, CX
 	SUBQ        $0x00000040, DX
-	JMP         blocks58
+	JMP         blocks64
 
-rest59:
+rest65:
 	XORQ BX, BX
 	MOVQ DX, SI
 	SUBQ $0x10, SI
 
-loop60:
+loop66:
 	CMPQ        BX, SI
-	JG          rest61
+	JG          rest67
 	VMOVUPS     (AX)(BX*4), Z4
 	VSUBPS      (CX)(BX*4), Z4, Z4
 	VFMADD231PS Z4, Z4, Z0
 	ADDQ        $0x10, BX
-	JMP         loop60
+	JMP         loop66
 
-rest61:
+rest67:
 	SUBQ        BX, DX
-	JZ          done62
+	JZ          done68
 	MOVL        $0x00000001, SI
 	SHLXL       DX, SI, SI
 	DECL        SI
@@ -7699,7 +8089,7 @@ rest61:
 	VSUBPS      Z5, Z4, Z4
 	VFMADD231PS Z4, Z4, Z0
 
-done62:
+done68:
 	VADDPS        Z1, Z0, Z0
 	VADDPS        Z3, Z2, Z2
 	VADDPS        Z2, Z0, Z0
@@ -7727,9 +8117,9 @@ TEXT ·sumAbsoluteDifferenceAVX512(SB), NOSPLIT, $0-52
 	VXORPS       Z3, Z3, Z3
 	VXORPS       Z4, Z4, Z4
 
-blocks63:
+blocks69:
 	CMPQ    DX, $0x00000040
-	JL      rest64
+	JL      rest70
 	MOVQ    $0x00000000, BX
 	VMOVUPS (AX)(BX*4), Z5
 	VSUBPS  (CX)(BX*4), Z5, Z5
@@ -7753,26 +8143,26 @@ blocks63:
 	ADDQ    $0x00000100, AX
 	ADDQ    $0x00000100, CX
 	SUBQ    $0x00000040, DX
-	JMP     blocks63
+	JMP     blocks69
 
-rest64:
+rest70:
 	XORQ BX, BX
 	MOVQ DX, SI
 	SUBQ $0x10, SI
 
-loop65:
+loop71:
 	CMPQ    BX, SI
-	JG      rest66
+	JG      rest72
 	VMOVUPS (AX)(BX*4), Z5
 	VSUBPS  (CX)(BX*4), Z5, Z5
 	VANDPS  Z0, Z5, Z5
 	VADDPS  Z5, Z1, Z1
 	ADDQ    $0x10, BX
-	JMP     loop65
+	JMP     loop71
 
-rest66:
+rest72:
 	SUBQ      BX, DX
-	JZ        done67
+	JZ        done73
 	MOVL      $0x00000001, SI
 	SHLXL     DX, SI, SI
 	DECL      SI
@@ -7783,7 +8173,7 @@ rest66:
 	VANDPS    Z0, Z5, Z5
 	VADDPS    Z5, Z1, Z1
 
-done67:
+done73:
 	VADDPS        Z2, Z1, Z1
 	VADDPS        Z4, Z3, Z3
 	VADDPS        Z3, Z1, Z1
@@ -7822,9 +8212,9 @@ TEXT ·sumKLAVX512(SB), NOSPLIT, $0-52
 	VXORPS       Z14, Z14, Z14
 	VXORPS       Z15, Z15, Z15
 
-blocks68:
+blocks74:
 	CMPQ         DX, $0x00000040
-	JL           rest69
+	JL           rest75
 	MOVQ         $0x00000000, BX
 	VMOVUPS      (CX)(BX*4), Z16
 	VMOVUPS      (AX)(BX*4), Z17
@@ -7920,16 +8310,16 @@ blocks68:
 	ADDQ         $0x00000100, AX
 	ADDQ         $0x00000100, CX
 	SUBQ         $0x00000040, DX
-	JMP          blocks68
+	JMP          blocks74
 
-rest69:
+rest75:
 	XORQ BX, BX
 	MOVQ DX, SI
 	SUBQ $0x10, SI
 
-loop70:
+loop76:
 	CMPQ         BX, SI
-	JG           rest71
+	JG           rest77
 	VMOVUPS      (CX)(BX*4), Z16
 	VMOVUPS      (AX)(BX*4), Z17
 	VMOVAPS      Z16, Z18
@@ -7953,11 +8343,11 @@ loop70:
 	VFMADD231PS  Z17, Z17, Z20
 	VADDPS       Z20, Z12, Z12
 	ADDQ         $0x10, BX
-	JMP          loop70
+	JMP          loop76
 
-rest71:
+rest77:
 	SUBQ         BX, DX
-	JZ           done72
+	JZ           done78
 	MOVL         $0x00000001, SI
 	SHLXL        DX, SI, SI
 	DECL         SI
@@ -7986,7 +8376,7 @@ rest71:
 	VMOVAPS.Z    Z1, K1, Z1
 	VADDPS       Z1, Z12, Z12
 
-done72:
+done78:
 	VADDPS        Z13, Z12, Z12
 	VADDPS        Z15, Z14, Z14
 	VADDPS        Z14, Z12, Z12
@@ -8013,9 +8403,9 @@ TEXT ·sumSquaresAVX512(SB), NOSPLIT, $0-32
 	MOVQ   CX, BX
 	SUBQ   $0x10, BX
 
-loop73:
+loop79:
 	CMPQ          DX, BX
-	JG            rest74
+	JG            rest80
 	VMOVUPS       (AX)(DX*4), Z2
 	VCVTPS2PD     Y2, Z3
 	VFMADD231PD   Z3, Z3, Z0
@@ -8023,11 +8413,11 @@ loop73:
 	VCVTPS2PD     Y2, Z2
 	VFMADD231PD   Z2, Z2, Z1
 	ADDQ          $0x10, DX
-	JMP           loop73
+	JMP           loop79
 
-rest74:
+rest80:
 	SUBQ          DX, CX
-	JZ            done75
+	JZ            done81
 	MOVL          $0x00000001, BX
 	SHLXL         CX, BX, BX
 	DECL          BX
@@ -8039,7 +8429,7 @@ rest74:
 	VCVTPS2PD     Y2, Z2
 	VFMADD231PD   Z2, Z2, Z1
 
-done75:
+done81:
 	VADDPD        Z1, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPD        Y1, Y0, Y0
@@ -8066,25 +8456,25 @@ TEXT ·layerNormAVX512(SB), NOSPLIT, $0-108
 	VCVTSI2SSQ DI, X0, X0
 	MOVSS      eps+104(FP), X1
 
-row76:
+row82:
 	TESTQ  SI, SI
-	JZ     rows77
+	JZ     rows83
 	VXORPS Z2, Z2, Z2
 	XORQ   R9, R9
 	MOVQ   DI, R10
 	SUBQ   $0x10, R10
 
-loop78:
+loop84:
 	CMPQ   R9, R10
-	JG     rest79
+	JG     rest85
 	VADDPS (BX)(R9*4), Z2, Z2
 	ADDQ   $0x10, R9
-	JMP    loop78
+	JMP    loop84
 
-rest79:
+rest85:
 	MOVQ      DI, R10
 	SUBQ      R9, R10
-	JZ        done80
+	JZ        done86
 	MOVL      $0x00000001, R11
 	SHLXL     R10, R11, R11
 	DECL      R11
@@ -8092,7 +8482,7 @@ rest79:
 	VMOVUPS.Z (BX)(R9*4), K1, Z3
 	VADDPS    Z3, Z2, Z2
 
-done80:
+done86:
 	VEXTRACTF64X4 $0x01, Z2, Y3
 	VADDPS        Y3, Y2, Y2
 	VEXTRACTF128  $0x01, Y2, X3
@@ -8109,19 +8499,19 @@ done80:
 	MOVQ          DI, R10
 	SUBQ          $0x10, R10
 
-loop81:
+loop87:
 	CMPQ        R9, R10
-	JG          rest82
+	JG          rest88
 	VMOVUPS     (BX)(R9*4), Z4
 	VSUBPS      Z2, Z4, Z4
 	VFMADD231PS Z4, Z4, Z3
 	ADDQ        $0x10, R9
-	JMP         loop81
+	JMP         loop87
 
-rest82:
+rest88:
 	MOVQ        DI, R10
 	SUBQ        R9, R10
-	JZ          done83
+	JZ          done89
 	MOVL        $0x00000001, R11
 	SHLXL       R10, R11, R11
 	DECL        R11
@@ -8131,7 +8521,7 @@ rest82:
 	VMOVAPS.Z   Z4, K1, Z4
 	VFMADD231PS Z4, Z4, Z3
 
-done83:
+done89:
 	VEXTRACTF64X4 $0x01, Z3, Y4
 	VADDPS        Y4, Y3, Y3
 	VEXTRACTF128  $0x01, Y3, X4
@@ -8151,20 +8541,20 @@ done83:
 	MOVQ          DI, R10
 	SUBQ          $0x10, R10
 
-loop84:
+loop90:
 	CMPQ    R9, R10
-	JG      rest85
+	JG      rest91
 	VMOVUPS (BX)(R9*4), Z4
 	VSUBPS  Z2, Z4, Z4
 	VMULPS  Z3, Z4, Z4
 	VMOVUPS Z4, (AX)(R9*4)
 	ADDQ    $0x10, R9
-	JMP     loop84
+	JMP     loop90
 
-rest85:
+rest91:
 	MOVQ      DI, R10
 	SUBQ      R9, R10
-	JZ        done86
+	JZ        done92
 	MOVL      $0x00000001, R11
 	SHLXL     R10, R11, R11
 	DECL      R11
@@ -8174,15 +8564,15 @@ rest85:
 	VMULPS    Z3, Z4, Z4
 	VMOVUPS   Z4, K1, (AX)(R9*4)
 
-done86:
+done92:
 	ADDQ R8, AX
 	ADDQ R8, BX
 	ADDQ $0x04, CX
 	ADDQ $0x04, DX
 	DECQ SI
-	JMP  row76
+	JMP  row82
 
-rows77:
+rows83:
 	VZEROUPPER
 	RET
 
@@ -8206,25 +8596,25 @@ TEXT ·layerNormScaleShiftAVX512(SB), NOSPLIT, $0-180
 	VCVTSI2SSQ   R11, X1, X1
 	MOVSS        eps+176(FP), X2
 
-row87:
+row93:
 	TESTQ  R10, R10
-	JZ     rows88
+	JZ     rows94
 	VXORPS Z3, Z3, Z3
 	XORQ   R13, R13
 	MOVQ   R11, R14
 	SUBQ   $0x10, R14
 
-loop89:
+loop95:
 	CMPQ   R13, R14
-	JG     rest90
+	JG     rest96
 	VADDPS (SI)(R13*4), Z3, Z3
 	ADDQ   $0x10, R13
-	JMP    loop89
+	JMP    loop95
 
-rest90:
+rest96:
 	MOVQ      R11, R14
 	SUBQ      R13, R14
-	JZ        done91
+	JZ        done97
 	MOVL      $0x00000001, R15
 	SHLXL     R14, R15, R15
 	DECL      R15
@@ -8232,7 +8622,7 @@ rest90:
 	VMOVUPS.Z (SI)(R13*4), K1, Z4
 	VADDPS    Z4, Z3, Z3
 
-done91:
+done97:
 	VEXTRACTF64X4 $0x01, Z3, Y4
 	VADDPS        Y4, Y3, Y3
 	VEXTRACTF128  $0x01, Y3, X4
@@ -8249,19 +8639,19 @@ done91:
 	MOVQ          R11, R14
 	SUBQ          $0x10, R14
 
-loop92:
+loop98:
 	CMPQ        R13, R14
-	JG          rest93
+	JG          rest99
 	VMOVUPS     (SI)(R13*4), Z5
 	VSUBPS      Z3, Z5, Z5
 	VFMADD231PS Z5, Z5, Z4
 	ADDQ        $0x10, R13
-	JMP         loop92
+	JMP         loop98
 
-rest93:
+rest99:
 	MOVQ        R11, R14
 	SUBQ        R13, R14
-	JZ          done94
+	JZ          done100
 	MOVL        $0x00000001, R15
 	SHLXL       R14, R15, R15
 	DECL        R15
@@ -8271,7 +8661,7 @@ rest93:
 	VMOVAPS.Z   Z5, K1, Z5
 	VFMADD231PS Z5, Z5, Z4
 
-done94:
+done100:
 	VEXTRACTF64X4 $0x01, Z4, Y5
 	VADDPS        Y5, Y4, Y4
 	VEXTRACTF128  $0x01, Y4, X5
@@ -8288,14 +8678,14 @@ done94:
 	VMOVSS        X4, (BX)
 	VBROADCASTSS  X4, Z4
 	TESTQ         R9, R9
-	JZ            alone95
+	JZ            alone101
 	XORQ          R13, R13
 	MOVQ          R11, R14
 	SUBQ          $0x10, R14
 
-loop97:
+loop103:
 	CMPQ        R13, R14
-	JG          rest98
+	JG          rest104
 	VMOVUPS     (SI)(R13*4), Z5
 	VSUBPS      Z3, Z5, Z5
 	VMULPS      Z4, Z5, Z5
@@ -8305,12 +8695,12 @@ loop97:
 	VFMADD213PS (R8)(R13*4), Z5, Z6
 	VMOVUPS     Z6, (AX)(R13*4)
 	ADDQ        $0x10, R13
-	JMP         loop97
+	JMP         loop103
 
-rest98:
+rest104:
 	MOVQ        R11, R14
 	SUBQ        R13, R14
-	JZ          done99
+	JZ          done105
 	MOVL        $0x00000001, R15
 	SHLXL       R14, R15, R15
 	DECL        R15
@@ -8325,17 +8715,17 @@ rest98:
 	VFMADD213PS Z4, Z5, Z3
 	VMOVUPS     Z3, K1, (AX)(R13*4)
 
-done99:
-	JMP modulated96
+done105:
+	JMP modulated102
 
-alone95:
+alone101:
 	XORQ R13, R13
 	MOVQ R11, R14
 	SUBQ $0x10, R14
 
-loop100:
+loop106:
 	CMPQ        R13, R14
-	JG          rest101
+	JG          rest107
 	VMOVUPS     (SI)(R13*4), Z5
 	VSUBPS      Z3, Z5, Z5
 	VMULPS      Z4, Z5, Z5
@@ -8344,12 +8734,12 @@ loop100:
 	VFMADD213PS (R8)(R13*4), Z5, Z6
 	VMOVUPS     Z6, (AX)(R13*4)
 	ADDQ        $0x10, R13
-	JMP         loop100
+	JMP         loop106
 
-rest101:
+rest107:
 	MOVQ        R11, R14
 	SUBQ        R13, R14
-	JZ          done102
+	JZ          done108
 	MOVL        $0x00000001, R15
 	SHLXL       R14, R15, R15
 	DECL        R15
@@ -8363,17 +8753,17 @@ rest101:
 	VFMADD213PS Z4, Z5, Z3
 	VMOVUPS     Z3, K1, (AX)(R13*4)
 
-done102:
-modulated96:
+done108:
+modulated102:
 	ADDQ R12, AX
 	ADDQ R12, CX
 	ADDQ R12, SI
 	ADDQ $0x04, DX
 	ADDQ $0x04, BX
 	DECQ R10
-	JMP  row87
+	JMP  row93
 
-rows88:
+rows94:
 	VZEROUPPER
 	RET
 
@@ -8392,9 +8782,9 @@ TEXT ·layerNormGradAVX512(SB), NOSPLIT, $0-128
 	VXORPS     X0, X0, X0
 	VCVTSI2SSQ R8, X0, X0
 
-row103:
+row109:
 	TESTQ        DI, DI
-	JZ           rows104
+	JZ           rows110
 	VBROADCASTSS (BX), Z1
 	VBROADCASTSS (SI), Z2
 	VXORPS       Z3, Z3, Z3
@@ -8403,21 +8793,21 @@ row103:
 	MOVQ         R8, R11
 	SUBQ         $0x10, R11
 
-loop105:
+loop111:
 	CMPQ        R10, R11
-	JG          rest106
+	JG          rest112
 	VMOVUPS     (DX)(R10*4), Z5
 	VMOVUPS     (CX)(R10*4), Z6
 	VSUBPS      Z1, Z5, Z5
 	VADDPS      Z6, Z3, Z3
 	VFMADD231PS Z6, Z5, Z4
 	ADDQ        $0x10, R10
-	JMP         loop105
+	JMP         loop111
 
-rest106:
+rest112:
 	MOVQ        R8, R11
 	SUBQ        R10, R11
-	JZ          done107
+	JZ          done113
 	MOVL        $0x00000001, R12
 	SHLXL       R11, R12, R12
 	DECL        R12
@@ -8428,7 +8818,7 @@ rest106:
 	VADDPS      Z6, Z3, Z3
 	VFMADD231PS Z6, Z5, Z4
 
-done107:
+done113:
 	VEXTRACTF64X4 $0x01, Z3, Y5
 	VADDPS        Y5, Y3, Y3
 	VEXTRACTF128  $0x01, Y3, X5
@@ -8455,9 +8845,9 @@ done107:
 	MOVQ          R8, R11
 	SUBQ          $0x10, R11
 
-loop108:
+loop114:
 	CMPQ         R10, R11
-	JG           rest109
+	JG           rest115
 	VMOVUPS      (DX)(R10*4), Z5
 	VMOVUPS      (CX)(R10*4), Z6
 	VSUBPS       Z1, Z5, Z5
@@ -8466,12 +8856,12 @@ loop108:
 	VMULPS       Z2, Z6, Z6
 	VMOVUPS      Z6, (AX)(R10*4)
 	ADDQ         $0x10, R10
-	JMP          loop108
+	JMP          loop114
 
-rest109:
+rest115:
 	MOVQ         R8, R11
 	SUBQ         R10, R11
-	JZ           done110
+	JZ           done116
 	MOVL         $0x00000001, R12
 	SHLXL        R11, R12, R12
 	DECL         R12
@@ -8484,16 +8874,16 @@ rest109:
 	VMULPS       Z2, Z6, Z6
 	VMOVUPS      Z6, K1, (AX)(R10*4)
 
-done110:
+done116:
 	ADDQ R9, AX
 	ADDQ R9, CX
 	ADDQ R9, DX
 	ADDQ $0x04, BX
 	ADDQ $0x04, SI
 	DECQ DI
-	JMP  row103
+	JMP  row109
 
-rows104:
+rows110:
 	VZEROUPPER
 	RET
 
@@ -8534,31 +8924,31 @@ TEXT ·softmaxColumnsAVX512(SB), NOSPLIT, $0-60
 	MOVQ         DX, R8
 	SUBQ         $0x10, R8
 
-loop111:
+loop117:
 	CMPQ         DI, R8
-	JG           rest112
+	JG           rest118
 	LEAQ         (AX)(DI*4), R9
 	VBROADCASTSS pointff800000<>+0(SB), Z23
 	MOVQ         R9, R10
 	MOVQ         BX, R11
 	TESTQ        R11, R11
-	JZ           bottom115
+	JZ           bottom121
 
-down114:
+down120:
 	VMOVUPS (R10), Z24
 	VMAXPS  Z24, Z23, Z23
 	ADDQ    SI, R10
 	DECQ    R11
-	JNZ     down114
+	JNZ     down120
 
-bottom115:
+bottom121:
 	VXORPS Z24, Z24, Z24
 	MOVQ   R9, R10
 	MOVQ   BX, R11
 	TESTQ  R11, R11
-	JZ     bottom117
+	JZ     bottom123
 
-down116:
+down122:
 	VMOVUPS      (R10), Z25
 	VSUBPS       Z23, Z25, Z25
 	VMULPS       Z0, Z25, Z25
@@ -8582,9 +8972,9 @@ down116:
 	VMOVUPS      Z28, (R10)
 	ADDQ         SI, R10
 	DECQ         R11
-	JNZ          down116
+	JNZ          down122
 
-bottom117:
+bottom123:
 	VPSUBD      Z12, Z24, Z25
 	VPSRAD      $0x17, Z25, Z25
 	VPSLLD      $0x17, Z25, Z26
@@ -8613,23 +9003,23 @@ bottom117:
 	VDIVPS      Z24, Z11, Z23
 	MOVQ        BX, R10
 	TESTQ       R10, R10
-	JZ          bottom119
+	JZ          bottom125
 
-down118:
+down124:
 	VMOVUPS (R9), Z24
 	VMULPS  Z23, Z24, Z24
 	VMOVUPS Z24, (R9)
 	ADDQ    SI, R9
 	DECQ    R10
-	JNZ     down118
+	JNZ     down124
 
-bottom119:
+bottom125:
 	ADDQ $0x10, DI
-	JMP  loop111
+	JMP  loop117
 
-rest112:
+rest118:
 	SUBQ         DI, DX
-	JZ           done113
+	JZ           done119
 	MOVL         $0x00000001, R8
 	SHLXL        DX, R8, R8
 	DECL         R8
@@ -8639,23 +9029,23 @@ rest112:
 	MOVQ         AX, DX
 	MOVQ         BX, R8
 	TESTQ        R8, R8
-	JZ           bottom121
+	JZ           bottom127
 
-down120:
+down126:
 	VMOVUPS.Z (DX), K1, Z24
 	VMAXPS    Z24, Z23, Z23
 	ADDQ      SI, DX
 	DECQ      R8
-	JNZ       down120
+	JNZ       down126
 
-bottom121:
+bottom127:
 	VXORPS Z24, Z24, Z24
 	MOVQ   AX, DX
 	MOVQ   BX, R8
 	TESTQ  R8, R8
-	JZ     bottom123
+	JZ     bottom129
 
-down122:
+down128:
 	VMOVUPS.Z    (DX), K1, Z25
 	VSUBPS       Z23, Z25, Z25
 	VMULPS       Z0, Z25, Z25
@@ -8679,9 +9069,9 @@ down122:
 	VMOVUPS      Z28, K1, (DX)
 	ADDQ         SI, DX
 	DECQ         R8
-	JNZ          down122
+	JNZ          down128
 
-bottom123:
+bottom129:
 	VPSUBD      Z12, Z24, Z1
 	VPSRAD      $0x17, Z1, Z1
 	VPSLLD      $0x17, Z1, Z2
@@ -8710,18 +9100,18 @@ bottom123:
 	VDIVPS      Z24, Z11, Z0
 	MOVQ        BX, CX
 	TESTQ       CX, CX
-	JZ          bottom125
+	JZ          bottom131
 
-down124:
+down130:
 	VMOVUPS.Z (AX), K1, Z1
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, (AX)
 	ADDQ      SI, AX
 	DECQ      CX
-	JNZ       down124
+	JNZ       down130
 
-bottom125:
-done113:
+bottom131:
+done119:
 	VZEROUPPER
 	RET
 
@@ -8753,30 +9143,30 @@ TEXT ·softmaxBlockAVX512(SB), NOSPLIT, $0-108
 	MOVQ         SI, R10
 	SUBQ         $0x10, R10
 
-loop126:
+loop132:
 	CMPQ    R9, R10
-	JG      rest127
+	JG      rest133
 	LEAQ    (AX)(R9*4), R11
 	VMOVUPS (CX)(R9*4), Z12
 	MOVQ    R11, R12
 	MOVQ    DI, R13
 	TESTQ   R13, R13
-	JZ      bottom130
+	JZ      bottom136
 
-down129:
+down135:
 	VMOVUPS (R12), Z13
 	VMAXPS  Z13, Z12, Z12
 	ADDQ    R8, R12
 	DECQ    R13
-	JNZ     down129
+	JNZ     down135
 
-bottom130:
+bottom136:
 	VXORPS Z13, Z13, Z13
 	MOVQ   DI, R12
 	TESTQ  R12, R12
-	JZ     bottom132
+	JZ     bottom138
 
-down131:
+down137:
 	VMOVUPS      (R11), Z14
 	VSUBPS       Z12, Z14, Z14
 	VMULPS       Z0, Z14, Z14
@@ -8800,9 +9190,9 @@ down131:
 	VMOVUPS      Z17, (R11)
 	ADDQ         R8, R11
 	DECQ         R12
-	JNZ          down131
+	JNZ          down137
 
-bottom132:
+bottom138:
 	VMOVUPS      (CX)(R9*4), Z14
 	VSUBPS       Z12, Z14, Z14
 	VMULPS       Z0, Z14, Z14
@@ -8828,11 +9218,11 @@ bottom132:
 	VMOVUPS      Z13, (DX)(R9*4)
 	VMOVUPS      Z12, (CX)(R9*4)
 	ADDQ         $0x10, R9
-	JMP          loop126
+	JMP          loop132
 
-rest127:
+rest133:
 	SUBQ      R9, SI
-	JZ        done128
+	JZ        done134
 	MOVL      $0x00000001, R10
 	SHLXL     SI, R10, R10
 	DECL      R10
@@ -8842,22 +9232,22 @@ rest127:
 	MOVQ      AX, SI
 	MOVQ      DI, R10
 	TESTQ     R10, R10
-	JZ        bottom134
+	JZ        bottom140
 
-down133:
+down139:
 	VMOVUPS.Z (SI), K1, Z13
 	VMAXPS    Z13, Z12, Z12
 	ADDQ      R8, SI
 	DECQ      R10
-	JNZ       down133
+	JNZ       down139
 
-bottom134:
+bottom140:
 	VXORPS Z13, Z13, Z13
 	MOVQ   DI, SI
 	TESTQ  SI, SI
-	JZ     bottom136
+	JZ     bottom142
 
-down135:
+down141:
 	VMOVUPS.Z    (AX), K1, Z14
 	VSUBPS       Z12, Z14, Z14
 	VMULPS       Z0, Z14, Z14
@@ -8881,9 +9271,9 @@ down135:
 	VMOVUPS      Z17, K1, (AX)
 	ADDQ         R8, AX
 	DECQ         SI
-	JNZ          down135
+	JNZ          down141
 
-bottom136:
+bottom142:
 	VMOVUPS.Z    (CX)(R9*4), K1, Z14
 	VSUBPS       Z12, Z14, Z14
 	VMULPS       Z0, Z14, Z14
@@ -8909,7 +9299,7 @@ bottom136:
 	VMOVUPS      Z13, K1, (DX)(R9*4)
 	VMOVUPS      Z12, K1, (CX)(R9*4)
 
-done128:
+done134:
 	VZEROUPPER
 	RET
 
@@ -8924,26 +9314,26 @@ TEXT ·dotRowsAVX512(SB), NOSPLIT, $0-88
 	MOVQ ld+80(FP), DI
 	SHLQ $0x02, DI
 
-row137:
+row143:
 	TESTQ  BX, BX
-	JZ     rows138
+	JZ     rows144
 	VXORPS Z0, Z0, Z0
 	XORQ   R8, R8
 	MOVQ   SI, R9
 	SUBQ   $0x10, R9
 
-loop139:
+loop145:
 	CMPQ        R8, R9
-	JG          rest140
+	JG          rest146
 	VMOVUPS     (CX)(R8*4), Z1
 	VFMADD231PS (DX)(R8*4), Z1, Z0
 	ADDQ        $0x10, R8
-	JMP         loop139
+	JMP         loop145
 
-rest140:
+rest146:
 	MOVQ        SI, R9
 	SUBQ        R8, R9
-	JZ          done141
+	JZ          done147
 	MOVL        $0x00000001, R10
 	SHLXL       R9, R10, R10
 	DECL        R10
@@ -8952,7 +9342,7 @@ rest140:
 	VMOVUPS.Z   (DX)(R8*4), K1, Z2
 	VFMADD231PS Z2, Z1, Z0
 
-done141:
+done147:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPS        Y1, Y0, Y0
 	VEXTRACTF128  $0x01, Y0, X1
@@ -8966,9 +9356,9 @@ done141:
 	ADDQ          DI, DX
 	ADDQ          $0x04, AX
 	DECQ          BX
-	JMP           row137
+	JMP           row143
 
-rows138:
+rows144:
 	VZEROUPPER
 	RET
 
@@ -8985,28 +9375,28 @@ TEXT ·normaliseAVX512(SB), NOSPLIT, $0-128
 	MOVQ R8, R9
 	SHLQ $0x02, R9
 
-row142:
+row148:
 	TESTQ DI, DI
-	JZ    rows143
+	JZ    rows149
 	XORQ  R10, R10
 	MOVQ  R8, R11
 	SUBQ  $0x10, R11
 
-loop144:
+loop150:
 	CMPQ        R10, R11
-	JG          rest145
+	JG          rest151
 	VMOVUPS     (CX)(R10*4), Z0
 	VSUBPS      (DX)(R10*4), Z0, Z0
 	VMOVUPS     (BX)(R10*4), Z1
 	VFMADD213PS (SI)(R10*4), Z1, Z0
 	VMOVUPS     Z0, (AX)(R10*4)
 	ADDQ        $0x10, R10
-	JMP         loop144
+	JMP         loop150
 
-rest145:
+rest151:
 	MOVQ        R8, R11
 	SUBQ        R10, R11
-	JZ          done146
+	JZ          done152
 	MOVL        $0x00000001, R12
 	SHLXL       R11, R12, R12
 	DECL        R12
@@ -9019,13 +9409,13 @@ rest145:
 	VFMADD213PS Z2, Z1, Z0
 	VMOVUPS     Z0, K1, (AX)(R10*4)
 
-done146:
+done152:
 	ADDQ R9, AX
 	ADDQ R9, CX
 	DECQ DI
-	JMP  row142
+	JMP  row148
 
-rows143:
+rows149:
 	VZEROUPPER
 	RET
 
@@ -9055,16 +9445,16 @@ TEXT ·normaliseSiLUAVX512(SB), NOSPLIT, $0-128
 	VBROADCASTSS point3f000000<>+0(SB), Z11
 	VBROADCASTSS point3f800000<>+0(SB), Z12
 
-row147:
+row153:
 	TESTQ DI, DI
-	JZ    rows148
+	JZ    rows154
 	XORQ  R10, R10
 	MOVQ  R8, R11
 	SUBQ  $0x10, R11
 
-loop149:
+loop155:
 	CMPQ         R10, R11
-	JG           rest150
+	JG           rest156
 	VMOVUPS      (CX)(R10*4), Z13
 	VSUBPS       (DX)(R10*4), Z13, Z13
 	VMOVUPS      (BX)(R10*4), Z14
@@ -9091,12 +9481,12 @@ loop149:
 	VMOVAPS.Z    Z14, K1, Z14
 	VMOVUPS      Z14, (AX)(R10*4)
 	ADDQ         $0x10, R10
-	JMP          loop149
+	JMP          loop155
 
-rest150:
+rest156:
 	MOVQ         R8, R11
 	SUBQ         R10, R11
-	JZ           done151
+	JZ           done157
 	MOVL         $0x00000001, R12
 	SHLXL        R11, R12, R12
 	DECL         R12
@@ -9129,13 +9519,13 @@ rest150:
 	VMOVAPS.Z    Z14, K2, Z14
 	VMOVUPS      Z14, K1, (AX)(R10*4)
 
-done151:
+done157:
 	ADDQ R9, AX
 	ADDQ R9, CX
 	DECQ DI
-	JMP  row147
+	JMP  row153
 
-rows148:
+rows154:
 	VZEROUPPER
 	RET
 
@@ -9154,16 +9544,16 @@ TEXT ·normaliseGradAVX512(SB), NOSPLIT, $0-176
 	MOVQ R10, R11
 	SHLQ $0x02, R11
 
-row152:
+row158:
 	TESTQ R9, R9
-	JZ    rows153
+	JZ    rows159
 	XORQ  R12, R12
 	MOVQ  R10, R13
 	SUBQ  $0x10, R13
 
-loop154:
+loop160:
 	CMPQ        R12, R13
-	JG          rest155
+	JG          rest161
 	VMOVUPS     (DX)(R12*4), Z0
 	VSUBPS      (BX)(R12*4), Z0, Z0
 	VMOVUPS     (DI)(R12*4), Z1
@@ -9172,12 +9562,12 @@ loop154:
 	VFMADD231PS (CX)(R12*4), Z1, Z0
 	VMOVUPS     Z0, (AX)(R12*4)
 	ADDQ        $0x10, R12
-	JMP         loop154
+	JMP         loop160
 
-rest155:
+rest161:
 	MOVQ        R10, R13
 	SUBQ        R12, R13
-	JZ          done156
+	JZ          done162
 	MOVL        $0x00000001, R14
 	SHLXL       R13, R14, R14
 	DECL        R14
@@ -9193,14 +9583,14 @@ rest155:
 	VFMADD231PS Z2, Z1, Z0
 	VMOVUPS     Z0, K1, (AX)(R12*4)
 
-done156:
+done162:
 	ADDQ R11, AX
 	ADDQ R11, CX
 	ADDQ R11, DX
 	DECQ R9
-	JMP  row152
+	JMP  row158
 
-rows153:
+rows159:
 	VZEROUPPER
 	RET
 
@@ -9217,28 +9607,28 @@ TEXT ·scaleShiftAVX512(SB), NOSPLIT, $0-104
 	SHLQ         $0x02, R8
 	VBROADCASTSS point3f800000<>+0(SB), Z0
 
-row157:
+row163:
 	TESTQ SI, SI
-	JZ    rows158
+	JZ    rows164
 	XORQ  R9, R9
 	MOVQ  DI, R10
 	SUBQ  $0x10, R10
 
-loop159:
+loop165:
 	CMPQ        R9, R10
-	JG          rest160
+	JG          rest166
 	VMOVUPS     (DX)(R9*4), Z1
 	VADDPS      Z0, Z1, Z1
 	VMOVUPS     (CX)(R9*4), Z2
 	VFMADD213PS (BX)(R9*4), Z2, Z1
 	VMOVUPS     Z1, (AX)(R9*4)
 	ADDQ        $0x10, R9
-	JMP         loop159
+	JMP         loop165
 
-rest160:
+rest166:
 	MOVQ        DI, R10
 	SUBQ        R9, R10
-	JZ          done161
+	JZ          done167
 	MOVL        $0x00000001, R11
 	SHLXL       R10, R11, R11
 	DECL        R11
@@ -9250,13 +9640,13 @@ rest160:
 	VFMADD213PS Z3, Z2, Z1
 	VMOVUPS     Z1, K1, (AX)(R9*4)
 
-done161:
+done167:
 	ADDQ R8, AX
 	ADDQ R8, CX
 	DECQ SI
-	JMP  row157
+	JMP  row163
 
-rows158:
+rows164:
 	VZEROUPPER
 	RET
 
@@ -9283,16 +9673,16 @@ TEXT ·probabilitiesAVX512(SB), NOSPLIT, $0-64
 	VBROADCASTSS point3f000000<>+0(SB), Z10
 	VBROADCASTSS point3f800000<>+0(SB), Z11
 
-row162:
+row168:
 	TESTQ DX, DX
-	JZ    rows163
+	JZ    rows169
 	XORQ  DI, DI
 	MOVQ  BX, R8
 	SUBQ  $0x10, R8
 
-loop164:
+loop170:
 	CMPQ         DI, R8
-	JG           rest165
+	JG           rest171
 	VMOVUPS      (AX)(DI*4), Z12
 	VFMSUB213PS  (CX)(DI*4), Z0, Z12
 	VMAXPS       Z12, Z1, Z13
@@ -9313,12 +9703,12 @@ loop164:
 	VMOVAPS.Z    Z15, K1, Z15
 	VMOVUPS      Z15, (AX)(DI*4)
 	ADDQ         $0x10, DI
-	JMP          loop164
+	JMP          loop170
 
-rest165:
+rest171:
 	MOVQ         BX, R8
 	SUBQ         DI, R8
-	JZ           done166
+	JZ           done172
 	MOVL         $0x00000001, R9
 	SHLXL        R8, R9, R9
 	DECL         R9
@@ -9344,12 +9734,12 @@ rest165:
 	VMOVAPS.Z    Z15, K2, Z15
 	VMOVUPS      Z15, K1, (AX)(DI*4)
 
-done166:
+done172:
 	ADDQ SI, AX
 	DECQ DX
-	JMP  row162
+	JMP  row168
 
-rows163:
+rows169:
 	VZEROUPPER
 	RET
 
@@ -9366,28 +9756,28 @@ TEXT ·scoreGradAVX512(SB), NOSPLIT, $0-88
 	MOVSS        c+72(FP), X0
 	VBROADCASTSS X0, Z0
 
-row167:
+row173:
 	TESTQ BX, BX
-	JZ    rows168
+	JZ    rows174
 	XORQ  R8, R8
 	MOVQ  SI, R9
 	SUBQ  $0x10, R9
 
-loop169:
+loop175:
 	CMPQ    R8, R9
-	JG      rest170
+	JG      rest176
 	VMOVUPS (AX)(R8*4), Z1
 	VSUBPS  (DX)(R8*4), Z1, Z1
 	VMULPS  (CX)(R8*4), Z1, Z1
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS Z1, (AX)(R8*4)
 	ADDQ    $0x10, R8
-	JMP     loop169
+	JMP     loop175
 
-rest170:
+rest176:
 	MOVQ      SI, R9
 	SUBQ      R8, R9
-	JZ        done171
+	JZ        done177
 	MOVL      $0x00000001, R10
 	SHLXL     R9, R10, R10
 	DECL      R10
@@ -9400,13 +9790,13 @@ rest170:
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, (AX)(R8*4)
 
-done171:
+done177:
 	ADDQ DI, AX
 	ADDQ DI, CX
 	DECQ BX
-	JMP  row167
+	JMP  row173
 
-rows168:
+rows174:
 	VZEROUPPER
 	RET
 
@@ -9422,27 +9812,27 @@ TEXT ·gateAVX512(SB), NOSPLIT, $0-104
 	MOVQ DI, R8
 	SHLQ $0x02, R8
 
-row172:
+row178:
 	TESTQ SI, SI
-	JZ    rows173
+	JZ    rows179
 	XORQ  R9, R9
 	MOVQ  DI, R10
 	SUBQ  $0x10, R10
 
-loop174:
+loop180:
 	CMPQ        R9, R10
-	JG          rest175
+	JG          rest181
 	VMOVUPS     (BX)(R9*4), Z0
 	VMOVUPS     (DX)(R9*4), Z1
 	VFMADD213PS (CX)(R9*4), Z1, Z0
 	VMOVUPS     Z0, (AX)(R9*4)
 	ADDQ        $0x10, R9
-	JMP         loop174
+	JMP         loop180
 
-rest175:
+rest181:
 	MOVQ        DI, R10
 	SUBQ        R9, R10
-	JZ          done176
+	JZ          done182
 	MOVL        $0x00000001, R11
 	SHLXL       R10, R11, R11
 	DECL        R11
@@ -9453,14 +9843,14 @@ rest175:
 	VFMADD213PS Z1, Z2, Z0
 	VMOVUPS     Z0, K1, (AX)(R9*4)
 
-done176:
+done182:
 	ADDQ R8, AX
 	ADDQ R8, CX
 	ADDQ R8, DX
 	DECQ SI
-	JMP  row172
+	JMP  row178
 
-rows173:
+rows179:
 	VZEROUPPER
 	RET
 
@@ -9477,9 +9867,9 @@ TEXT ·momentSumsAVX512(SB), NOSPLIT, $0-112
 	SHLQ $0x02, R8
 	XORQ DI, DI
 
-columns178:
+columns184:
 	CMPQ   SI, $0x00000040
-	JL     next179
+	JL     next185
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -9491,9 +9881,9 @@ columns178:
 	MOVQ   DI, R9
 	MOVQ   count+96(FP), R10
 
-rows180:
+rows186:
 	CMPQ        R10, $0x01
-	JL          next181
+	JL          next187
 	VMOVUPS     (DX)(R9*1), Z8
 	VSUBPS      (BX)(DI*1), Z8, Z8
 	VADDPS      Z8, Z0, Z0
@@ -9512,9 +9902,9 @@ rows180:
 	VFMADD231PS Z8, Z8, Z7
 	ADDQ        R8, R9
 	SUBQ        $0x01, R10
-	JMP         rows180
+	JMP         rows186
 
-next181:
+next187:
 	VMOVUPS Z0, (AX)(DI*1)
 	VMOVUPS Z2, 64(AX)(DI*1)
 	VMOVUPS Z4, 128(AX)(DI*1)
@@ -9525,12 +9915,12 @@ next181:
 	VMOVUPS Z7, 192(CX)(DI*1)
 	ADDQ    $0x00000100, DI
 	SUBQ    $0x00000040, SI
-	JMP     columns178
+	JMP     columns184
 
-next179:
-columns182:
+next185:
+columns188:
 	CMPQ   SI, $0x00000020
-	JL     next183
+	JL     next189
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -9542,9 +9932,9 @@ columns182:
 	MOVQ   DI, R9
 	MOVQ   count+96(FP), R10
 
-rows184:
+rows190:
 	CMPQ        R10, $0x02
-	JL          next185
+	JL          next191
 	VMOVUPS     (DX)(R9*1), Z8
 	VSUBPS      (BX)(DI*1), Z8, Z8
 	VADDPS      Z8, Z0, Z0
@@ -9564,12 +9954,12 @@ rows184:
 	VFMADD231PS Z8, Z8, Z7
 	ADDQ        R8, R9
 	SUBQ        $0x02, R10
-	JMP         rows184
+	JMP         rows190
 
-next185:
-rows186:
+next191:
+rows192:
 	CMPQ        R10, $0x01
-	JL          next187
+	JL          next193
 	VMOVUPS     (DX)(R9*1), Z8
 	VSUBPS      (BX)(DI*1), Z8, Z8
 	VADDPS      Z8, Z0, Z0
@@ -9580,9 +9970,9 @@ rows186:
 	VFMADD231PS Z8, Z8, Z3
 	ADDQ        R8, R9
 	SUBQ        $0x01, R10
-	JMP         rows186
+	JMP         rows192
 
-next187:
+next193:
 	VADDPS  Z4, Z0, Z0
 	VMOVUPS Z0, (AX)(DI*1)
 	VADDPS  Z6, Z2, Z2
@@ -9593,12 +9983,12 @@ next187:
 	VMOVUPS Z3, 64(CX)(DI*1)
 	ADDQ    $0x00000080, DI
 	SUBQ    $0x00000020, SI
-	JMP     columns182
+	JMP     columns188
 
-next183:
-columns188:
+next189:
+columns194:
 	CMPQ   SI, $0x00000010
-	JL     next189
+	JL     next195
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -9610,9 +10000,9 @@ columns188:
 	MOVQ   DI, R9
 	MOVQ   count+96(FP), R10
 
-rows190:
+rows196:
 	CMPQ        R10, $0x04
-	JL          next191
+	JL          next197
 	VMOVUPS     (DX)(R9*1), Z8
 	VSUBPS      (BX)(DI*1), Z8, Z8
 	VADDPS      Z8, Z0, Z0
@@ -9634,21 +10024,21 @@ rows190:
 	VFMADD231PS Z8, Z8, Z7
 	ADDQ        R8, R9
 	SUBQ        $0x04, R10
-	JMP         rows190
+	JMP         rows196
 
-next191:
-rows192:
+next197:
+rows198:
 	CMPQ        R10, $0x01
-	JL          next193
+	JL          next199
 	VMOVUPS     (DX)(R9*1), Z8
 	VSUBPS      (BX)(DI*1), Z8, Z8
 	VADDPS      Z8, Z0, Z0
 	VFMADD231PS Z8, Z8, Z1
 	ADDQ        R8, R9
 	SUBQ        $0x01, R10
-	JMP         rows192
+	JMP         rows198
 
-next193:
+next199:
 	VADDPS  Z2, Z0, Z0
 	VADDPS  Z6, Z4, Z4
 	VADDPS  Z4, Z0, Z0
@@ -9659,11 +10049,11 @@ next193:
 	VMOVUPS Z1, (CX)(DI*1)
 	ADDQ    $0x00000040, DI
 	SUBQ    $0x00000010, SI
-	JMP     columns188
+	JMP     columns194
 
-next189:
+next195:
 	TESTQ  SI, SI
-	JZ     done177
+	JZ     done183
 	MOVL   $0x00000001, R9
 	SHLXL  SI, R9, R9
 	DECL   R9
@@ -9679,9 +10069,9 @@ next189:
 	MOVQ   DI, SI
 	MOVQ   count+96(FP), R9
 
-rows194:
+rows200:
 	CMPQ        R9, $0x04
-	JL          next195
+	JL          next201
 	VMOVUPS.Z   (DX)(SI*1), K1, Z8
 	VMOVUPS.Z   (BX)(DI*1), K1, Z9
 	VSUBPS      Z9, Z8, Z8
@@ -9707,12 +10097,12 @@ rows194:
 	VFMADD231PS Z8, Z8, Z7
 	ADDQ        R8, SI
 	SUBQ        $0x04, R9
-	JMP         rows194
+	JMP         rows200
 
-next195:
-rows196:
+next201:
+rows202:
 	CMPQ        R9, $0x01
-	JL          next197
+	JL          next203
 	VMOVUPS.Z   (DX)(SI*1), K1, Z8
 	VMOVUPS.Z   (BX)(DI*1), K1, Z9
 	VSUBPS      Z9, Z8, Z8
@@ -9720,9 +10110,9 @@ rows196:
 	VFMADD231PS Z8, Z8, Z1
 	ADDQ        R8, SI
 	SUBQ        $0x01, R9
-	JMP         rows196
+	JMP         rows202
 
-next197:
+next203:
 	VADDPS  Z2, Z0, Z0
 	VADDPS  Z6, Z4, Z4
 	VADDPS  Z4, Z0, Z0
@@ -9732,7 +10122,7 @@ next197:
 	VADDPS  Z5, Z1, Z1
 	VMOVUPS Z1, K1, (CX)(DI*1)
 
-done177:
+done183:
 	VZEROUPPER
 	RET
 
@@ -9750,9 +10140,9 @@ TEXT ·gradientSumsAVX512(SB), NOSPLIT, $0-136
 	SHLQ $0x02, R9
 	XORQ R8, R8
 
-columns199:
+columns205:
 	CMPQ   DI, $0x00000040
-	JL     next200
+	JL     next206
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -9764,9 +10154,9 @@ columns199:
 	MOVQ   R8, R10
 	MOVQ   count+120(FP), R11
 
-rows201:
+rows207:
 	CMPQ        R11, $0x01
-	JL          next202
+	JL          next208
 	VMOVUPS     (BX)(R10*1), Z8
 	VMOVUPS     (DX)(R10*1), Z9
 	VSUBPS      (SI)(R8*1), Z8, Z8
@@ -9789,9 +10179,9 @@ rows201:
 	VFMADD231PS Z9, Z8, Z7
 	ADDQ        R9, R10
 	SUBQ        $0x01, R11
-	JMP         rows201
+	JMP         rows207
 
-next202:
+next208:
 	VMOVUPS Z0, (AX)(R8*1)
 	VMOVUPS Z2, 64(AX)(R8*1)
 	VMOVUPS Z4, 128(AX)(R8*1)
@@ -9802,12 +10192,12 @@ next202:
 	VMOVUPS Z7, 192(CX)(R8*1)
 	ADDQ    $0x00000100, R8
 	SUBQ    $0x00000040, DI
-	JMP     columns199
+	JMP     columns205
 
-next200:
-columns203:
+next206:
+columns209:
 	CMPQ   DI, $0x00000020
-	JL     next204
+	JL     next210
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -9819,9 +10209,9 @@ columns203:
 	MOVQ   R8, R10
 	MOVQ   count+120(FP), R11
 
-rows205:
+rows211:
 	CMPQ        R11, $0x02
-	JL          next206
+	JL          next212
 	VMOVUPS     (BX)(R10*1), Z8
 	VMOVUPS     (DX)(R10*1), Z9
 	VSUBPS      (SI)(R8*1), Z8, Z8
@@ -9845,12 +10235,12 @@ rows205:
 	VFMADD231PS Z9, Z8, Z7
 	ADDQ        R9, R10
 	SUBQ        $0x02, R11
-	JMP         rows205
+	JMP         rows211
 
-next206:
-rows207:
+next212:
+rows213:
 	CMPQ        R11, $0x01
-	JL          next208
+	JL          next214
 	VMOVUPS     (BX)(R10*1), Z8
 	VMOVUPS     (DX)(R10*1), Z9
 	VSUBPS      (SI)(R8*1), Z8, Z8
@@ -9863,9 +10253,9 @@ rows207:
 	VFMADD231PS Z9, Z8, Z3
 	ADDQ        R9, R10
 	SUBQ        $0x01, R11
-	JMP         rows207
+	JMP         rows213
 
-next208:
+next214:
 	VADDPS  Z4, Z0, Z0
 	VMOVUPS Z0, (AX)(R8*1)
 	VADDPS  Z6, Z2, Z2
@@ -9876,12 +10266,12 @@ next208:
 	VMOVUPS Z3, 64(CX)(R8*1)
 	ADDQ    $0x00000080, R8
 	SUBQ    $0x00000020, DI
-	JMP     columns203
+	JMP     columns209
 
-next204:
-columns209:
+next210:
+columns215:
 	CMPQ   DI, $0x00000010
-	JL     next210
+	JL     next216
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -9893,9 +10283,9 @@ columns209:
 	MOVQ   R8, R10
 	MOVQ   count+120(FP), R11
 
-rows211:
+rows217:
 	CMPQ        R11, $0x04
-	JL          next212
+	JL          next218
 	VMOVUPS     (BX)(R10*1), Z8
 	VMOVUPS     (DX)(R10*1), Z9
 	VSUBPS      (SI)(R8*1), Z8, Z8
@@ -9921,12 +10311,12 @@ rows211:
 	VFMADD231PS Z9, Z8, Z7
 	ADDQ        R9, R10
 	SUBQ        $0x04, R11
-	JMP         rows211
+	JMP         rows217
 
-next212:
-rows213:
+next218:
+rows219:
 	CMPQ        R11, $0x01
-	JL          next214
+	JL          next220
 	VMOVUPS     (BX)(R10*1), Z8
 	VMOVUPS     (DX)(R10*1), Z9
 	VSUBPS      (SI)(R8*1), Z8, Z8
@@ -9934,9 +10324,9 @@ rows213:
 	VFMADD231PS Z9, Z8, Z1
 	ADDQ        R9, R10
 	SUBQ        $0x01, R11
-	JMP         rows213
+	JMP         rows219
 
-next214:
+next220:
 	VADDPS  Z2, Z0, Z0
 	VADDPS  Z6, Z4, Z4
 	VADDPS  Z4, Z0, Z0
@@ -9947,11 +10337,11 @@ next214:
 	VMOVUPS Z1, (CX)(R8*1)
 	ADDQ    $0x00000040, R8
 	SUBQ    $0x00000010, DI
-	JMP     columns209
+	JMP     columns215
 
-next210:
+next216:
 	TESTQ  DI, DI
-	JZ     done198
+	JZ     done204
 	MOVL   $0x00000001, R10
 	SHLXL  DI, R10, R10
 	DECL   R10
@@ -9967,9 +10357,9 @@ next210:
 	MOVQ   R8, DI
 	MOVQ   count+120(FP), R10
 
-rows215:
+rows221:
 	CMPQ        R10, $0x04
-	JL          next216
+	JL          next222
 	VMOVUPS.Z   (BX)(DI*1), K1, Z8
 	VMOVUPS.Z   (DX)(DI*1), K1, Z9
 	VMOVUPS.Z   (SI)(R8*1), K1, Z10
@@ -9999,12 +10389,12 @@ rows215:
 	VFMADD231PS Z9, Z8, Z7
 	ADDQ        R9, DI
 	SUBQ        $0x04, R10
-	JMP         rows215
+	JMP         rows221
 
-next216:
-rows217:
+next222:
+rows223:
 	CMPQ        R10, $0x01
-	JL          next218
+	JL          next224
 	VMOVUPS.Z   (BX)(DI*1), K1, Z8
 	VMOVUPS.Z   (DX)(DI*1), K1, Z9
 	VMOVUPS.Z   (SI)(R8*1), K1, Z10
@@ -10013,9 +10403,9 @@ rows217:
 	VFMADD231PS Z9, Z8, Z1
 	ADDQ        R9, DI
 	SUBQ        $0x01, R10
-	JMP         rows217
+	JMP         rows223
 
-next218:
+next224:
 	VADDPS  Z2, Z0, Z0
 	VADDPS  Z6, Z4, Z4
 	VADDPS  Z4, Z0, Z0
@@ -10025,7 +10415,7 @@ next218:
 	VADDPS  Z5, Z1, Z1
 	VMOVUPS Z1, K1, (CX)(R8*1)
 
-done198:
+done204:
 	VZEROUPPER
 	RET
 
@@ -10059,9 +10449,9 @@ TEXT ·gradientSumsSiLUAVX512(SB), NOSPLIT, $0-208
 	VBROADCASTSS point3f000000<>+0(SB), Z11
 	VBROADCASTSS point3f800000<>+0(SB), Z12
 
-columns220:
+columns226:
 	CMPQ   R10, $0x00000040
-	JL     next221
+	JL     next227
 	VXORPS Z13, Z13, Z13
 	VXORPS Z14, Z14, Z14
 	VXORPS Z15, Z15, Z15
@@ -10073,9 +10463,9 @@ columns220:
 	MOVQ   R11, R13
 	MOVQ   count+192(FP), R14
 
-rows222:
+rows228:
 	CMPQ         R14, $0x01
-	JL           next223
+	JL           next229
 	VMOVUPS      (SI)(R13*1), Z21
 	VSUBPS       (DI)(R11*1), Z21, Z21
 	VMOVUPS      (R8)(R11*1), Z22
@@ -10210,9 +10600,9 @@ rows222:
 	VFMADD231PS  Z25, Z21, Z20
 	ADDQ         R12, R13
 	SUBQ         $0x01, R14
-	JMP          rows222
+	JMP          rows228
 
-next223:
+next229:
 	VMOVUPS Z13, (AX)(R11*1)
 	VMOVUPS Z15, 64(AX)(R11*1)
 	VMOVUPS Z17, 128(AX)(R11*1)
@@ -10223,12 +10613,12 @@ next223:
 	VMOVUPS Z20, 192(CX)(R11*1)
 	ADDQ    $0x00000100, R11
 	SUBQ    $0x00000040, R10
-	JMP     columns220
+	JMP     columns226
 
-next221:
-columns224:
+next227:
+columns230:
 	CMPQ   R10, $0x00000020
-	JL     next225
+	JL     next231
 	VXORPS Z13, Z13, Z13
 	VXORPS Z14, Z14, Z14
 	VXORPS Z15, Z15, Z15
@@ -10240,9 +10630,9 @@ columns224:
 	MOVQ   R11, R13
 	MOVQ   count+192(FP), R14
 
-rows226:
+rows232:
 	CMPQ         R14, $0x02
-	JL           next227
+	JL           next233
 	VMOVUPS      (SI)(R13*1), Z21
 	VSUBPS       (DI)(R11*1), Z21, Z21
 	VMOVUPS      (R8)(R11*1), Z22
@@ -10378,12 +10768,12 @@ rows226:
 	VFMADD231PS  Z25, Z21, Z20
 	ADDQ         R12, R13
 	SUBQ         $0x02, R14
-	JMP          rows226
+	JMP          rows232
 
-next227:
-rows228:
+next233:
+rows234:
 	CMPQ         R14, $0x01
-	JL           next229
+	JL           next235
 	VMOVUPS      (SI)(R13*1), Z21
 	VSUBPS       (DI)(R11*1), Z21, Z21
 	VMOVUPS      (R8)(R11*1), Z22
@@ -10452,9 +10842,9 @@ rows228:
 	VFMADD231PS  Z25, Z21, Z16
 	ADDQ         R12, R13
 	SUBQ         $0x01, R14
-	JMP          rows228
+	JMP          rows234
 
-next229:
+next235:
 	VADDPS  Z17, Z13, Z13
 	VMOVUPS Z13, (AX)(R11*1)
 	VADDPS  Z19, Z15, Z15
@@ -10465,12 +10855,12 @@ next229:
 	VMOVUPS Z16, 64(CX)(R11*1)
 	ADDQ    $0x00000080, R11
 	SUBQ    $0x00000020, R10
-	JMP     columns224
+	JMP     columns230
 
-next225:
-columns230:
+next231:
+columns236:
 	CMPQ   R10, $0x00000010
-	JL     next231
+	JL     next237
 	VXORPS Z13, Z13, Z13
 	VXORPS Z14, Z14, Z14
 	VXORPS Z15, Z15, Z15
@@ -10482,9 +10872,9 @@ columns230:
 	MOVQ   R11, R13
 	MOVQ   count+192(FP), R14
 
-rows232:
+rows238:
 	CMPQ         R14, $0x04
-	JL           next233
+	JL           next239
 	VMOVUPS      (SI)(R13*1), Z21
 	VSUBPS       (DI)(R11*1), Z21, Z21
 	VMOVUPS      (R8)(R11*1), Z22
@@ -10622,12 +11012,12 @@ rows232:
 	VFMADD231PS  Z25, Z21, Z20
 	ADDQ         R12, R13
 	SUBQ         $0x04, R14
-	JMP          rows232
+	JMP          rows238
 
-next233:
-rows234:
+next239:
+rows240:
 	CMPQ         R14, $0x01
-	JL           next235
+	JL           next241
 	VMOVUPS      (SI)(R13*1), Z21
 	VSUBPS       (DI)(R11*1), Z21, Z21
 	VMOVUPS      (R8)(R11*1), Z22
@@ -10663,9 +11053,9 @@ rows234:
 	VFMADD231PS  Z25, Z21, Z14
 	ADDQ         R12, R13
 	SUBQ         $0x01, R14
-	JMP          rows234
+	JMP          rows240
 
-next235:
+next241:
 	VADDPS  Z15, Z13, Z13
 	VADDPS  Z19, Z17, Z17
 	VADDPS  Z17, Z13, Z13
@@ -10676,11 +11066,11 @@ next235:
 	VMOVUPS Z14, (CX)(R11*1)
 	ADDQ    $0x00000040, R11
 	SUBQ    $0x00000010, R10
-	JMP     columns230
+	JMP     columns236
 
-next231:
+next237:
 	TESTQ  R10, R10
-	JZ     done219
+	JZ     done225
 	MOVL   $0x00000001, R13
 	SHLXL  R10, R13, R13
 	DECL   R13
@@ -10696,9 +11086,9 @@ next231:
 	MOVQ   R11, R10
 	MOVQ   count+192(FP), R13
 
-rows236:
+rows242:
 	CMPQ         R13, $0x04
-	JL           next237
+	JL           next243
 	VMOVUPS.Z    (SI)(R10*1), K1, Z21
 	VMOVUPS.Z    (DI)(R11*1), K1, Z22
 	VSUBPS       Z22, Z21, Z21
@@ -10852,12 +11242,12 @@ rows236:
 	VFMADD231PS  Z25, Z21, Z20
 	ADDQ         R12, R10
 	SUBQ         $0x04, R13
-	JMP          rows236
+	JMP          rows242
 
-next237:
-rows238:
+next243:
+rows244:
 	CMPQ         R13, $0x01
-	JL           next239
+	JL           next245
 	VMOVUPS.Z    (SI)(R10*1), K1, Z21
 	VMOVUPS.Z    (DI)(R11*1), K1, Z22
 	VSUBPS       Z22, Z21, Z21
@@ -10897,9 +11287,9 @@ rows238:
 	VFMADD231PS  Z25, Z21, Z14
 	ADDQ         R12, R10
 	SUBQ         $0x01, R13
-	JMP          rows238
+	JMP          rows244
 
-next239:
+next245:
 	VADDPS  Z15, Z13, Z13
 	VADDPS  Z19, Z17, Z17
 	VADDPS  Z17, Z13, Z13
@@ -10909,7 +11299,7 @@ next239:
 	VADDPS  Z18, Z14, Z14
 	VMOVUPS Z14, K1, (CX)(R11*1)
 
-done219:
+done225:
 	VZEROUPPER
 	RET
 
@@ -10929,9 +11319,9 @@ TEXT ·scaleShiftGradAVX512(SB), NOSPLIT, $0-160
 	XORQ         R9, R9
 	VBROADCASTSS point3f800000<>+0(SB), Z0
 
-columns241:
+columns247:
 	CMPQ   R8, $0x00000040
-	JL     next242
+	JL     next248
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
@@ -10943,9 +11333,9 @@ columns241:
 	MOVQ   R9, R11
 	MOVQ   count+144(FP), R12
 
-rows243:
+rows249:
 	CMPQ        R12, $0x01
-	JL          next244
+	JL          next250
 	VMOVUPS     (SI)(R11*1), Z9
 	VMOVUPS     (BX)(R11*1), Z10
 	VFMADD231PS Z10, Z9, Z1
@@ -10980,9 +11370,9 @@ rows243:
 	VMOVUPS     Z9, 192(DX)(R11*1)
 	ADDQ        R10, R11
 	SUBQ        $0x01, R12
-	JMP         rows243
+	JMP         rows249
 
-next244:
+next250:
 	VMOVUPS Z1, (AX)(R9*1)
 	VMOVUPS Z3, 64(AX)(R9*1)
 	VMOVUPS Z5, 128(AX)(R9*1)
@@ -10993,12 +11383,12 @@ next244:
 	VMOVUPS Z8, 192(CX)(R9*1)
 	ADDQ    $0x00000100, R9
 	SUBQ    $0x00000040, R8
-	JMP     columns241
+	JMP     columns247
 
-next242:
-columns245:
+next248:
+columns251:
 	CMPQ   R8, $0x00000020
-	JL     next246
+	JL     next252
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
@@ -11010,9 +11400,9 @@ columns245:
 	MOVQ   R9, R11
 	MOVQ   count+144(FP), R12
 
-rows247:
+rows253:
 	CMPQ        R12, $0x02
-	JL          next248
+	JL          next254
 	VMOVUPS     (SI)(R11*1), Z9
 	VMOVUPS     (BX)(R11*1), Z10
 	VFMADD231PS Z10, Z9, Z1
@@ -11048,12 +11438,12 @@ rows247:
 	VMOVUPS     Z9, 64(DX)(R11*1)
 	ADDQ        R10, R11
 	SUBQ        $0x02, R12
-	JMP         rows247
+	JMP         rows253
 
-next248:
-rows249:
+next254:
+rows255:
 	CMPQ        R12, $0x01
-	JL          next250
+	JL          next256
 	VMOVUPS     (SI)(R11*1), Z9
 	VMOVUPS     (BX)(R11*1), Z10
 	VFMADD231PS Z10, Z9, Z1
@@ -11072,9 +11462,9 @@ rows249:
 	VMOVUPS     Z9, 64(DX)(R11*1)
 	ADDQ        R10, R11
 	SUBQ        $0x01, R12
-	JMP         rows249
+	JMP         rows255
 
-next250:
+next256:
 	VADDPS  Z5, Z1, Z1
 	VMOVUPS Z1, (AX)(R9*1)
 	VADDPS  Z7, Z3, Z3
@@ -11085,12 +11475,12 @@ next250:
 	VMOVUPS Z4, 64(CX)(R9*1)
 	ADDQ    $0x00000080, R9
 	SUBQ    $0x00000020, R8
-	JMP     columns245
+	JMP     columns251
 
-next246:
-columns251:
+next252:
+columns257:
 	CMPQ   R8, $0x00000010
-	JL     next252
+	JL     next258
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
@@ -11102,9 +11492,9 @@ columns251:
 	MOVQ   R9, R11
 	MOVQ   count+144(FP), R12
 
-rows253:
+rows259:
 	CMPQ        R12, $0x04
-	JL          next254
+	JL          next260
 	VMOVUPS     (SI)(R11*1), Z9
 	VMOVUPS     (BX)(R11*1), Z10
 	VFMADD231PS Z10, Z9, Z1
@@ -11142,12 +11532,12 @@ rows253:
 	VMOVUPS     Z9, (DX)(R11*1)
 	ADDQ        R10, R11
 	SUBQ        $0x04, R12
-	JMP         rows253
+	JMP         rows259
 
-next254:
-rows255:
+next260:
+rows261:
 	CMPQ        R12, $0x01
-	JL          next256
+	JL          next262
 	VMOVUPS     (SI)(R11*1), Z9
 	VMOVUPS     (BX)(R11*1), Z10
 	VFMADD231PS Z10, Z9, Z1
@@ -11158,9 +11548,9 @@ rows255:
 	VMOVUPS     Z9, (DX)(R11*1)
 	ADDQ        R10, R11
 	SUBQ        $0x01, R12
-	JMP         rows255
+	JMP         rows261
 
-next256:
+next262:
 	VADDPS  Z3, Z1, Z1
 	VADDPS  Z7, Z5, Z5
 	VADDPS  Z5, Z1, Z1
@@ -11171,11 +11561,11 @@ next256:
 	VMOVUPS Z2, (CX)(R9*1)
 	ADDQ    $0x00000040, R9
 	SUBQ    $0x00000010, R8
-	JMP     columns251
+	JMP     columns257
 
-next252:
+next258:
 	TESTQ  R8, R8
-	JZ     done240
+	JZ     done246
 	MOVL   $0x00000001, R11
 	SHLXL  R8, R11, R11
 	DECL   R11
@@ -11191,9 +11581,9 @@ next252:
 	MOVQ   R9, R8
 	MOVQ   count+144(FP), R11
 
-rows257:
+rows263:
 	CMPQ        R11, $0x04
-	JL          next258
+	JL          next264
 	VMOVUPS.Z   (SI)(R8*1), K1, Z9
 	VMOVUPS.Z   (BX)(R8*1), K1, Z10
 	VFMADD231PS Z10, Z9, Z1
@@ -11231,12 +11621,12 @@ rows257:
 	VMOVUPS     Z9, K1, (DX)(R8*1)
 	ADDQ        R10, R8
 	SUBQ        $0x04, R11
-	JMP         rows257
+	JMP         rows263
 
-next258:
-rows259:
+next264:
+rows265:
 	CMPQ        R11, $0x01
-	JL          next260
+	JL          next266
 	VMOVUPS.Z   (SI)(R8*1), K1, Z9
 	VMOVUPS.Z   (BX)(R8*1), K1, Z10
 	VFMADD231PS Z10, Z9, Z1
@@ -11247,9 +11637,9 @@ rows259:
 	VMOVUPS     Z9, K1, (DX)(R8*1)
 	ADDQ        R10, R8
 	SUBQ        $0x01, R11
-	JMP         rows259
+	JMP         rows265
 
-next260:
+next266:
 	VADDPS  Z3, Z1, Z1
 	VADDPS  Z7, Z5, Z5
 	VADDPS  Z5, Z1, Z1
@@ -11259,7 +11649,7 @@ next260:
 	VADDPS  Z6, Z2, Z2
 	VMOVUPS Z2, K1, (CX)(R9*1)
 
-done240:
+done246:
 	VZEROUPPER
 	RET
 
@@ -11277,9 +11667,9 @@ TEXT ·gateGradAVX512(SB), NOSPLIT, $0-136
 	SHLQ $0x02, R9
 	XORQ R8, R8
 
-columns262:
+columns268:
 	CMPQ   DI, $0x00000040
-	JL     next263
+	JL     next269
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -11287,9 +11677,9 @@ columns262:
 	MOVQ   R8, R10
 	MOVQ   count+120(FP), R11
 
-rows264:
+rows270:
 	CMPQ        R11, $0x01
-	JL          next265
+	JL          next271
 	VMOVUPS     (BX)(R10*1), Z4
 	VMOVUPS     (DX)(R10*1), Z5
 	VFMADD231PS Z5, Z4, Z0
@@ -11312,21 +11702,21 @@ rows264:
 	VMOVUPS     Z5, 192(CX)(R10*1)
 	ADDQ        R9, R10
 	SUBQ        $0x01, R11
-	JMP         rows264
+	JMP         rows270
 
-next265:
+next271:
 	VMOVUPS Z0, (AX)(R8*1)
 	VMOVUPS Z1, 64(AX)(R8*1)
 	VMOVUPS Z2, 128(AX)(R8*1)
 	VMOVUPS Z3, 192(AX)(R8*1)
 	ADDQ    $0x00000100, R8
 	SUBQ    $0x00000040, DI
-	JMP     columns262
+	JMP     columns268
 
-next263:
-columns266:
+next269:
+columns272:
 	CMPQ   DI, $0x00000020
-	JL     next267
+	JL     next273
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -11334,9 +11724,9 @@ columns266:
 	MOVQ   R8, R10
 	MOVQ   count+120(FP), R11
 
-rows268:
+rows274:
 	CMPQ        R11, $0x02
-	JL          next269
+	JL          next275
 	VMOVUPS     (BX)(R10*1), Z4
 	VMOVUPS     (DX)(R10*1), Z5
 	VFMADD231PS Z5, Z4, Z0
@@ -11360,12 +11750,12 @@ rows268:
 	VMOVUPS     Z5, 64(CX)(R10*1)
 	ADDQ        R9, R10
 	SUBQ        $0x02, R11
-	JMP         rows268
+	JMP         rows274
 
-next269:
-rows270:
+next275:
+rows276:
 	CMPQ        R11, $0x01
-	JL          next271
+	JL          next277
 	VMOVUPS     (BX)(R10*1), Z4
 	VMOVUPS     (DX)(R10*1), Z5
 	VFMADD231PS Z5, Z4, Z0
@@ -11378,21 +11768,21 @@ rows270:
 	VMOVUPS     Z5, 64(CX)(R10*1)
 	ADDQ        R9, R10
 	SUBQ        $0x01, R11
-	JMP         rows270
+	JMP         rows276
 
-next271:
+next277:
 	VADDPS  Z2, Z0, Z0
 	VMOVUPS Z0, (AX)(R8*1)
 	VADDPS  Z3, Z1, Z1
 	VMOVUPS Z1, 64(AX)(R8*1)
 	ADDQ    $0x00000080, R8
 	SUBQ    $0x00000020, DI
-	JMP     columns266
+	JMP     columns272
 
-next267:
-columns272:
+next273:
+columns278:
 	CMPQ   DI, $0x00000010
-	JL     next273
+	JL     next279
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -11400,9 +11790,9 @@ columns272:
 	MOVQ   R8, R10
 	MOVQ   count+120(FP), R11
 
-rows274:
+rows280:
 	CMPQ        R11, $0x04
-	JL          next275
+	JL          next281
 	VMOVUPS     (BX)(R10*1), Z4
 	VMOVUPS     (DX)(R10*1), Z5
 	VFMADD231PS Z5, Z4, Z0
@@ -11428,12 +11818,12 @@ rows274:
 	VMOVUPS     Z5, (CX)(R10*1)
 	ADDQ        R9, R10
 	SUBQ        $0x04, R11
-	JMP         rows274
+	JMP         rows280
 
-next275:
-rows276:
+next281:
+rows282:
 	CMPQ        R11, $0x01
-	JL          next277
+	JL          next283
 	VMOVUPS     (BX)(R10*1), Z4
 	VMOVUPS     (DX)(R10*1), Z5
 	VFMADD231PS Z5, Z4, Z0
@@ -11441,20 +11831,20 @@ rows276:
 	VMOVUPS     Z5, (CX)(R10*1)
 	ADDQ        R9, R10
 	SUBQ        $0x01, R11
-	JMP         rows276
+	JMP         rows282
 
-next277:
+next283:
 	VADDPS  Z1, Z0, Z0
 	VADDPS  Z3, Z2, Z2
 	VADDPS  Z2, Z0, Z0
 	VMOVUPS Z0, (AX)(R8*1)
 	ADDQ    $0x00000040, R8
 	SUBQ    $0x00000010, DI
-	JMP     columns272
+	JMP     columns278
 
-next273:
+next279:
 	TESTQ  DI, DI
-	JZ     done261
+	JZ     done267
 	MOVL   $0x00000001, R10
 	SHLXL  DI, R10, R10
 	DECL   R10
@@ -11466,9 +11856,9 @@ next273:
 	MOVQ   R8, DI
 	MOVQ   count+120(FP), R10
 
-rows278:
+rows284:
 	CMPQ        R10, $0x04
-	JL          next279
+	JL          next285
 	VMOVUPS.Z   (BX)(DI*1), K1, Z4
 	VMOVUPS.Z   (DX)(DI*1), K1, Z5
 	VFMADD231PS Z5, Z4, Z0
@@ -11498,12 +11888,12 @@ rows278:
 	VMOVUPS     Z5, K1, (CX)(DI*1)
 	ADDQ        R9, DI
 	SUBQ        $0x04, R10
-	JMP         rows278
+	JMP         rows284
 
-next279:
-rows280:
+next285:
+rows286:
 	CMPQ        R10, $0x01
-	JL          next281
+	JL          next287
 	VMOVUPS.Z   (BX)(DI*1), K1, Z4
 	VMOVUPS.Z   (DX)(DI*1), K1, Z5
 	VFMADD231PS Z5, Z4, Z0
@@ -11512,15 +11902,15 @@ rows280:
 	VMOVUPS     Z5, K1, (CX)(DI*1)
 	ADDQ        R9, DI
 	SUBQ        $0x01, R10
-	JMP         rows280
+	JMP         rows286
 
-next281:
+next287:
 	VADDPS  Z1, Z0, Z0
 	VADDPS  Z3, Z2, Z2
 	VADDPS  Z2, Z0, Z0
 	VMOVUPS Z0, K1, (AX)(R8*1)
 
-done261:
+done267:
 	VZEROUPPER
 	RET
 
@@ -11540,9 +11930,9 @@ TEXT ·squaresAVX512(SB), NOSPLIT, $0-120
 	MOVQ R8, R10
 	SUBQ $0x10, R10
 
-loop282:
+loop288:
 	CMPQ    R9, R10
-	JG      rest283
+	JG      rest289
 	VMOVUPS (BX)(R9*4), Z0
 	MOVQ    pixels+96(FP), R14
 	LEAQ    (AX)(R9*4), R11
@@ -11553,9 +11943,9 @@ loop282:
 	ADDQ    SI, R12
 	ADDQ    SI, R13
 
-pixel285:
+pixel291:
 	TESTQ   R14, R14
-	JZ      pixels286
+	JZ      pixels292
 	VMOVUPS (R12), Z2
 	VADDPS  (R13), Z2, Z2
 	ADDQ    SI, R12
@@ -11566,15 +11956,15 @@ pixel285:
 	VMOVAPS Z2, Z1
 	ADDQ    DI, R11
 	DECQ    R14
-	JMP     pixel285
+	JMP     pixel291
 
-pixels286:
+pixels292:
 	ADDQ $0x10, R9
-	JMP  loop282
+	JMP  loop288
 
-rest283:
+rest289:
 	SUBQ      R9, R8
-	JZ        done284
+	JZ        done290
 	MOVL      $0x00000001, R10
 	SHLXL     R8, R10, R10
 	DECL      R10
@@ -11590,9 +11980,9 @@ rest283:
 	ADDQ      SI, CX
 	ADDQ      SI, DX
 
-pixel287:
+pixel293:
 	TESTQ     BX, BX
-	JZ        pixels288
+	JZ        pixels294
 	VMOVUPS.Z (CX), K1, Z2
 	VMOVUPS.Z (DX), K1, Z3
 	VADDPS    Z3, Z2, Z2
@@ -11604,10 +11994,10 @@ pixel287:
 	VMOVAPS   Z2, Z1
 	ADDQ      DI, AX
 	DECQ      BX
-	JMP       pixel287
+	JMP       pixel293
 
-pixels288:
-done284:
+pixels294:
+done290:
 	VZEROUPPER
 	RET
 
@@ -11626,18 +12016,18 @@ TEXT ·winogradInputAVX512(SB), NOSPLIT, $0-80
 	MOVQ SI, R8
 	SUBQ $0x10, R8
 
-loop289:
+loop295:
 	CMPQ DI, R8
-	JG   rest290
+	JG   rest296
 	MOVQ tiles+48(FP), R11
 	MOVQ v_base+0(FP), R9
 	LEAQ (R9)(DI*4), R9
 	MOVQ d_base+24(FP), R10
 	LEAQ (R10)(DI*4), R10
 
-tile292:
+tile298:
 	TESTQ   R11, R11
-	JZ      tiles293
+	JZ      tiles299
 	MOVQ    R9, R12
 	LEAQ    (R10)(CX*1), R13
 	LEAQ    (R10)(CX*2), R14
@@ -11725,15 +12115,15 @@ tile292:
 	ADDQ    AX, R9
 	LEAQ    (R10)(AX*2), R10
 	DECQ    R11
-	JMP     tile292
+	JMP     tile298
 
-tiles293:
+tiles299:
 	ADDQ $0x10, DI
-	JMP  loop289
+	JMP  loop295
 
-rest290:
+rest296:
 	SUBQ  DI, SI
-	JZ    done291
+	JZ    done297
 	MOVL  $0x00000001, R8
 	SHLXL SI, R8, R8
 	DECL  R8
@@ -11744,9 +12134,9 @@ rest290:
 	MOVQ  d_base+24(FP), R8
 	LEAQ  (R8)(DI*4), R8
 
-tile294:
+tile300:
 	TESTQ     R9, R9
-	JZ        tiles295
+	JZ        tiles301
 	MOVQ      SI, DI
 	LEAQ      (R8)(CX*1), R10
 	LEAQ      (R8)(CX*2), R11
@@ -11850,10 +12240,10 @@ tile294:
 	ADDQ      AX, SI
 	LEAQ      (R8)(AX*2), R8
 	DECQ      R9
-	JMP       tile294
+	JMP       tile300
 
-tiles295:
-done291:
+tiles301:
+done297:
 	VZEROUPPER
 	RET
 
@@ -11871,9 +12261,9 @@ TEXT ·winogradOutputAVX512(SB), NOSPLIT, $0-105
 	MOVQ BX, DI
 	SUBQ $0x10, DI
 
-loop296:
+loop302:
 	CMPQ    SI, DI
-	JG      rest297
+	JG      rest303
 	MOVQ    tiles+72(FP), R10
 	MOVQ    bias_base+48(FP), R8
 	LEAQ    (R8)(SI*4), R8
@@ -11883,9 +12273,9 @@ loop296:
 	MOVQ    m_base+24(FP), R9
 	LEAQ    (R9)(SI*4), R9
 
-tile299:
+tile305:
 	TESTQ   R10, R10
-	JZ      tiles300
+	JZ      tiles306
 	MOVQ    R9, R11
 	VMOVUPS (R11), Z1
 	ADDQ    DX, R11
@@ -11939,18 +12329,18 @@ tile299:
 	VADDPS  Z0, Z1, Z1
 	MOVB    add+104(FP), R12
 	TESTB   R12, R12
-	JZ      plain301
+	JZ      plain307
 	VADDPS  (R8), Z1, Z1
 
-plain301:
+plain307:
 	VMOVUPS Z1, (R8)
 	VADDPS  Z0, Z2, Z2
 	MOVB    add+104(FP), R12
 	TESTB   R12, R12
-	JZ      plain302
+	JZ      plain308
 	VADDPS  (R8)(AX*1), Z2, Z2
 
-plain302:
+plain308:
 	VMOVUPS Z2, (R8)(AX*1)
 	VADDPS  Z6, Z5, Z5
 	VADDPS  Z7, Z5, Z5
@@ -11959,31 +12349,31 @@ plain302:
 	VADDPS  Z0, Z5, Z5
 	MOVB    add+104(FP), R12
 	TESTB   R12, R12
-	JZ      plain303
+	JZ      plain309
 	VADDPS  (R11), Z5, Z5
 
-plain303:
+plain309:
 	VMOVUPS Z5, (R11)
 	VADDPS  Z0, Z6, Z6
 	MOVB    add+104(FP), R12
 	TESTB   R12, R12
-	JZ      plain304
+	JZ      plain310
 	VADDPS  (R11)(AX*1), Z6, Z6
 
-plain304:
+plain310:
 	VMOVUPS Z6, (R11)(AX*1)
 	SUBQ    $-128, R9
 	LEAQ    (R8)(AX*2), R8
 	DECQ    R10
-	JMP     tile299
+	JMP     tile305
 
-tiles300:
+tiles306:
 	ADDQ $0x10, SI
-	JMP  loop296
+	JMP  loop302
 
-rest297:
+rest303:
 	SUBQ      SI, BX
-	JZ        done298
+	JZ        done304
 	MOVL      $0x00000001, DI
 	SHLXL     BX, DI, DI
 	DECL      DI
@@ -11997,9 +12387,9 @@ rest297:
 	MOVQ      m_base+24(FP), DI
 	LEAQ      (DI)(SI*4), DI
 
-tile305:
+tile311:
 	TESTQ     R8, R8
-	JZ        tiles306
+	JZ        tiles312
 	MOVQ      DI, SI
 	VMOVUPS.Z (SI), K1, Z1
 	ADDQ      DX, SI
@@ -12057,20 +12447,20 @@ tile305:
 	VADDPS    Z0, Z1, Z1
 	MOVB      add+104(FP), R9
 	TESTB     R9, R9
-	JZ        plain307
+	JZ        plain313
 	VMOVUPS.Z (BX), K1, Z3
 	VADDPS    Z3, Z1, Z1
 
-plain307:
+plain313:
 	VMOVUPS   Z1, K1, (BX)
 	VADDPS    Z0, Z2, Z2
 	MOVB      add+104(FP), R9
 	TESTB     R9, R9
-	JZ        plain308
+	JZ        plain314
 	VMOVUPS.Z (BX)(AX*1), K1, Z1
 	VADDPS    Z1, Z2, Z2
 
-plain308:
+plain314:
 	VMOVUPS   Z2, K1, (BX)(AX*1)
 	VADDPS    Z6, Z5, Z5
 	VADDPS    Z7, Z5, Z5
@@ -12079,28 +12469,28 @@ plain308:
 	VADDPS    Z0, Z5, Z5
 	MOVB      add+104(FP), R9
 	TESTB     R9, R9
-	JZ        plain309
+	JZ        plain315
 	VMOVUPS.Z (SI), K1, Z1
 	VADDPS    Z1, Z5, Z5
 
-plain309:
+plain315:
 	VMOVUPS   Z5, K1, (SI)
 	VADDPS    Z0, Z6, Z6
 	MOVB      add+104(FP), R9
 	TESTB     R9, R9
-	JZ        plain310
+	JZ        plain316
 	VMOVUPS.Z (SI)(AX*1), K1, Z1
 	VADDPS    Z1, Z6, Z6
 
-plain310:
+plain316:
 	VMOVUPS Z6, K1, (SI)(AX*1)
 	SUBQ    $-128, DI
 	LEAQ    (BX)(AX*2), BX
 	DECQ    R8
-	JMP     tile305
+	JMP     tile311
 
-tiles306:
-done298:
+tiles312:
+done304:
 	VZEROUPPER
 	RET
 
@@ -12115,9 +12505,9 @@ TEXT ·winogradWeightsAVX512(SB), NOSPLIT, $0-32
 	MOVQ         AX, BX
 	SUBQ         $0x10, BX
 
-loop311:
+loop317:
 	CMPQ    DX, BX
-	JG      rest312
+	JG      rest318
 	MOVQ    u_base+0(FP), SI
 	LEAQ    (SI)(DX*4), SI
 	VMOVUPS (SI), Z1
@@ -12208,11 +12598,11 @@ loop311:
 	VMOVUPS Z9, (SI)
 	ADDQ    CX, SI
 	ADDQ    $0x10, DX
-	JMP     loop311
+	JMP     loop317
 
-rest312:
+rest318:
 	SUBQ      DX, AX
-	JZ        done313
+	JZ        done319
 	MOVL      $0x00000001, BX
 	SHLXL     AX, BX, BX
 	DECL      BX
@@ -12307,6 +12697,6 @@ rest312:
 	VMOVUPS   Z9, K1, (AX)
 	ADDQ      CX, AX
 
-done313:
+done319:
 	VZEROUPPER
 	RET

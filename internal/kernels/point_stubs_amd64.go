@@ -19,6 +19,11 @@ func siluAVX2(y []float32, x []float32)
 //go:noescape
 func geluAVX2(y []float32, x []float32)
 
+// seluAVX2 is y = λ·x where x ≥ 0, λ·α·(exp(x) - 1) elsewhere.
+//
+//go:noescape
+func seluAVX2(y []float32, x []float32)
+
 // siluGradAVX2 is dx = dy·silu'(x).
 //
 //go:noescape
@@ -28,6 +33,11 @@ func siluGradAVX2(dx []float32, dy []float32, x []float32)
 //
 //go:noescape
 func geluGradAVX2(dx []float32, dy []float32, x []float32)
+
+// seluGradAVX2 is dx = dy·selu'(x).
+//
+//go:noescape
+func seluGradAVX2(dx []float32, dy []float32, x []float32)
 
 // addSlicesAVX2 is dst = a + b.
 //
@@ -244,6 +254,11 @@ func siluAVX512(y []float32, x []float32)
 //go:noescape
 func geluAVX512(y []float32, x []float32)
 
+// seluAVX512 is y = λ·x where x ≥ 0, λ·α·(exp(x) - 1) elsewhere.
+//
+//go:noescape
+func seluAVX512(y []float32, x []float32)
+
 // siluGradAVX512 is dx = dy·silu'(x).
 //
 //go:noescape
@@ -253,6 +268,11 @@ func siluGradAVX512(dx []float32, dy []float32, x []float32)
 //
 //go:noescape
 func geluGradAVX512(dx []float32, dy []float32, x []float32)
+
+// seluGradAVX512 is dx = dy·selu'(x).
+//
+//go:noescape
+func seluGradAVX512(dx []float32, dy []float32, x []float32)
 
 // addSlicesAVX512 is dst = a + b.
 //

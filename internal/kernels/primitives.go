@@ -6,13 +6,13 @@ package kernels
 // group have one length unless said otherwise; nobody checks that here. A call is short
 // enough (see piece) to be assembly.
 type primitives struct {
-	exp, silu, gelu    func(y, x []float32)
-	siluGrad, geluGrad func(dx, dy, x []float32)
-	add, sub, mul      func(dst, a, b []float32)
-	scale              func(dst, a []float32, c float32)
-	axpy               func(y, x []float32, c float32)
-	clamp              func(y, x []float32, lo, hi float32)
-	clampGrad          func(dx, dy, x []float32, lo, hi float32)
+	exp, silu, gelu, selu        func(y, x []float32)
+	siluGrad, geluGrad, seluGrad func(dx, dy, x []float32)
+	add, sub, mul                func(dst, a, b []float32)
+	scale                        func(dst, a []float32, c float32)
+	axpy                         func(y, x []float32, c float32)
+	clamp                        func(y, x []float32, lo, hi float32)
+	clampGrad                    func(dx, dy, x []float32, lo, hi float32)
 
 	reparameterize     func(z, mean, logvar, noise []float32)
 	reparameterizeGrad func(dlogvar, dz, logvar, noise []float32)

@@ -53,6 +53,10 @@ var functions = []function{
 		w, slope := geluArgument(x), 1.5957691216057308+3*0.07135481627159119*x*x
 		return 3.4*ulp*(1+max(0, -w))*slopeSize(x, slope, w) + tiny
 	}, -9.98},
+	{"SELU", SELU, ref.SELU[float64], func(_, y float64) float64 { return 2.6*ulp*math.Abs(y) + tiny }, math.Inf(-1)},
+	{"SELUGrad", gradientOf(SELUGrad), gradientOf64(ref.SELUGrad[float64]), func(_, y float64) float64 {
+		return 2.4*ulp*y + tiny
+	}, -87},
 }
 
 // slopeSize is σ + |x|·slope·σ·(1-σ) at σ(w), the sizes of what a gradient is the sum of.
@@ -137,6 +141,7 @@ func TestSpecialValues(t *testing.T) {
 	inf, nan := float32(math.Inf(1)), float32(math.NaN())
 	negativeZero := float32(math.Copysign(0, -1))
 	const denormal = 0x1p-149
+	const seluScale, seluDepth = 1.0507009873554805, 1.7580993408473766 // λ, λ·α
 	exact := []struct {
 		name string
 		f    func(y, x []float32)
@@ -155,6 +160,11 @@ func TestSpecialValues(t *testing.T) {
 		{"SiLUGrad", gradientOf(SiLUGrad), inf, 1}, {"SiLUGrad", gradientOf(SiLUGrad), -inf, 0}, {"SiLUGrad", gradientOf(SiLUGrad), nan, nan},
 		{"GELUGrad", gradientOf(GELUGrad), 0, 0.5}, {"GELUGrad", gradientOf(GELUGrad), denormal, 0.5},
 		{"GELUGrad", gradientOf(GELUGrad), inf, 1}, {"GELUGrad", gradientOf(GELUGrad), -inf, 0}, {"GELUGrad", gradientOf(GELUGrad), nan, nan},
+		{"SELU", SELU, 0, 0}, {"SELU", SELU, negativeZero, negativeZero}, {"SELU", SELU, denormal, denormal}, {"SELU", SELU, -denormal, -2 * denormal},
+		{"SELU", SELU, inf, inf}, {"SELU", SELU, nan, nan}, {"SELU", SELU, -inf, -seluDepth}, {"SELU", SELU, -math.MaxFloat32, -seluDepth},
+		{"SELU", SELU, math.MaxFloat32, inf}, {"SELU", SELU, math.Float32frombits(0x7f73a599), inf}, // 3.2386e38: the first whose SELU overflows
+		{"SELUGrad", gradientOf(SELUGrad), 0, seluDepth}, {"SELUGrad", gradientOf(SELUGrad), negativeZero, seluDepth}, {"SELUGrad", gradientOf(SELUGrad), denormal, seluScale},
+		{"SELUGrad", gradientOf(SELUGrad), inf, seluScale}, {"SELUGrad", gradientOf(SELUGrad), -inf, 0}, {"SELUGrad", gradientOf(SELUGrad), nan, nan},
 	}
 	atLevels(t, func(t *testing.T) {
 		for _, c := range exact {

@@ -75,6 +75,31 @@ func geluGrad[F ref.Float](_ *GELUGradOp, dst, src [][]F, _ []tensor.Shape) {
 	ref.GELUGrad(dst[0], src[0], src[1])
 }
 
+// SELUOp is y = λ x where x > 0, and λ α (eˣ - 1) elsewhere. Klambauer et al. (2017).
+type SELUOp struct{ pointwise }
+
+// SELU is the scaled exponential linear unit of x.
+func SELU(x *gorgonia.Node) *gorgonia.Node { return apply(&SELUOp{}, x) }
+
+func (o *SELUOp) Kind() Kind                                        { return "selu" }
+func (o *SELUOp) Results(in []tensor.Shape) []tensor.Shape          { return sameShape(o, in, 1) }
+func (o *SELUOp) Reference() Reference                              { return define(o, selu, selu) }
+func selu[F ref.Float](_ *SELUOp, dst, src [][]F, _ []tensor.Shape) { ref.SELU(dst[0], src[0]) }
+
+func (o *SELUOp) SymDiff(in gorgonia.Nodes, _, dy *gorgonia.Node) (gorgonia.Nodes, error) {
+	return gorgonia.Nodes{apply(&SELUGradOp{}, dy, in[0])}, nil
+}
+
+// SELUGradOp reads dy and x and gives dx.
+type SELUGradOp struct{ pointwise }
+
+func (o *SELUGradOp) Kind() Kind                               { return "selu-grad" }
+func (o *SELUGradOp) Results(in []tensor.Shape) []tensor.Shape { return sameShape(o, in, 2) }
+func (o *SELUGradOp) Reference() Reference                     { return define(o, seluGrad, seluGrad) }
+func seluGrad[F ref.Float](_ *SELUGradOp, dst, src [][]F, _ []tensor.Shape) {
+	ref.SELUGrad(dst[0], src[0], src[1])
+}
+
 // ExpOp is y = eˣ.
 type ExpOp struct{ pointwise }
 

@@ -18,6 +18,8 @@ var pointwiseTable = map[ops.Kind]func(op gorgonia.Op) pointwise{
 	"silu-grad":      binary(kernels.SiLUGrad),
 	"gelu":           unary(kernels.GELU),
 	"gelu-grad":      binary(kernels.GELUGrad),
+	"selu":           unary(kernels.SELU),
+	"selu-grad":      binary(kernels.SELUGrad),
 	"exp":            unary(kernels.Exp),
 	"add":            binary(kernels.Add),
 	"sub":            binary(kernels.Sub),

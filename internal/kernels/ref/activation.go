@@ -31,6 +31,34 @@ func SiLUGrad[F Float](dx, dy, x []F) {
 
 func sigmoid(x float64) float64 { return 1 / (1 + math.Exp(-x)) }
 
+// SELU's constants: Klambauer et al. (2017), equation 14. They keep activations of mean 0 and variance 1 so.
+const (
+	seluScale = 1.0507009873554805             // λ
+	seluDepth = seluScale * 1.6732632423543772 // λ·α
+)
+
+// SELU is y = λ·x where x > 0, and λ·α·(exp(x) - 1) elsewhere.
+func SELU[F Float](y, x []F) {
+	for i, v := range x {
+		if v > 0 {
+			y[i] = F(seluScale * float64(v))
+		} else {
+			y[i] = F(seluDepth * math.Expm1(float64(v)))
+		}
+	}
+}
+
+// SELUGrad is dx = dy·λ where x > 0, and dy·λ·α·exp(x) elsewhere, at 0 too, as PyTorch's.
+func SELUGrad[F Float](dx, dy, x []F) {
+	for i, v := range x {
+		slope := seluScale
+		if !(v > 0) {
+			slope = seluDepth * math.Exp(float64(v))
+		}
+		dx[i] = F(float64(dy[i]) * slope)
+	}
+}
+
 // The tanh form of GELU: Hendrycks and Gimpel (2016), section 2.
 const (
 	geluScale = 0.7978845608028654 // √(2/π)

@@ -192,11 +192,12 @@ func attention(n, l, m, d, heads int) Case {
 }
 
 var pointwiseCases = concat(
-	unary("silu", ops.SiLU), unary("gelu", ops.GELU), unary("exp", ops.Exp),
+	unary("silu", ops.SiLU), unary("gelu", ops.GELU), unary("selu", ops.SELU), unary("exp", ops.Exp),
 	unary("scale", func(x *gorgonia.Node) *gorgonia.Node { return ops.Scale(x, -1.5) }),
 	unary("clamp", func(x *gorgonia.Node) *gorgonia.Node { return ops.Clamp(x, -0.5, 0.25) }),
 	unary("silu/wide", func(x *gorgonia.Node) *gorgonia.Node { return ops.SiLU(ops.Scale(x, 30)) }),
 	unary("gelu/wide", func(x *gorgonia.Node) *gorgonia.Node { return ops.GELU(ops.Scale(x, 30)) }),
+	unary("selu/wide", func(x *gorgonia.Node) *gorgonia.Node { return ops.SELU(ops.Scale(x, 30)) }),
 	binary("add", ops.Add), binary("sub", ops.Sub), binary("mul", ops.Mul),
 	[]Case{{Name: "scalars", Output: func(in *Inputs) *gorgonia.Node {
 		a, b := ops.Mean(in.Learned("a", 5)), ops.Mean(in.Learned("b", 3, 2))

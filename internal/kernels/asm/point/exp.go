@@ -28,7 +28,13 @@ var expConstants = append([]float32{log2e, ln2hi, ln2lo}, horner[:7]...)
 
 // polynomial is exp(r) with its n, for |x| < 2²⁰. x is overwritten.
 func (w *writer) polynomial(x reg.VecVirtual) (p, n reg.VecVirtual) {
-	n = w.vec()
+	n = w.reduce(x)
+	return w.evaluate(horner, x), n
+}
+
+// reduce makes r of x, and returns n.
+func (w *writer) reduce(x reg.VecVirtual) reg.VecVirtual {
+	n := w.vec()
 	VMULPS(w.c(log2e), x, n)
 	if w.wide() {
 		VRNDSCALEPS(U8(8), n, n)
@@ -37,11 +43,16 @@ func (w *writer) polynomial(x reg.VecVirtual) (p, n reg.VecVirtual) {
 	}
 	VFNMADD231PS(w.c(ln2hi), n, x)
 	VFNMADD231PS(w.c(ln2lo), n, x)
-	p = w.copyOf(horner[0])
-	for _, c := range horner[1:] {
+	return n
+}
+
+// evaluate is the polynomial with these coefficients, the highest power's first, at x. x is kept.
+func (w *writer) evaluate(coefficients []float32, x reg.VecVirtual) reg.VecVirtual {
+	p := w.copyOf(coefficients[0])
+	for _, c := range coefficients[1:] {
 		VFMADD213PS(w.c(c), x, p)
 	}
-	return p, n
+	return p
 }
 
 // expNormal is exp(x) for flushed ≤ x ≤ 88. x is overwritten. NaN stays NaN.
@@ -187,6 +198,58 @@ func (w *writer) geluSlope(x reg.VecVirtual) reg.VecVirtual {
 	VFMADD213PS(s, s, e) // s + x·w'·s·(1-s)
 	w.keep(e, notLess, w.c(-sigmoidLimit), arg)
 	return e
+}
+
+// SELU is λ·x, and λ·α·(exp(x) - 1) below 0.
+const (
+	seluScale   = 1.0507009873554805             // λ
+	seluDepth   = seluScale * 1.6732632423543772 // λ·α
+	seluScaleHi = 1.050700902938842773           // the greatest float32 below λ: both parts have its sign, as sums of 0 and of Inf want
+	seluScaleLo = seluScale - seluScaleHi
+)
+
+var seluConstants = append([]float32{seluScale, seluScaleHi, seluScaleLo, seluDepth, -sigmoidLimit}, expConstants...)
+
+// expm1 is exp(x) - 1 for -sigmoidLimit ≤ x ≤ 0, as 2ⁿ·(exp(r) - 1) + (2ⁿ - 1) with exp(r) - 1 = r + r²·(…): for
+// n = 0 nothing cancels, and for n < 0 the result is far from 0. x is overwritten.
+func (w *writer) expm1(x reg.VecVirtual) reg.VecVirtual {
+	n := w.reduce(x)
+	p := w.evaluate(horner[:6], x)
+	square := w.vec()
+	VMULPS(x, x, square)
+	VFMADD213PS(x, square, p) // exp(r) - 1
+	if w.wide() {
+		VSCALEFPS(n, w.r(1), n)
+	} else {
+		VCVTPS2DQ(n, n)
+		VPSLLD(U8(23), n, n)
+		VPADDD(w.c(1), n, n)
+	}
+	below := w.vec()
+	VSUBPS(w.r(1), n, below) // 2ⁿ - 1
+	VFMADD213PS(below, n, p)
+	return p
+}
+
+// selu is λ·α·(exp(x) - 1) where x < 0, else λ·x, NaN and the sign of 0 included. x is kept.
+func (w *writer) selu(x reg.VecVirtual) reg.VecVirtual {
+	u, y := w.vec(), w.vec()
+	VMAXPS(x, w.r(-sigmoidLimit), u)
+	e := w.expm1(u)
+	VMULPS(w.c(seluDepth), e, e)
+	VMULPS(w.c(seluScaleLo), x, y)
+	VFMADD231PS(w.c(seluScaleHi), x, y) // overflows where λ·x does
+	return w.choose(e, y, isLess, w.zero(), x)
+}
+
+// seluSlope is λ where x > 0, else λ·α·exp(x). x is kept.
+func (w *writer) seluSlope(x reg.VecVirtual) reg.VecVirtual {
+	u := w.vec()
+	VMAXPS(x, w.r(-sigmoidLimit), u)
+	e := w.expNormal(u)
+	VMULPS(w.c(seluDepth), e, e)
+	w.keep(e, notLess, w.c(-sigmoidLimit), x)
+	return w.choose(w.r(seluScale), e, isLess, x, w.zero())
 }
 
 // The logarithm: x = 2ᵉ·m with √½ ≤ m < √2, and log(m) by the polynomial of Cephes (logf).

@@ -45,6 +45,7 @@ func (w *writer) pointwiseFunctions() {
 	unary("exp", "y = exp(x)", fullExpConstants, w.exp)
 	unary("silu", "y = x/(1 + exp(-x))", sigmoidConstants, w.silu)
 	unary("gelu", "y = x/(1 + exp(-w)), w = 2√(2/π)·(x + 0.044715·x³)", geluConstants, w.gelu)
+	unary("selu", "y = λ·x where x ≥ 0, λ·α·(exp(x) - 1) elsewhere", seluConstants, w.selu)
 
 	slope := func(name, doc string, constants []float32, f func(x reg.VecVirtual) reg.VecVirtual) {
 		w.pointwise(name, doc, "dx dy x", "", func() { w.hoist(constants...) }, func(e elements) {
@@ -55,6 +56,7 @@ func (w *writer) pointwiseFunctions() {
 	}
 	slope("siluGrad", "dx = dy·silu'(x)", sigmoidConstants, w.siluSlope)
 	slope("geluGrad", "dx = dy·gelu'(x)", geluConstants, w.geluSlope)
+	slope("seluGrad", "dx = dy·selu'(x)", seluConstants, w.seluSlope)
 
 	binary := func(name, doc string, op func(...Op)) {
 		w.pointwise(name, doc, "dst a b", "", nil, func(e elements) {

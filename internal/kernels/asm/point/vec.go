@@ -251,6 +251,21 @@ func (w *writer) keep(v reg.VecVirtual, predicate uint8, b Op, a reg.VecVirtual)
 	VANDPS(m, v, v)
 }
 
+// choose is a fresh register with v where "a predicate b" holds, and other elsewhere.
+func (w *writer) choose(v, other reg.VecVirtual, predicate uint8, b Op, a reg.VecVirtual) reg.VecVirtual {
+	out := w.vec()
+	if w.wide() {
+		k := K()
+		VCMPPS(Imm(uint64(predicate)), b, a, k)
+		VBLENDMPS(v, other, k, out)
+		return out
+	}
+	m := w.vec()
+	VCMPPS(Imm(uint64(predicate)), b, a, m)
+	VBLENDVPS(m, v, other, out)
+	return out
+}
+
 // bits is a float32 constant by its bit pattern.
 func bits(b uint32) float32 { return math.Float32frombits(b) }
 
