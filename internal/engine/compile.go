@@ -41,6 +41,7 @@ func Compile(g *gorgonia.ExprGraph, outputs []*gorgonia.Node, updates []ops.Upda
 	}
 	c.fuse()
 	c.modulate()
+	c.modulateGrad()
 	c.schedule()
 	c.accumulate()
 	c.chain()

@@ -19,19 +19,24 @@ const (
 	// norm's h, mean, rstd. It has the norm's operation.
 	KindLayerNormScaleShift ops.Kind = "layer-norm-scale-shift"
 
-	// Products that are added to their last operand, which the result may lie over.
-	KindLinearAdd          ops.Kind = "linear-add"
-	KindLinearGradInputAdd ops.Kind = "linear-grad-input-add"
-	KindConv2dAdd          ops.Kind = "conv2d-add"
-	KindConv2dGradInputAdd ops.Kind = "conv2d-grad-input-add"
+	// KindLayerNormScaleShiftGrad is its gradient: reads dy, h, scale, x, mean, rstd; gives dx, dscale, dshift.
+	KindLayerNormScaleShiftGrad ops.Kind = "layer-norm-scale-shift-grad"
+
+	// Steps whose first result is added to their last operand, which it may lie over.
+	KindLinearAdd                  ops.Kind = "linear-add"
+	KindLinearGradInputAdd         ops.Kind = "linear-grad-input-add"
+	KindConv2dAdd                  ops.Kind = "conv2d-add"
+	KindConv2dGradInputAdd         ops.Kind = "conv2d-grad-input-add"
+	KindLayerNormScaleShiftGradAdd ops.Kind = "layer-norm-scale-shift-grad-add"
 )
 
-// added gives the kinds of products that can be added to something.
+// added gives the kinds of steps whose first result can be added to something.
 var added = map[ops.Kind]ops.Kind{
-	"linear":            KindLinearAdd,
-	"linear-grad-input": KindLinearGradInputAdd,
-	"conv2d":            KindConv2dAdd,
-	"conv2d-grad-input": KindConv2dGradInputAdd,
+	"linear":                    KindLinearAdd,
+	"linear-grad-input":         KindLinearGradInputAdd,
+	"conv2d":                    KindConv2dAdd,
+	"conv2d-grad-input":         KindConv2dGradInputAdd,
+	KindLayerNormScaleShiftGrad: KindLayerNormScaleShiftGradAdd,
 }
 
 // fuse makes one step of a group norm and the SiLU behind it, and one of their gradients,
@@ -89,6 +94,31 @@ func (c *compiler) modulate() {
 		s.In = slices.Concat(norm.In, s.In[1:])
 		s.Out = slices.Concat(s.Out, norm.Out)
 		s.Results = slices.Concat(s.Results, norm.Results)
+		gone[i] = true
+	}
+	c.drop(gone)
+}
+
+// modulateGrad makes one step of the gradient of a scale-shift and that of the layer norm before it, if
+// nobody else reads what is between them. That saves two trips to memory.
+func (c *compiler) modulateGrad() {
+	readers, producer := c.readers(), c.producers()
+	gone := make([]bool, len(c.steps))
+	for i := range c.steps {
+		norm := &c.steps[i]
+		if norm.Kind != "layer-norm-grad" {
+			continue
+		}
+		dh := c.root(norm.In[0])
+		at, ok := producer[dh]
+		if !ok || c.steps[at].Kind != "scale-shift-grad" || c.kept[dh] || len(readers[dh]) != 1 || !c.whole(norm.In[0]) {
+			continue
+		}
+		s := &c.steps[at]
+		s.rename(KindLayerNormScaleShiftGrad)
+		s.In = slices.Concat(s.In, norm.In[1:])
+		s.Out = slices.Concat(norm.Out, s.Out[1:])
+		s.Results = slices.Concat(norm.Results, s.Results[1:])
 		gone[i] = true
 	}
 	c.drop(gone)
@@ -164,8 +194,8 @@ func (c *compiler) normGradOf(norm *Step, du int, readers map[int][]int) int {
 	return readers[du][0]
 }
 
-// accumulate makes one step of a product and a sum with something computed before, where
-// that is not read any more once the product begins, so that the product is added to it in
+// accumulate makes one step of a product, or of another that can, and a sum with something computed
+// before, where that is not read any more once the product begins, so that the product is added to it in
 // place: a residual branch, or gradients that meet. It works on the final order of the steps.
 func (c *compiler) accumulate() {
 	readers, producer := c.readers(), c.producers()
@@ -177,7 +207,7 @@ func (c *compiler) accumulate() {
 		for k := range 2 {
 			product, sum := c.root(c.steps[i].In[k]), c.root(c.steps[i].In[1-k])
 			at, ok := producer[product]
-			if !ok || added[c.steps[at].Kind] == "" || c.kept[product] || len(readers[product]) != 1 || !c.whole(c.steps[i].In[k]) {
+			if !ok || added[c.steps[at].Kind] == "" || c.steps[at].Out[0] != product || c.kept[product] || len(readers[product]) != 1 || !c.whole(c.steps[i].In[k]) {
 				continue
 			}
 			if before, computed := producer[sum]; !computed || before >= at || c.kept[sum] || !c.readBefore(sum, at, i, readers) {

@@ -19,15 +19,19 @@ var replaces = map[ops.Kind][][]int{ // by result: operands
 	"layer-norm":            {{0}},
 	KindLayerNormScaleShift: {{0}, {0}},
 	"layer-norm-grad":       {{0, 1}},
-	"group-norm":            {{0}},
-	"group-norm-grad":       {{0}},
-	KindGroupNormSiLU:       {{0}},
-	KindGroupNormSiLUGrad:   {{0}},
-	"squared-error-grad":    {{1, 2}},
-	"absolute-error-grad":   {{1, 2}},
-	"kl-grad":               {{1}, {2}},
-	"cross-entropy-grad":    {{1}},
-	"reparameterize-grad":   {{0}},
+
+	KindLayerNormScaleShiftGrad:    {{0, 1, 3}},
+	KindLayerNormScaleShiftGradAdd: {{0, 1, 3, 6}},
+
+	"group-norm":          {{0}},
+	"group-norm-grad":     {{0}},
+	KindGroupNormSiLU:     {{0}},
+	KindGroupNormSiLUGrad: {{0}},
+	"squared-error-grad":  {{1, 2}},
+	"absolute-error-grad": {{1, 2}},
+	"kl-grad":             {{1}, {2}},
+	"cross-entropy-grad":  {{1}},
+	"reparameterize-grad": {{0}},
 }
 
 // inPlace says whether result k of a step may lie where operand j lies.

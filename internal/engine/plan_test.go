@@ -226,6 +226,11 @@ func TestModulate(t *testing.T) {
 	if got := strings.Count(text, "= layer-norm-scale-shift#"); got == 0 || strings.Contains(text, "= scale-shift#") {
 		t.Errorf("in training %d are fused, want all:\n%s", got, text)
 	}
+	// Of their gradients all but one meet the gradient of a residual branch.
+	all, added := strings.Count(text, "= layer-norm-scale-shift-grad"), strings.Count(text, "= layer-norm-scale-shift-grad-add#")
+	if forward := strings.Count(text, "= layer-norm-scale-shift#"); all != forward || added != forward-1 || strings.Contains(text, "= scale-shift-grad#") {
+		t.Errorf("of %d gradients %d are fused and %d added:\n%s", forward, all, added, text)
+	}
 }
 
 // TestAccumulate: a product is added to what it is summed with, in its place, unless somebody

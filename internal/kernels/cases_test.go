@@ -247,6 +247,19 @@ func tokenCases(s TokenShape) []kernelCase {
 			run: func(o, in [][]float32, _ []float32, i, j int) {
 				LayerNormScaleShift(o[0], nil, o[1], o[2], in[0], in[1], in[2], s, 1e-6, i, j)
 			}},
+		{name: fmt.Sprintf("LayerNormScaleShiftGrad%+v", s), in: []int{n, n, m, n, s.N * s.L, s.N * s.L, n}, out: []int{n, m, m},
+			want: func(o, in [][]float64) {
+				dh := make([]float64, n)
+				ref.ScaleShiftGrad(dh, o[1], o[2], in[0], in[1], in[2], s.N, s.L, s.D)
+				ref.LayerNormGrad(o[0], dh, in[3], in[4], in[5], s.N*s.L, s.D)
+				for i, v := range in[6] {
+					o[0][i] += v
+				}
+			},
+			items: LayerNormScaleShiftGradItems(s), scratch: LayerNormScaleShiftGradScratch(s), tol: 1e-5,
+			run: func(o, in [][]float32, scratch []float32, i, j int) {
+				LayerNormScaleShiftGrad(o[0], o[1], o[2], in[0], in[1], in[2], in[3], in[4], in[5], in[6], s, scratch, i, j)
+			}},
 		{name: fmt.Sprintf("Gate%+v", s), in: []int{n, n, m}, out: []int{n},
 			want:  func(o, in [][]float64) { ref.Gate(o[0], in[0], in[1], in[2], s.N, s.L, s.D) },
 			items: GateItems(s),

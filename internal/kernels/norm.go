@@ -372,3 +372,31 @@ func LayerNormGrad(dx, dy, x, mean, rstd []float32, s RowShape, i0, i1 int) {
 		f(dx[i*s.D:j*s.D], dy[i*s.D:j*s.D], x[i*s.D:j*s.D], mean[i:j], rstd[i:j], s.D)
 	})
 }
+
+// LayerNormScaleShiftGradItems counts samples.
+func LayerNormScaleShiftGradItems(s TokenShape) int { return s.N }
+
+// LayerNormScaleShiftGradScratch is for the gradient of a sample's norm.
+func LayerNormScaleShiftGradScratch(s TokenShape) int { return s.L * s.D }
+
+// LayerNormScaleShiftGrad is, to the bit, [ScaleShiftGrad], [LayerNormGrad] of what that gives for h, and the sum
+// of the result with sum unless that is nil, sample by sample, so that a sample stays in the cache: the gradient
+// of [LayerNormScaleShift], of which h is a result. dx may be dy, h, x or sum.
+func LayerNormScaleShiftGrad(dx, dscale, dshift, dy, h, scale, x, mean, rstd, sum []float32, s TokenShape, scratch []float32, i0, i1 int) {
+	size := s.L * s.D
+	need("layer-norm-scale-shift-grad", "dx", len(dx), s.N*size)
+	need("layer-norm-scale-shift-grad", "x", len(x), s.N*size)
+	need("layer-norm-scale-shift-grad", "scratch", len(scratch), size)
+	one, tokens := TokenShape{1, s.L, s.D}, RowShape{s.L, s.D}
+	dh := scratch[:size]
+	for n := i0; n < i1; n++ {
+		at, row, col := n*size, n*s.L, n*s.D
+		ScaleShiftGrad(dh, dscale[col:], dshift[col:], dy[at:], h[at:], scale[col:], one, 0, ScaleShiftGradItems(one))
+		if sum == nil {
+			LayerNormGrad(dx[at:], dh, x[at:], mean[row:], rstd[row:], tokens, 0, s.L)
+			continue
+		}
+		LayerNormGrad(dh, dh, x[at:], mean[row:], rstd[row:], tokens, 0, s.L)
+		Add(dx[at:at+size], dh, sum[at:at+size])
+	}
+}

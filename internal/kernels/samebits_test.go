@@ -3,6 +3,8 @@ package kernels
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"testing"
 
 	"lfm/internal/kernels/ref"
@@ -262,6 +264,51 @@ func TestLayerNormScaleShift(t *testing.T) {
 				sameBits(t, name+"h", gotH, h[:len(gotH)])
 				sameBits(t, name+"mean", gotMean, mean)
 				sameBits(t, name+"rstd", gotRstd, rstd)
+			}
+		}
+	})
+}
+
+// TestLayerNormScaleShiftGrad: one pass gives to the bit what two or three give, in any place.
+func TestLayerNormScaleShiftGrad(t *testing.T) {
+	atLevels(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(25, 26))
+		for _, s := range []TokenShape{{1, 1, 1}, {2, 3, 37}, {3, 17, 256}, {2, 100, 272}} {
+			rows, n := s.N*s.L, s.N*s.L*s.D
+			given := func(n int) []float32 { return randomGuarded(rng, n).v }
+			dy, h, scale, x, mean, rstd, sum := given(n), given(n), given(s.N*s.D), given(n), given(rows), given(rows), given(n)
+			dh, dx, dscale, dshift := make([]float32, n), make([]float32, n), make([]float32, s.N*s.D), make([]float32, s.N*s.D)
+			ScaleShiftGrad(dh, dscale, dshift, dy, h, scale, s, 0, ScaleShiftGradItems(s))
+			LayerNormGrad(dx, dh, x, mean, rstd, RowShape{rows, s.D}, 0, rows)
+			total := make([]float32, n)
+			Add(total, dx, sum)
+			for _, way := range []string{"apart", "over dy", "over h", "over x", "sum apart", "sum over dy", "sum over x", "in place"} {
+				in := [][]float32{slices.Clone(dy), slices.Clone(h), slices.Clone(x), slices.Clone(sum)}
+				got, want := make([]float32, n), dx
+				add := in[3]
+				switch way {
+				case "over dy", "sum over dy":
+					got = in[0]
+				case "over h":
+					got = in[1]
+				case "over x", "sum over x":
+					got = in[2]
+				case "in place":
+					got = in[3]
+				}
+				if way == "in place" || strings.HasPrefix(way, "sum") {
+					want = total
+				} else {
+					add = nil
+				}
+				gotScale, gotShift := make([]float32, s.N*s.D), make([]float32, s.N*s.D)
+				inPieces(rng, LayerNormScaleShiftGradItems(s), LayerNormScaleShiftGradScratch(s), func(scratch []float32, i0, i1 int) {
+					LayerNormScaleShiftGrad(got, gotScale, gotShift, in[0], in[1], scale, in[2], mean, rstd, add, s, scratch, i0, i1)
+				})
+				name := fmt.Sprintf("%+v, %s: ", s, way)
+				sameBits(t, name+"dx", got, want)
+				sameBits(t, name+"dscale", gotScale, dscale)
+				sameBits(t, name+"dshift", gotShift, dshift)
 			}
 		}
 	})

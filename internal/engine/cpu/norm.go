@@ -89,3 +89,13 @@ func layerNormGrad(c *call) {
 		kernels.LayerNormGrad(dx, dy, x, mean, rstd, s, i0, i1)
 	})
 }
+
+func layerNormScaleShiftGrad(c *call) {
+	dy, h, scale := c.in[0].data, c.in[1].data, c.in[2].data
+	x, mean, rstd, sum := c.in[3].data, c.in[4].data, c.in[5].data, c.optional(6)
+	dx, dscale, dshift := c.result(0), c.result(1), c.result(2)
+	s := tokenShape(c.in[0].shape)
+	c.loop(kernels.LayerNormScaleShiftGradItems(s), kernels.LayerNormScaleShiftGradScratch(s), func(scratch []float32, i0, i1 int) {
+		kernels.LayerNormScaleShiftGrad(dx, dscale, dshift, dy, h, scale, x, mean, rstd, sum, s, scratch, i0, i1)
+	})
+}

@@ -34,6 +34,9 @@ var kernelTable = map[ops.Kind]func(c *call){
 	engine.KindLayerNormScaleShift: layerNormScaleShift,
 	"layer-norm-grad":              layerNormGrad,
 
+	engine.KindLayerNormScaleShiftGrad:    layerNormScaleShiftGrad,
+	engine.KindLayerNormScaleShiftGradAdd: layerNormScaleShiftGrad,
+
 	"scale-shift":      scaleShift,
 	"scale-shift-grad": scaleShiftGrad,
 	"gate":             gate,
