@@ -7,6 +7,7 @@ import (
 
 	"lfm/internal/engine"
 	"lfm/internal/ode"
+	"lfm/internal/ops"
 	"lfm/internal/path"
 	"lfm/internal/plot"
 )
@@ -57,7 +58,7 @@ var doublings = []float64{1, 2, 4, 8, 16, 32, 64}
 func (s studio) learner(in int, rate, ema float64) (*learner, error) {
 	optimizer := adamW(rate)
 	optimizer.EMA, optimizer.WarmEMA = ema, true
-	return newLearner(s.backend, network{in: in, out: 2, width: width, seed: figureSeed}, figureBatch, optimizer)
+	return newLearner(s.backend, network{in: in, out: 2, width: width, activation: ops.SiLU, seed: figureSeed}, figureBatch, optimizer)
 }
 
 // flow trains a flow from one set to another on plain straight lines.

@@ -17,6 +17,7 @@ import (
 // network says what is learned: a perceptron from rows of in numbers to rows of out, with three hidden layers.
 type network struct {
 	in, out, width int
+	activation     func(x *gorgonia.Node) *gorgonia.Node
 	seed           uint64 // of the first weights
 }
 
@@ -35,7 +36,7 @@ func (n network) build(rows int) graph {
 	b := graph{params: nn.NewParams(g), in: nn.Input(g, "in", rows, n.in)}
 	h, width := b.in, n.in
 	for i := range hiddenLayers {
-		h = ops.SiLU(nn.NewLinear(b.params.Root().In("hidden").At(i), width, n.width).Apply(h))
+		h = n.activation(nn.NewLinear(b.params.Root().In("hidden").At(i), width, n.width).Apply(h))
 		width = n.width
 	}
 	b.out = nn.NewLinear(b.params.Root().In("out"), width, n.out).Apply(h)

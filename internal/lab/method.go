@@ -24,13 +24,16 @@ type task struct{ source, target set }
 // String is the name of the task in the table.
 func (k task) String() string { return k.source.name + "→" + k.target.name }
 
-// can reports whether the method is defined from the task's source.
-func (k task) can(m Method) bool { return m != FM || k.source.name == normal2.name }
+// fromNormal reports whether the source is N(0, I).
+func (k task) fromNormal() bool { return k.source.name == normal2.name }
 
-// pairs is what a method draws batches from: n points of source and of target (n, 2).
+// can reports whether the method is defined from the task's source.
+func (k task) can(m Method) bool { return m != FM || k.fromNormal() }
+
+// pairs is what a method draws batches from.
 type pairs struct {
 	method         Method
-	source, target []float32
+	source, target []float32 // n points of each (n, 2); a source of nil is N(0, I), of which every batch has new points
 	sigma          float32
 	seed           uint64
 	times          path.Times      // uniform if nil
@@ -39,15 +42,19 @@ type pairs struct {
 
 // fill returns the rows z, t (batch, 3) of a step and what is wanted there (batch, 2).
 func (p pairs) fill() fill {
-	n := len(p.source) / 2
+	n := len(p.target) / 2
 	sources, targets := rng.NewOrder(p.seed, n), rng.NewOrder(p.seed+1<<32, n)
-	times, noise := rng.New(p.seed, rng.Times), rng.New(p.seed, rng.Noise)
+	fresh, times, noise := rng.New(p.seed, "lab source"), rng.New(p.seed, rng.Times), rng.New(p.seed, rng.Noise)
 	return func(step int, in, target []float32) error {
 		batch := len(target) / 2
 		eps, x := make([]float32, 2*batch), make([]float32, 2*batch)
 		for i := range batch {
-			point(eps, i, p.source, sources.Index(step, batch, i))
 			point(x, i, p.target, targets.Index(step, batch, i))
+			if p.source == nil {
+				fresh.Normal(eps[2*i:2*i+2], uint64(step), uint64(i))
+			} else {
+				point(eps, i, p.source, sources.Index(step, batch, i))
+			}
 		}
 		if p.method == OTCFM {
 			paired, err := ot.Points{X: x, Y: eps, D: 2}.Assign()
