@@ -3,7 +3,10 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -31,6 +34,7 @@ be looked at. It needs no pipeline and no images, and leaves nothing in a store.
 
 func newLabTable(a *app) *cobra.Command {
 	var quick bool
+	var keep string
 	cmd := &cobra.Command{
 		Use:   "table",
 		Short: "Compare three ways to train a flow on four tasks, beside published figures",
@@ -45,18 +49,21 @@ All are means over seeds with their standard deviations, beside the published on
 
 Without --quick it takes the published protocol, 1,000 epochs and five seeds: hours. With it,
 one seed, a fraction of the training and a test of 512 points, which is seconds; then
-published figures show the order to expect and no more.`,
-		Example: `  lfm lab table --quick`,
-		Args:    usageArgs(cobra.NoArgs),
-		RunE:    func(cmd *cobra.Command, args []string) error { return labTableRun(cmd.Context(), a, quick) },
+published figures show the order to expect and no more. With --keep a table that was stopped
+goes on where it was.`,
+		Example: `  lfm lab table --quick
+  lfm lab table --keep table.json`,
+		Args: usageArgs(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, args []string) error { return labTableRun(cmd.Context(), a, quick, keep) },
 	}
 	a.computing(cmd)
 	a.reading(cmd)
 	cmd.Flags().BoolVar(&quick, "quick", false, "one seed and a fraction of the training")
+	cmd.Flags().StringVar(&keep, "keep", "", "a file for what is measured, so that it is not measured again (delete it when lfm is another)")
 	return cmd
 }
 
-func labTableRun(ctx context.Context, a *app, quick bool) error {
+func labTableRun(ctx context.Context, a *app, quick bool, keep string) error {
 	if err := a.checkComputing("auto"); err != nil {
 		return err
 	}
@@ -69,7 +76,11 @@ func labTableRun(ctx context.Context, a *app, quick bool) error {
 	if quick {
 		protocol = lab.Quick
 	}
-	results, err := lab.Table(ctx, backend, protocol, func(r lab.Row) {
+	kept, err := labKept(keep)
+	if err != nil {
+		return err
+	}
+	results, err := lab.Table(ctx, backend, protocol, kept, func(r lab.Row) {
 		a.notef("%s  %s  W2 %v  NPE %v", r.Task, r.Method, r.W2, r.NPE)
 	})
 	if err != nil {
@@ -79,6 +90,33 @@ func labTableRun(ctx context.Context, a *app, quick bool) error {
 		return printJSON(a.Out, results)
 	}
 	return results.Write(a.Out)
+}
+
+// labKept is the measurements in a file, which grows as there are more. Without a name there is none.
+func labKept(path string) (k lab.Kept, err error) {
+	if path == "" {
+		return k, nil
+	}
+	text, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		return k, err
+	default:
+		if err := json.Unmarshal(text, &k.Done); err != nil {
+			return k, fmt.Errorf("%s: no measurements of lab table (%w); delete it, or name another file", path, err)
+		}
+	}
+	all := k.Done
+	k.Add = func(m lab.Measurement) error {
+		all = append(all, m)
+		text, err := json.MarshalIndent(all, "", "  ")
+		if err != nil {
+			return err
+		}
+		return disk.Place(disk.OS, path, append(text, '\n'))
+	}
+	return k, nil
 }
 
 type labFiguresOptions struct {

@@ -2,7 +2,9 @@ package lab
 
 import (
 	"context"
+	"errors"
 	"math"
+	"slices"
 	"testing"
 
 	"gorgonia.org/gorgonia"
@@ -169,7 +171,7 @@ func TestJudge(t *testing.T) {
 
 // TestOrder: pairs by optimal transport make straighter flows than independent pairs on all four tasks.
 func TestOrder(t *testing.T) {
-	r, err := table(t.Context(), backend(t), Quick, tasks, []Method{OTCFM, ICFM}, func(Row) {})
+	r, err := table(t.Context(), backend(t), Quick, Kept{}, tasks, []Method{OTCFM, ICFM}, func(Row) {})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -242,7 +244,7 @@ func TestDeterminism(t *testing.T) {
 	for _, threads := range []int{1, 2} {
 		b := cpu.Open(threads)
 		defer b.Close()
-		r, err := table(t.Context(), b, p, tasks[:1], []Method{OTCFM}, func(Row) {})
+		r, err := table(t.Context(), b, p, Kept{}, tasks[:1], []Method{OTCFM}, func(Row) {})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -253,11 +255,47 @@ func TestDeterminism(t *testing.T) {
 	}
 }
 
+// TestKept: what was measured is not measured again, whatever came of it, and a table that was stopped in between
+// becomes the same.
+func TestKept(t *testing.T) {
+	p := Protocol{Seeds: []uint64{1, 2}, Points: 500, Test: 64, Batch: 64, Epochs: 2, Rate: 1e-3}
+	b := backend(t)
+	want, err := table(t.Context(), b, p, Kept{}, tasks[:1], methods, func(Row) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	full := errors.New("disk full")
+	var done []Measurement
+	keep := func(most int) Kept {
+		return Kept{Done: done, Add: func(m Measurement) error {
+			if done = append(done, m); len(done) == most {
+				return full
+			}
+			return nil
+		}}
+	}
+	if _, err := table(t.Context(), b, p, keep(3), tasks[:1], methods, func(Row) {}); err != full || len(done) != 3 {
+		t.Fatalf("%d measured, then %v", len(done), err)
+	}
+	got, err := table(t.Context(), b, p, keep(0), tasks[:1], methods, func(Row) {})
+	if err != nil || !slices.Equal(got.Rows, want.Rows) || len(done) != len(methods)*len(p.Seeds) {
+		t.Errorf("after %d: %v %v, want %v", len(done), got, err, want)
+	}
+	done[0].NPE += 2
+	if got, err := table(t.Context(), b, p, keep(0), tasks[:1], methods, func(Row) {}); err != nil || math.Abs(got.Rows[0].NPE.Mean-want.Rows[0].NPE.Mean-1) > 1e-9 {
+		t.Errorf("a kept measurement was not used: %v %v", got, err)
+	}
+	p.Rate = 2e-3
+	if _, err := table(t.Context(), b, p, keep(len(done)+1), tasks[:1], methods, func(Row) {}); err != full {
+		t.Errorf("measurements of another protocol were used: %v", err)
+	}
+}
+
 // TestCancel: a table that is stopped says so.
 func TestCancel(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := Table(ctx, backend(t), Quick, func(Row) {}); err != context.Canceled {
+	if _, err := Table(ctx, backend(t), Quick, Kept{}, func(Row) {}); err != context.Canceled {
 		t.Errorf("%v, want %v", err, context.Canceled)
 	}
 }

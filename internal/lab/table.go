@@ -41,6 +41,39 @@ const (
 // adamW is the benchmark's optimizer at a rate of learning.
 func adamW(rate float64) optim.AdamW { return optim.AdamW{Rate: rate, WeightDecay: 1e-5} }
 
+// String names all that a measurement depends on, but for its task, method and seed, and the program.
+func (p Protocol) String() string {
+	return fmt.Sprintf("%d points, %d tested, batch %d, %d epochs, rate %g", p.Points, p.Test, p.Batch, p.Epochs, p.Rate)
+}
+
+// Measurement is what became of a method on a task with one seed.
+type Measurement struct {
+	Protocol string  `json:"protocol"` // its String
+	Task     string  `json:"task"`
+	Method   Method  `json:"method"`
+	Seed     uint64  `json:"seed"`
+	W2       float64 `json:"w2"`
+	NPE      float64 `json:"npe"`
+	Floor    float64 `json:"floor"`
+}
+
+// Kept is measurements that outlive a run. Nothing is measured that is Done already, and Add is told of what is
+// measured then. Its error ends the table.
+type Kept struct {
+	Done []Measurement
+	Add  func(Measurement) error // may be nil
+}
+
+// find is what was measured for the same.
+func (k *Kept) find(m Measurement) (Measurement, bool) {
+	for _, d := range k.Done {
+		if d.Protocol == m.Protocol && d.Task == m.Task && d.Method == m.Method && d.Seed == m.Seed {
+			return d, true
+		}
+	}
+	return m, false
+}
+
 // Spread is a mean over seeds and their standard deviation.
 type Spread struct {
 	Mean float64 `json:"mean"`
@@ -109,23 +142,18 @@ var published = map[string]map[Method]Published{
 }
 
 // Table trains every method on every task and measures it. It tells of each row when that is done.
-func Table(ctx context.Context, backend engine.Backend, p Protocol, tell func(Row)) (Results, error) {
-	return table(ctx, backend, p, tasks, methods, tell)
+func Table(ctx context.Context, backend engine.Backend, p Protocol, kept Kept, tell func(Row)) (Results, error) {
+	return table(ctx, backend, p, kept, tasks, methods, tell)
 }
 
-func table(ctx context.Context, backend engine.Backend, p Protocol, tasks []task, methods []Method, tell func(Row)) (r Results, err error) {
+func table(ctx context.Context, backend engine.Backend, p Protocol, kept Kept, tasks []task, methods []Method, tell func(Row)) (r Results, err error) {
 	for _, k := range tasks {
-		tests := make([]test, len(p.Seeds))
-		for i, seed := range p.Seeds {
-			if tests[i], err = newTest(ctx, k, p.Test, seed); err != nil {
-				return r, err
-			}
-		}
+		tests := make([]*test, len(p.Seeds))
 		for _, m := range methods {
 			if !k.can(m) {
 				continue
 			}
-			row, err := measure(ctx, backend, p, k, m, tests)
+			row, err := measure(ctx, backend, p, kept, k, m, tests)
 			if err != nil {
 				return r, err
 			}
@@ -136,25 +164,50 @@ func table(ctx context.Context, backend engine.Backend, p Protocol, tasks []task
 	return r, nil
 }
 
-func measure(ctx context.Context, backend engine.Backend, p Protocol, k task, m Method, tests []test) (Row, error) {
+// measure measures a row. Tests are made where one is missing.
+func measure(ctx context.Context, backend engine.Backend, p Protocol, kept Kept, k task, m Method, tests []*test) (Row, error) {
 	n := len(tests)
 	w2, npe, floor := make([]float64, n), make([]float64, n), make([]float64, n)
 	for i, seed := range p.Seeds {
-		flow, err := p.flow(ctx, backend, k, m, seed)
-		if err != nil {
-			return Row{}, err
+		one, done := kept.find(Measurement{Protocol: p.String(), Task: k.String(), Method: m, Seed: seed})
+		if !done {
+			if err := p.one(ctx, backend, k, &tests[i], &one); err != nil {
+				return Row{}, err
+			}
+			if kept.Add != nil {
+				if err := kept.Add(one); err != nil {
+					return Row{}, err
+				}
+			}
 		}
-		defer flow.close()
-		field, err := flow.field(p.Test, engine.Raw, nil)
-		if err != nil {
-			return Row{}, err
-		}
-		if w2[i], npe[i], err = tests[i].judge(ctx, field); err != nil {
-			return Row{}, fmt.Errorf("%v, %s, seed %d: %w", k, m, seed, err)
-		}
-		floor[i] = tests[i].floor
+		w2[i], npe[i], floor[i] = one.W2, one.NPE, one.Floor
 	}
 	return Row{Task: k.String(), Method: m, W2: spread(w2), NPE: spread(npe), Seeds: n, Published: published[k.String()][m], Floor: spread(floor)}, nil
+}
+
+// one measures a method with one seed.
+func (p Protocol) one(ctx context.Context, backend engine.Backend, k task, t **test, m *Measurement) (err error) {
+	if *t == nil {
+		made, err := newTest(ctx, k, p.Test, m.Seed)
+		if err != nil {
+			return err
+		}
+		*t = &made
+	}
+	flow, err := p.flow(ctx, backend, k, m.Method, m.Seed)
+	if err != nil {
+		return err
+	}
+	defer flow.close()
+	field, err := flow.field(p.Test, engine.Raw, nil)
+	if err != nil {
+		return err
+	}
+	m.Floor = (*t).floor
+	if m.W2, m.NPE, err = (*t).judge(ctx, field); err != nil {
+		return fmt.Errorf("%v, %s, seed %d: %w", k, m.Method, m.Seed, err)
+	}
+	return nil
 }
 
 // Splits of a set.
