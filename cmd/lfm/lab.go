@@ -52,7 +52,7 @@ one seed, a fraction of the training and a test of 512 points, which is seconds;
 published figures show the order to expect and no more. With --keep a table that was stopped
 goes on where it was.`,
 		Example: `  lfm lab table --quick
-  lfm lab table --keep table.json`,
+  lfm lab table --quick --keep table.json`,
 		Args: usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, args []string) error { return labTableRun(cmd.Context(), a, quick, keep) },
 	}
