@@ -54,9 +54,7 @@ already, whole and of these settings, is not drawn again.
 Guidance w: v = v(null) + w (v(class) - v(null)); 0 is unconditional, 1 conditional.`,
 		Example: `  lfm generate --prompt-class cat
   lfm generate --prompt-class cat,dog -n 16 --guidance 3 --seed 1
-  lfm generate --prompt-class all --range 100:108 --out more
-  lfm generate --prompt "a red cat on grass" --prompt "a blue cat on grass"
-  lfm generate --prompt "x = 0.5, y = -1"`,
+  lfm generate --prompt-class all --range 100:108 --out more`,
 		Args: usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if o.span != "" && cmd.Flags().Changed("number") {
