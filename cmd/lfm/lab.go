@@ -103,7 +103,9 @@ func labKept(path string) (k lab.Kept, err error) {
 	case err != nil:
 		return k, err
 	default:
-		if err := json.Unmarshal(text, &k.Done); err != nil {
+		read := json.NewDecoder(bytes.NewReader(text))
+		read.DisallowUnknownFields() // what is somebody else's is not to be written over
+		if err := read.Decode(&k.Done); err != nil {
 			return k, fmt.Errorf("%s: no measurements of lab table (%w); delete it, or name another file", path, err)
 		}
 	}
