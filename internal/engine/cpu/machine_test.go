@@ -524,7 +524,8 @@ func TestMemoryIsLinear(t *testing.T) {
 	}
 }
 
-// TestHeapIsFlat: ten thousand steps leave Go's heap as they found it.
+// TestHeapIsFlat: ten thousand steps leave Go's heap as they found it. What the runtime keeps for
+// itself comes and goes by kilobytes; the smallest object kept in each step would be 80,000 bytes.
 func TestHeapIsFlat(t *testing.T) {
 	m := enginetest.Perceptron(2, 1)
 	machine := open(t, backend(t, 2), m, gorgonia.Nodes{m.Loss}, updates(m), engine.Options{})
@@ -537,10 +538,11 @@ func TestHeapIsFlat(t *testing.T) {
 	machine.SetScalars(scalars(0, 1e-3))
 	run(t, machine)
 	before := heap()
-	for range 10000 {
+	const steps, smallest = 10000, 8
+	for range steps {
 		run(t, machine)
 	}
-	if after := heap(); after > before+4096 {
+	if after := heap(); after > before+steps*smallest/2 {
 		t.Errorf("the heap grew from %d to %d bytes", before, after)
 	}
 }
