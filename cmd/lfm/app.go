@@ -102,7 +102,7 @@ func (a *app) report(err error, interrupted func() os.Signal) int {
 	case errors.As(err, &code):
 		return int(code)
 	case errors.Is(err, context.Canceled) && interrupted() != nil:
-		a.notef("%s", afterInterrupt(err, a.resume))
+		a.notef("%s", a.afterInterrupt(err))
 		if interrupted() == syscall.SIGTERM {
 			return exitTerminated
 		}
@@ -141,6 +141,8 @@ func advice(err error) string {
 		return "; make it accessible (chmod, chown), or choose another place"
 	case is(syscall.ENAMETOOLONG):
 		return "; choose a place with a shorter name"
+	case is(syscall.EISDIR):
+		return "; a folder stands where a file is wanted: name a file in it"
 	case is(syscall.ENOTDIR, fs.ErrExist):
 		return "; a file, or a link to nothing, stands where a folder is wanted: move it away"
 	}
@@ -148,10 +150,13 @@ func advice(err error) string {
 }
 
 // afterInterrupt says where an interrupted command stands, and how to go on.
-func afterInterrupt(err error, resume string) string {
+func (a *app) afterInterrupt(err error) string {
 	var run *pipeline.InterruptedError
-	if errors.As(err, &run) {
-		return fmt.Sprintf("%v\ngo on with: %s", err, resume)
+	switch {
+	case errors.As(err, &run):
+		return fmt.Sprintf("%v\ngo on with: %s", err, a.resume)
+	case a.stopped != "":
+		return a.stopped
 	}
 	return "interrupted; what was written whole is kept, and the same command makes the rest"
 }
@@ -214,6 +219,7 @@ type app struct {
 	json    bool
 
 	resume  string        // the command that goes on with the run at work
+	stopped string        // what is said of a command that was interrupted, if it is not what is said of most
 	answers *bufio.Reader // of In, once something was asked
 }
 

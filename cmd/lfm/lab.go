@@ -59,7 +59,7 @@ goes on where it was.`,
 	a.computing(cmd)
 	a.reading(cmd)
 	cmd.Flags().BoolVar(&quick, "quick", false, "one seed and a fraction of the training")
-	cmd.Flags().StringVar(&keep, "keep", "", "a file for what is measured, so that it is not measured again (delete it when lfm is another)")
+	cmd.Flags().StringVar(&keep, "keep", "", "a file for what is measured, so that it is not measured again")
 	return cmd
 }
 
@@ -78,7 +78,11 @@ func labTableRun(ctx context.Context, a *app, quick bool, keep string) error {
 	}
 	kept, err := labKept(keep)
 	if err != nil {
-		return err
+		return fmt.Errorf("--keep %w", err)
+	}
+	a.stopped = "interrupted; nothing is kept: with --keep FILE a stopped table goes on"
+	if keep != "" {
+		a.stopped = fmt.Sprintf("interrupted; what was measured is in %s, and the same command goes on from there", keep)
 	}
 	results, err := lab.Table(ctx, backend, protocol, kept, func(r lab.Row) {
 		a.notef("%s  %s  W2 %v  NPE %v", r.Task, r.Method, r.W2, r.NPE)
@@ -92,33 +96,70 @@ func labTableRun(ctx context.Context, a *app, quick bool, keep string) error {
 	return results.Write(a.Out)
 }
 
-// labKept is the measurements in a file, which grows as there are more. Without a name there is none.
+// labMeasurements is the file of measurements that lab table keeps.
+type labMeasurements struct {
+	Format       string            `json:"format"`
+	Measurements []lab.Measurement `json:"measurements"`
+}
+
+// labKept is the measurements in a file, which grows as there are more. Without a name there is none. That the file
+// can be written is tried before anything is measured.
 func labKept(path string) (k lab.Kept, err error) {
 	if path == "" {
 		return k, nil
 	}
-	text, err := os.ReadFile(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-	case err != nil:
+	file, err := readLabMeasurements(path)
+	if err != nil {
 		return k, err
-	default:
-		read := json.NewDecoder(bytes.NewReader(text))
-		read.DisallowUnknownFields() // what is somebody else's is not to be written over
-		if err := read.Decode(&k.Done); err != nil {
-			return k, fmt.Errorf("%s: no measurements of lab table (%w); delete it, or name another file", path, err)
-		}
 	}
-	all := k.Done
+	k.Done = file.Measurements
 	k.Add = func(m lab.Measurement) error {
-		all = append(all, m)
-		text, err := json.MarshalIndent(all, "", "  ")
+		file, err := readLabMeasurements(path) // another table may have added to it
 		if err != nil {
 			return err
 		}
-		return disk.Place(disk.OS, path, append(text, '\n'))
+		file.Measurements = append(file.Measurements, m)
+		return file.write(path)
 	}
-	return k, nil
+	return k, file.write(path)
+}
+
+// readLabMeasurements reads a file, which need not be there. What is somebody else's is an error, lest it be written over.
+func readLabMeasurements(path string) (labMeasurements, error) {
+	file := labMeasurements{Format: lab.Format, Measurements: []lab.Measurement{}}
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return file, nil
+	} else if err != nil {
+		return file, err
+	}
+	file.Format = ""
+	read := json.NewDecoder(bytes.NewReader(text))
+	read.DisallowUnknownFields()
+	if err = read.Decode(&file); err == nil && read.More() {
+		err = errors.New("more than one value")
+	}
+	if err == nil && file.Format != lab.Format {
+		err = fmt.Errorf("its format is %q, not %q", file.Format, lab.Format)
+	}
+	if err != nil {
+		return file, fmt.Errorf("%s: no measurements of this lab table (%w); delete it, or name another file", path, err)
+	}
+	return file, nil
+}
+
+func (file labMeasurements) write(path string) error {
+	text, err := json.MarshalIndent(file, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := disk.MkdirAll(disk.OS, filepath.Dir(path)); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	if err := disk.Replace(disk.OS, filepath.Dir(path), path, append(text, '\n')); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
 }
 
 type labFiguresOptions struct {

@@ -260,8 +260,12 @@ func likelihoodTable(all []evaluate.Likelihood) *report.Table {
 		if l.Probes > 0 {
 			divergence = strconv.Itoa(l.Probes)
 		}
+		evaluations := "–" // older artifacts counted batches of probes
+		if l.Evaluations > 0 {
+			evaluations = fmt.Sprintf("%.0f", l.Evaluations)
+		}
 		t.Rows = append(t.Rows, cells(l.Weights, strconv.Itoa(l.Images), fmt.Sprintf("%.4f", l.BitsPerDim), fmt.Sprintf("%.4f", l.Error),
-			divergence, fmt.Sprintf("%.0f", l.Evaluations)))
+			divergence, evaluations))
 	}
 	return t
 }

@@ -6,8 +6,9 @@ import (
 	"lfm/internal/ops"
 )
 
-// Kinds that only plans have, as Compile makes one step of two. A step of such a kind has
-// the operation, and so the settings, of the normalisation or of the product.
+// Kinds that only plans have, as Compile makes one step of two or three. A step of such a kind has
+// the operation, and so the settings, of the normalisation or of the product, and
+// KindLayerNormScaleShiftGrad that of the scale-shift's gradient.
 const (
 	// KindGroupNormSiLU is SiLU of a group norm: reads x, gamma, beta; gives y, mean, rstd.
 	KindGroupNormSiLU ops.Kind = "group-norm-silu"

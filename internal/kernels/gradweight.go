@@ -23,7 +23,7 @@ import (
 const (
 	gradRows   = 72  // rows of a block of d: six tiles of 12, twelve of 6
 	gradPixels = 256 // pixels in a call of the tile kernel, at most; such sums are added in order
-	tapGroup   = 18  // the same where a is not packed: the taps of two panels
+	tapGroup   = 18  // items that are computed together where a is not packed: the taps of two panels
 	gradDepth  = 5   // partial sums that wait to be added: 16 of them make a tree of height 4
 
 	gradPanels = 8 // panels of b that are copied together, at most
@@ -60,7 +60,7 @@ type gradWeight struct {
 	image               []float32 // of these images (n, inH-1, inW-1)
 	a, b                side      // channels of a are the rows of d, channels of b its columns
 	packB               bool      // panels of b are copied together first
-	packA               bool      // blocks of a are, too
+	packA               bool      // panels of a are, too
 	d                   []float32 // the gradient
 	db                  []float32 // Σ dy, where that is computed beside it: see once
 	// A call of the tile kernel covers several small samples, or some lines of one, or a part of a
@@ -115,7 +115,7 @@ func (g *gradWeight) items() int {
 	return g.blocks() * g.kernel * g.kernel * panels(g.b.channels)
 }
 
-// scratch is the work memory: stacks of sums, panels of b, and blocks of a or sums of squares.
+// scratch is the work memory: stacks of sums, sums for the bias, panels of b, and panels of a or sums of squares.
 func (g *gradWeight) scratch() int {
 	n := maxGroup*gradDepth*(gradBlock+gradBias) + g.biasRoom() + gradPanels*gradPanel
 	if g.squares {
@@ -153,7 +153,7 @@ func (g *gradWeight) item(i int) gradItem {
 func (g *gradWeight) run(scratch []float32, i0, i1 int) {
 	most := tapGroup
 	if g.packA {
-		most = cut.group // every group packs its blocks of a anew
+		most = cut.group // every group packs its rows of a anew
 	}
 	for ; i0 < i1; i0 += most {
 		var items [maxGroup]gradItem
@@ -277,18 +277,18 @@ func (g *gradWeight) partial(items []gradItem, scratch []float32, depth, s0, s1 
 func (g *gradWeight) addBox(items []gradItem, scratch []float32, depth int, in box) {
 	bias := scratch[maxGroup*gradDepth*(gradBlock+gradBias):]
 	panels := bias[g.biasRoom():]
-	blocks := panels[gradPanels*gradPanel:]
-	row0 := 0 // the first row that is packed
+	copies := panels[gradPanels*gradPanel:] // panels of a, or sums of squares
+	row0 := 0                               // the first row that is packed
 	if g.packA {
 		var row1 int
 		row0, row1 = g.rowsOf(items)
-		g.a.packPanels(blocks, in, row0, row1)
+		g.a.packPanels(copies, in, row0, row1)
 		if g.db != nil && g.b.looked && items[0].col == 0 {
-			sumPanels(bias, blocks, in.pixels(), row1-row0)
+			sumPanels(bias, copies, in.pixels(), row1-row0)
 		}
 	}
 	if g.squares {
-		g.sumSquares(blocks, in)
+		g.sumSquares(copies, in)
 	}
 	var t tile
 	t.init()
@@ -320,7 +320,7 @@ func (g *gradWeight) addBox(items []gradItem, scratch []float32, depth int, in b
 		}
 		t.c = stackSum(scratch, i, depth)
 		if g.packA {
-			g.addPacked(&t, item, panel, blocks, item.row-row0, in)
+			g.addPacked(&t, item, panel, copies, item.row-row0, in)
 		} else {
 			g.addItem(&t, item, panel, in)
 		}
@@ -453,8 +453,8 @@ func (g *gradWeight) rowsOf(items []gradItem) (from, to int) {
 
 // addPacked adds a box of pixels, packed on both sides, to the sum of an item, whose row is so far from
 // the first one that is packed.
-func (g *gradWeight) addPacked(t *tile, item *gradItem, panel, block []float32, row int, in box) {
-	t.a, t.aRow, t.aK, t.bK = block, 1, panelCols, panelCols
+func (g *gradWeight) addPacked(t *tile, item *gradItem, panel, panelsA []float32, row int, in box) {
+	t.a, t.aRow, t.aK, t.bK = panelsA, 1, panelCols, panelCols
 	t.k, t.n1, t.n2 = in.pixels(), 1, 1
 	t.layPanels(row, item.rows)
 	t.addTo(item, t.c, panel)

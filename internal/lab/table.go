@@ -46,6 +46,10 @@ func (p Protocol) String() string {
 	return fmt.Sprintf("%d points, %d tested, batch %d, %d epochs, rate %g", p.Points, p.Test, p.Batch, p.Epochs, p.Rate)
 }
 
+// Format names what measurements are kept as, and by which program. Its number goes up with every change to tasks,
+// networks, training or distances that a Protocol does not name, so that no table has figures of two programs.
+const Format = "lfm lab table 1"
+
 // Measurement is what became of a method on a task with one seed.
 type Measurement struct {
 	Protocol string  `json:"protocol"` // its String

@@ -20,10 +20,11 @@ type Likelihood struct {
 	Probes      int     `json:"probes"` // 0: exact divergence
 	BitsPerDim  float64 `json:"bits_per_dim"`
 	Error       float64 `json:"bits_per_dim_error"` // standard error of the mean over images
-	Evaluations float64 `json:"evaluations"`        // of the network that an image cost, one for each probe; the mean
+	Evaluations float64 `json:"probe_evaluations"`  // of the network that an image cost, one for each probe; the mean
 }
 
-// A tally is kept in the work area at every so many images, and whenever so long has passed: what a kill loses at most.
+// A tally is kept in the work area at every so many images, and behind the image at which so long has passed: a kill loses
+// no more than that, or one image that takes longer.
 const (
 	tallyEvery = 4
 	tallyAfter = 30 * time.Second

@@ -33,7 +33,7 @@ type Config struct {
 	TimeShift        float64 `yaml:"time_shift" min:"0.01" max:"100" doc:"times t become time_shift t / (1 + (time_shift - 1) t): more than 1 is noisier, less nearer to the data"`
 	SigmaMin         float64 `yaml:"sigma_min" min:"0" max:"0.5" doc:"noise that is left at t = 0"`
 	Coupling         string  `yaml:"coupling" oneof:"independent ot class-ot sinkhorn" doc:"how a batch's noise and data are paired: as drawn, at the least squared distance, so within each class, or softly so"`
-	SinkhornEpsilon  float64 `yaml:"sinkhorn_epsilon" above:"0" max:"1000" doc:"softness of sinkhorn, in units of a batch's mean squared distance: towards 0 it is ot, a large one independent"`
+	SinkhornEpsilon  float64 `yaml:"sinkhorn_epsilon" min:"1e-6" max:"1000" doc:"softness of sinkhorn, in units of a batch's mean squared distance: towards 0 it is ot, a large one independent"`
 	Base             string  `yaml:"base" oneof:"gaussian correlated moments class-moments empirical" doc:"what noise is: standard normal, with the latents' power spectrum, with their mean and covariance, with those of each class, or the latents of the stage at the port base"`
 
 	// key:"-": preview pictures lie beside the pipeline and are read by nobody.
