@@ -26,7 +26,7 @@ datasets: {large: {source: %s, size: 32}}
 stages:
   autoencoder: {uses: autoencoder, with: {latent_channels: 4, downsample: 4, channels: 16, batch: 16, steps: 50}}
   encode: {uses: encode, needs: [autoencoder], with: {hflip: true}}
-  flow: {uses: flow, needs: [encode], with: {width: 128, depth: 4, heads: 4, context_tokens: 8, batch: 32, steps: 50}}
+  flow: {uses: flow, needs: [encode], with: {arch: transformer, width: 128, depth: 4, heads: 4, context_tokens: 8, batch: 32, steps: 50}}
   decode: {uses: decode, needs: [autoencoder, flow], with: {per_class: 8, steps: 5}}
 `
 

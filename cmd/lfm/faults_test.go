@@ -34,7 +34,7 @@ stages:
   flow:
     uses: flow
     needs: [encode]
-    with: {width: 8, depth: 1, heads: 1, context_tokens: 2, batch: 2, steps: 1, previews: true}
+    with: {arch: transformer, width: 8, depth: 1, heads: 1, context_tokens: 2, batch: 2, steps: 1, previews: true}
   decode: {uses: decode, needs: [autoencoder, flow], with: {per_class: 1, steps: 1, solver: euler}}
 `
 

@@ -37,7 +37,7 @@ stages:
   flow:
     uses: flow
     needs: [encode]
-    with: {width: 16, depth: 1, heads: 2, context_tokens: 2, batch: 4, steps: %[2]d, checkpoint_every: %[3]d, previews: false}
+    with: {arch: transformer, width: 16, depth: 1, heads: 2, context_tokens: 2, batch: 4, steps: %[2]d, checkpoint_every: %[3]d, previews: false}
   decode: {uses: decode, needs: [autoencoder, flow], with: {per_class: 30, steps: 2, batch: %[4]d}}
 `
 

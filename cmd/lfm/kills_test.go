@@ -41,7 +41,7 @@ stages:
   flow:
     uses: flow
     needs: [encode]
-    with: {width: 16, depth: 1, heads: 2, context_tokens: 2, batch: 4, steps: 120, checkpoint_every: 10}
+    with: {arch: transformer, width: 16, depth: 1, heads: 2, context_tokens: 2, batch: 4, steps: 120, checkpoint_every: 10}
   decode: {uses: decode, needs: [autoencoder, flow], with: {per_class: 20, steps: 2, batch: 4}}
 `
 

@@ -187,16 +187,17 @@ func TestDrawEnds(t *testing.T) {
 	}
 }
 
-// smalls are small networks.
+// smalls are small networks, one of them for latents of odd sides.
 var smalls = []Arch{
 	{Tokens: 16, Channels: 2, Width: 16, Depth: 2, Heads: 2, Classes: 3, ContextTokens: 2},
 	{Kind: UNet, Tokens: 16, Rows: 4, Channels: 2, Width: 16, Levels: 2, Blocks: 1, Heads: 2, Classes: 3, ContextTokens: 2},
+	{Kind: UNet, Tokens: 15, Rows: 3, Channels: 2, Width: 16, Levels: 3, Blocks: 1, Heads: 2, Classes: 3, ContextTokens: 2},
 }
 
 // eachSmall runs a test for a model of each.
 func eachSmall(t *testing.T, test func(t *testing.T, m *Model)) {
 	for _, a := range smalls {
-		t.Run(cmp.Or(a.Kind, Transformer), func(t *testing.T) { test(t, smallModel(t, a)) })
+		t.Run(fmt.Sprintf("%s-%d", cmp.Or(a.Kind, Transformer), a.Tokens), func(t *testing.T) { test(t, smallModel(t, a)) })
 	}
 }
 
@@ -216,8 +217,9 @@ func smallModel(t *testing.T, a Arch) *Model {
 		}
 		tensors = append(tensors, checkpoint.Tensor{Name: p.Name, Shape: p.Shape(), Data: values})
 	}
+	h := cmp.Or(a.Rows, 4)
 	return NewModel(Spec{
-		Arch: a, Latent: latent.Shape{H: 4, W: 4, C: 2}, Classes: []string{"a", "b", "c"}, SigmaMin: 0.01,
+		Arch: a, Latent: latent.Shape{H: h, W: a.Tokens / h, C: a.Channels}, Classes: []string{"a", "b", "c"}, SigmaMin: 0.01,
 		Stats: latent.Stats{Mean: []float64{0.5, -1}, Std: []float64{1, 2}},
 	}, weights(t, tensors))
 }

@@ -57,9 +57,6 @@ func (s *stage) Run(ctx context.Context, in pipeline.Inputs, work artifacts.Work
 		return err
 	}
 	defer set.Close()
-	if err := s.config.fits(set.Shape()); err != nil {
-		return err
-	}
 	spec := s.spec(set)
 	if err := spec.learnCondition(ctx, &s.config, set); err != nil {
 		return err

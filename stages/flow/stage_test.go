@@ -36,7 +36,7 @@ func inputs(t *testing.T, b *pipelinetest.Bench) pipeline.Inputs {
 // tiny are settings of a flow that trains in a moment.
 func tiny(steps int) *Config {
 	c := DefaultConfig()
-	c.Width, c.Depth, c.Heads, c.ContextTokens, c.Previews = 16, 1, 2, 2, false
+	c.Arch, c.Width, c.Depth, c.Heads, c.ContextTokens, c.Previews = Transformer, 16, 1, 2, 2, false
 	c.Batch, c.Steps, c.LearningRate, c.EMA = 32, steps, 5e-3, 0.98
 	return c
 }

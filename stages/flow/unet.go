@@ -21,7 +21,8 @@ import (
 //
 // Each level of the way down has Arch.Blocks blocks and hands what each of them made to the level
 // of the way up beside it, which has a block more: for what came into the level. The first level
-// has half the channels of the others, as the channels 1, 2, 2, 2 of Ho et al. have.
+// has half the channels of the others, as the channels 1, 2, 2, 2 of Ho et al. have. Half of an odd
+// side is rounded up, so latents of any size go down and up again.
 type unet struct {
 	arch  Arch
 	inp   nn.Conv2d
@@ -65,9 +66,6 @@ func (a Arch) validateUNet() error {
 	}
 	if a.Rows < 1 || a.Tokens%a.Rows != 0 {
 		return fmt.Errorf("flow: %d tokens do not make %d rows", a.Tokens, a.Rows)
-	}
-	if step := 1 << (a.Levels - 1); a.Rows%step != 0 || a.Tokens/a.Rows%step != 0 {
-		return fmt.Errorf("flow: latents of %dx%d cannot be halved for %d levels", a.Rows, a.Tokens/a.Rows, a.Levels)
 	}
 	return nil
 }
@@ -184,11 +182,23 @@ func (n *unet) Velocity(z, time *gorgonia.Node, context gorgonia.Nodes) *gorgoni
 			skips = skips[:len(skips)-1]
 		}
 		if level.up != nil {
-			x = level.up.Apply(x)
+			x = crop(level.up.Apply(x), skips[len(skips)-1].Shape())
 		}
 	}
 	v := n.out.Apply(ops.SiLU(n.norm.Apply(x)))
 	return ops.Reshape(v, v.Shape()[0], a.Tokens, a.Channels)
+}
+
+// crop takes from images (N, H, W, C) the upper left corner, as high and wide as images of a shape:
+// half of an odd side is rounded up, and its double is one too many.
+func crop(x *gorgonia.Node, to tensor.Shape) *gorgonia.Node {
+	n, wide, c := x.Shape()[0], x.Shape()[2], x.Shape()[3]
+	h, w := to[1], to[2]
+	if x.Shape()[1] == h && wide == w {
+		return x
+	}
+	rows := ops.Slice(ops.Reshape(x, n, x.Shape()[1]*wide*c), 0, h*wide*c)
+	return ops.Reshape(ops.Slice(ops.Reshape(rows, n, h, wide*c), 0, w*c), n, h, w, c)
 }
 
 // forEach gives the function that lets the samples of x (N, ...) take turns in so many rows, one
