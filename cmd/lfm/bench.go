@@ -46,12 +46,15 @@ steps; PyTorch comes to 0.484627 (ae-train) and 1.673636 (flow-train).
 With --ops it times each operation of the model alone, forward and backward, at each of its
 sizes. uses is how often a training step has it; GB/s count operands and results once.
 
+With --unet it times the flow that the default settings train, a U-Net, in its two cases.
+
 Figures of two machines, or of two days, say nothing of each other: compare within a run.`,
 		Example: `  lfm bench
   lfm bench --only encode,decode --threads 1
   lfm bench --only encode --repeats 3 --profile
   lfm bench --only flow-train --repeats 3 --trace step.json
   lfm bench --ops --repeats 3
+  lfm bench --unet --profile
   lfm bench --json`,
 		Args: usageArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, args []string) error { return benchRun(cmd.Context(), a, o) },
@@ -64,7 +67,8 @@ Figures of two machines, or of two days, say nothing of each other: compare with
 	flags.BoolVar(&o.ops, "ops", false, "time single operations instead of the cases")
 	flags.IntVar(&o.Repeats, "repeats", 7, "timed steps of each case")
 	flags.IntVar(&o.Batch, "batch", 0, "items of a step (default: each case's own)")
-	flags.IntVar(&o.Tokens, "tokens", 0, "of the flow: its two cases alone, with so many instead of R1's 64")
+	flags.BoolVar(&o.UNet, "unet", false, "the flow's two cases alone, with the U-Net of the default settings instead of R1's transformer")
+	flags.IntVar(&o.Tokens, "tokens", 0, "the flow's two cases alone, with so many instead of R1's 64")
 	flags.StringVar(&o.precision, "precision", "fp32", "of the computation: fp32")
 	flags.BoolVar(&o.NoLoss, "no-loss", false, "leave out the 20 steps behind loss 20, which take longer than the rest")
 	flags.BoolVar(&o.Profile, "profile", false, "show the operations that take the time")
@@ -73,12 +77,15 @@ Figures of two machines, or of two days, say nothing of each other: compare with
 
 // check finds what is wrong with the flags, before anything is opened.
 func (o *benchOptions) check(a *app) error {
+	names := o.Names()
 	for _, name := range o.Only {
-		if !slices.Contains(bench.Names(), name) {
-			return usagef("no case %q%s\ncases: %s", name, didYouMean(name, bench.Names()), strings.Join(bench.Names(), ", "))
+		if !slices.Contains(names, name) {
+			return usagef("no case %q%s\ncases: %s", name, didYouMean(name, names), strings.Join(names, ", "))
 		}
 	}
 	switch {
+	case o.ops && (o.UNet || o.Tokens != 0):
+		return usagef("--ops times the operations of R1; --profile shows those of another flow")
 	case o.Repeats < 1:
 		return usagef("--repeats %d: want at least 1", o.Repeats)
 	case o.Batch < 0:

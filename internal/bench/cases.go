@@ -84,15 +84,6 @@ func flowCases(a flow.Arch) []Case {
 	}
 }
 
-// Names are the names of all cases.
-func Names() []string {
-	names := make([]string, len(Cases))
-	for i, c := range Cases {
-		names[i] = c.Name
-	}
-	return names
-}
-
 // encodeFLOP is the work of encoding an image.
 func encodeFLOP() (float64, error) {
 	e, err := autoencoder.NewEncoding(autoencoder.R1, 1)

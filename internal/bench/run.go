@@ -20,7 +20,8 @@ const warmUp = 3
 type Options struct {
 	Only    []string // names of cases; all if empty
 	Batch   int      // of every case; 0 is each case's own
-	Tokens  int      // of a flow that is else R1: its two cases alone; 0 is R1
+	UNet    bool     // the flow of the default settings in R1's place: its two cases alone
+	Tokens  int      // of the flow: its two cases alone; 0 is as many as R1 has
 	Repeats int      // timed steps, at least 1
 	NoLoss  bool     // leave out the 20 steps behind loss_20
 	Profile bool     // also find out where the time goes
@@ -33,7 +34,8 @@ type Result struct {
 	Engine       string      `json:"engine"` // lfm, its version and its back end
 	Case         string      `json:"case"`
 	Batch        int         `json:"batch"`
-	Tokens       int         `json:"tokens,omitempty"` // where they are not R1's
+	Network      string      `json:"network,omitempty"` // unet, where it is not R1's transformer
+	Tokens       int         `json:"tokens,omitempty"`  // where they are not R1's
 	Threads      int         `json:"threads"`
 	Device       string      `json:"device"`
 	DType        string      `json:"dtype"`
@@ -71,16 +73,27 @@ func Run(ctx context.Context, b engine.Backend, o Options, emit func(Result) err
 	return nil
 }
 
+// Names are the names of the cases that can be chosen.
+func (o Options) Names() []string {
+	if !o.reference() {
+		return []string{"flow-train", "flow-sample-10"}
+	}
+	names := make([]string, len(Cases))
+	for i, c := range Cases {
+		names[i] = c.Name
+	}
+	return names
+}
+
 // choose finds cases by their names.
 func (o Options) choose() ([]Case, error) {
-	all, names := Cases, Names()
-	if o.Tokens != 0 {
-		if o.Tokens < latentWidth || o.Tokens%latentWidth != 0 {
-			return nil, fmt.Errorf("bench: %d tokens: want a multiple of %d", o.Tokens, latentWidth)
+	all, names := Cases, o.Names()
+	if !o.reference() {
+		a, err := o.flow()
+		if err != nil {
+			return nil, err
 		}
-		a := flow.R1
-		a.Tokens = o.Tokens
-		all, names = flowCases(a), []string{"flow-train", "flow-sample-10"}
+		all = flowCases(a)
 	}
 	if len(o.Only) == 0 {
 		return all, nil
@@ -99,6 +112,36 @@ func (o Options) choose() ([]Case, error) {
 	return chosen, nil
 }
 
+// reference says whether all is as in R1, whose losses are known.
+func (o Options) reference() bool { return !o.UNet && o.Tokens == 0 }
+
+// flow is the flow that is measured.
+func (o Options) flow() (flow.Arch, error) {
+	a := flow.R1
+	if o.UNet {
+		a = flow.Default
+	}
+	if o.Tokens == 0 {
+		return a, nil
+	}
+	if o.Tokens < latentWidth || o.Tokens%latentWidth != 0 {
+		return a, fmt.Errorf("bench: %d tokens: want a multiple of %d", o.Tokens, latentWidth)
+	}
+	a.Tokens = o.Tokens
+	if o.UNet {
+		a.Rows = o.Tokens / latentWidth
+	}
+	return a, nil
+}
+
+// network names the flow's network where a result has to.
+func network(o Options) string {
+	if o.UNet {
+		return flow.UNet
+	}
+	return ""
+}
+
 func (c Case) measure(ctx context.Context, b engine.Backend, o Options) (Result, error) {
 	batch := c.Batch
 	if o.Batch > 0 {
@@ -107,7 +150,7 @@ func (c Case) measure(ctx context.Context, b engine.Backend, o Options) (Result,
 	device, _, _ := strings.Cut(b.Name(), " ")
 	r := Result{
 		Engine: engineName(b, o), Case: c.Name,
-		Batch: batch, Tokens: o.Tokens, Threads: o.Threads, Device: device, DType: "f32",
+		Batch: batch, Network: network(o), Tokens: o.Tokens, Threads: o.Threads, Device: device, DType: "f32",
 	}
 	work, err := c.FLOP()
 	if err != nil {
@@ -129,7 +172,7 @@ func (c Case) measure(ctx context.Context, b engine.Backend, o Options) (Result,
 	if r.PeakGFLOPS > 0 {
 		r.PeakFraction = round(r.GFLOPS/r.PeakGFLOPS, 4)
 	}
-	if c.Losses != nil && !o.NoLoss && o.Tokens == 0 {
+	if c.Losses != nil && !o.NoLoss && o.reference() {
 		losses, err := c.Losses(ctx, b)
 		if err != nil {
 			return r, err

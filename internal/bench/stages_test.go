@@ -144,6 +144,34 @@ func TestTokens(t *testing.T) {
 	}
 }
 
+// TestUNet: the flow of the default settings can be measured, and says what it is.
+func TestUNet(t *testing.T) {
+	b := cpu.Open(1)
+	defer b.Close()
+	for tokens, rows := range map[int]int{0: 8, 24: 3} {
+		a := flow.Default
+		a.Tokens, a.Rows = 8*rows, rows
+		work, err := velocityFLOP(a)()
+		if err != nil {
+			t.Fatal(err)
+		}
+		cases := 0
+		o := Options{UNet: true, Tokens: tokens, Batch: 1, Repeats: 1, Threads: 1}
+		if err := Run(context.Background(), b, o, func(r Result) error {
+			cases++
+			if r.Network != "unet" || r.Tokens != tokens || r.Loss20 != nil {
+				t.Errorf("%+v", r)
+			}
+			if want := round(3*work/1e9, 4); r.Case == "flow-train" && r.GFLOPPerItem != want {
+				t.Errorf("%d rows: %v GFLOP an item, want %v", rows, r.GFLOPPerItem, want)
+			}
+			return nil
+		}); err != nil || cases != 2 {
+			t.Errorf("%d cases: %v", cases, err)
+		}
+	}
+}
+
 // TestPeakMemory: a hundred megabytes that are touched are seen, and forgotten.
 func TestPeakMemory(t *testing.T) {
 	if peakMemory() == 0 {

@@ -57,6 +57,9 @@ func DefaultConfig() *Config {
 	return c
 }
 
+// Default is what the default settings make of R1's latents and classes.
+var Default = DefaultConfig().arch(latent.Shape{H: 8, W: 8, C: R1.Channels}, R1.Classes)
+
 // Validate says what the tags of Config cannot.
 func (c *Config) Validate() error {
 	if err := c.foreign(); err != nil {
