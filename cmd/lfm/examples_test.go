@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -53,5 +54,38 @@ func TestExampleFiles(t *testing.T) {
 				t.Errorf("%s: %v", c[0], err)
 			}
 		}
+	}
+}
+
+// TestStarter: what lfm init writes is a pipeline, and names every setting of every kind, be it in a comment.
+func TestStarter(t *testing.T) {
+	file := filepath.Join(t.TempDir(), defaultFile)
+	if err := os.WriteFile(file, starter, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := pipeline.Load(file, kinds(), nil); err != nil {
+		t.Error(err)
+	}
+	schema, err := pipeline.Schema(kinds())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var s struct {
+		Definitions map[string]struct{ Properties map[string]any }
+	}
+	if err := json.Unmarshal(schema, &s); err != nil {
+		t.Fatal(err)
+	}
+	settings := 0
+	for kind, d := range s.Definitions {
+		for name := range d.Properties {
+			settings++
+			if !regexp.MustCompile(`\b` + name + `\b`).Match(starter) {
+				t.Errorf("%s of %s is not in starter.yaml", name, kind)
+			}
+		}
+	}
+	if settings < 80 {
+		t.Errorf("%d settings: where are they in the schema?", settings)
 	}
 }
