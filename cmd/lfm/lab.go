@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -136,8 +137,10 @@ func readLabMeasurements(path string) (labMeasurements, error) {
 	file.Format = ""
 	read := json.NewDecoder(bytes.NewReader(text))
 	read.DisallowUnknownFields()
-	if err = read.Decode(&file); err == nil && read.More() {
-		err = errors.New("more than one value")
+	if err = read.Decode(&file); err == nil {
+		if _, end := read.Token(); end != io.EOF {
+			err = errors.New("something stands behind it")
+		}
 	}
 	if err == nil && file.Format != lab.Format {
 		err = fmt.Errorf("its format is %q, not %q", file.Format, lab.Format)
