@@ -10,7 +10,7 @@ each with medians of its own. It is no test: nothing fails for being slow.
 
 With --page it goes on to measure what docs/performance.md says of lfm, and writes that page:
 one thread beside two, AVX2 beside AVX-512, where the time goes, batches and tokens of other
-sizes, whole stages. What remarks.md says of a case goes below its profile. --quick measures everything
+sizes, whole stages, the flow of the default settings. What remarks.md says of a case goes below its profile. --quick measures everything
 once, to try the script out.
 
 PyTorch is measured at its best: glibc keeps the memory that it has once given it (see KEEP), and its BLAS
@@ -154,6 +154,8 @@ def write_page(m, times):
     by_batch = {c: [m.lfm(c, a.threads, "--batch", n) for n in batches] for c in swept}
     by_tokens = [m.lfm("flow-train", a.threads, "--batch", TOKENS_BATCH, "--tokens", n) for n in (TOKENS[:2] if a.quick else TOKENS)]
 
+    default = [m.lfm(c, a.threads, "--unet", "--profile") for c in ("flow-train", "flow-sample-10")]
+
     out = [f"""# Performance
 
 Written by `make bench-page` on {datetime.date.today()}: do not edit. `lfm bench --help` says what the cases are and how work is counted, `lfm bench` has the same figures for your machine.
@@ -183,8 +185,8 @@ A ratio is the median over rounds in alternation, {a.rounds} of them each time, 
     for c in cases:
         middle, _, _ = ratios(one[c]["lfm"], one[c]["peer"])
         rows.append([c, f"{rate(one[c]['lfm']):.1f}", f"{rate(results[c]['lfm']):.1f}", f"{rate(results[c]['lfm']) / rate(one[c]['lfm']):.2f}",
-                     f"{rate(results[c]['peer']) / rate(one[c]['peer']):.2f}", f"{middle:.2f}"])
-    out.append(table(["case", "lfm items/s, 1 thread", f"{a.threads} threads", "lfm gains", "PyTorch gains", "ratio, 1 thread"], rows))
+                     f"{rate(results[c]['peer']) / rate(one[c]['peer']):.2f}", f"{middle:.2f}", percent(statistics.median(x["peak_fraction"] for x in one[c]["lfm"]))])
+    out.append(table(["case", "lfm items/s, 1 thread", f"{a.threads} threads", "lfm gains", "PyTorch gains", "ratio, 1 thread", "of peak, 1 thread"], rows))
 
     if wide:
         out.append("## AVX-512 beside AVX2\n\nThe same machine with `LFM_CPU=avx2`.\n")
@@ -201,11 +203,15 @@ A ratio is the median over rounds in alternation, {a.rounds} of them each time, 
     out.append(table(["tokens", "ms a sample", "GFLOP a sample", "GFLOP/s", "MB"],
                      [[r.get("tokens", TOKENS[0]), f"{1e3 / r['items_per_s']:.1f}", r["gflop_per_item"], f"{r['gflops']:.0f}", f"{r['rss_mb']:.0f}"] for r in by_tokens]))
 
+    out.append("## The flow of the default settings\n\nA U-Net (`lfm bench --unet`), smaller than R1's transformer.\n")
+    out.append(table(["case", "batch", "items/s", "GFLOP an item", "GFLOP/s", "of peak", "MB"],
+                     [[r["case"], r["batch"], f"{r['items_per_s']:.1f}", r["gflop_per_item"], f"{r['gflops']:.0f}", percent(r["peak_fraction"]), f"{r['rss_mb']:.0f}"] for r in default]))
+
     out.append("## Where the time goes\n\nThe ten costliest operations of a step of each case.\n")
     said = remarks()
-    for c, r in profiles.items():
+    for c, r in [*profiles.items(), *((f"{r['case']}, U-Net", r) for r in default)]:
         rows = [[p["name"], p["passes"], f"{p['ms']:.2f}", f"{100 * p['share']:.1f} %", f"{p['gflops']:.0f}" if p["gflops"] else "–"] for p in r["profile"][:10]]
-        out.append(f"### {c}\n\n" + table(["operation", "passes", "ms", "share", "GFLOP/s"], rows) + f"\n{said[c]}\n")
+        out.append(f"### {c}\n\n" + table(["operation", "passes", "ms", "share", "GFLOP/s"], rows) + f"\n{said.get(c, '')}\n")
     with open(a.page, "w") as f:
         f.write("\n".join(out))
 
