@@ -15,7 +15,7 @@ const (
 	RunStarted       = "run_started"       // RunID
 	StageStarted     = "stage_started"     // ActionID, Kind, Reason
 	StageResumed     = "resumed"           // Step
-	StageProgress    = "progress"          // Step, Steps, Loss, ItemsPerS
+	StageProgress    = "progress"          // Step, Steps, Loss, ItemsPerS; Share where steps are unequal
 	StageCheckpoint  = "checkpoint"        // Step
 	StagePicture     = "picture"           // Message is its name, Path its file
 	StageWarning     = "warning"           // Message
@@ -44,6 +44,7 @@ type Event struct {
 	Reason    string    `json:"reason"` // why a stage runs
 	Step      int       `json:"step"`
 	Steps     int       `json:"steps"`
+	Share     float64   `json:"share"` // of the work, in (0, 1], that Step of Steps are; 0 if that is Step/Steps
 	Loss      float64   `json:"loss"`
 	ItemsPerS float64   `json:"items_per_s"`
 	Seconds   float64   `json:"seconds"`
@@ -52,6 +53,24 @@ type Event struct {
 	Message   string    `json:"message"`
 	Path      string    `json:"path"`
 	Error     string    `json:"error"`
+}
+
+// Done is how much of the work is done, from 0 to 1, by an event of progress.
+func (e Event) Done() float64 {
+	if e.Share > 0 || e.Steps == 0 {
+		return e.Share
+	}
+	return float64(e.Step) / float64(e.Steps)
+}
+
+// Left is how long what is left will take after such an event, if it goes on as from an earlier one; 0
+// where that cannot be said.
+func (e Event) Left(since Event) time.Duration {
+	done, todo := e.Done()-since.Done(), 1-e.Done()
+	if done <= 0 || todo <= 0 {
+		return 0
+	}
+	return time.Duration(float64(e.Time.Sub(since.Time)) / done * todo)
 }
 
 // alwaysWritten lists the fields that stand in an event's JSON even when they are zero;
@@ -101,6 +120,7 @@ func (e Event) MarshalJSON() ([]byte, error) {
 	put("reason", e.Reason, e.Reason != "")
 	put("step", e.Step, e.Step != 0)
 	put("steps", e.Steps, e.Steps != 0)
+	put("share", e.Share, e.Share != 0)
 	put("loss", e.Loss, e.Loss != 0)
 	put("items_per_s", e.ItemsPerS, e.ItemsPerS != 0)
 	put("seconds", e.Seconds, e.Seconds != 0)
@@ -128,6 +148,11 @@ func (l Listener) send(e Event) {
 // itemsPerS are images or samples a second, never part of an artifact.
 func (l Listener) Progress(step, steps int, loss, itemsPerS float64) {
 	l.send(Event{Event: StageProgress, Step: step, Steps: steps, Loss: loss, ItemsPerS: itemsPerS})
+}
+
+// UnequalProgress is Progress of steps that take unequal time: share of the work, in (0, 1], is done.
+func (l Listener) UnequalProgress(step, steps int, share, itemsPerS float64) {
+	l.send(Event{Event: StageProgress, Step: step, Steps: steps, Share: share, ItemsPerS: itemsPerS})
 }
 
 // sourceProgress reports how far a data set has been looked through.

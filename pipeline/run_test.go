@@ -627,7 +627,41 @@ func TestEventJSON(t *testing.T) {
 			t.Errorf("got %s, %v; want …%s", got, err, c.want)
 		}
 	}
+	{
+		got, err := json.Marshal(Event{Event: StageProgress, Step: 3, Steps: 4, Share: 0.5})
+		if want := `"step":3,"steps":4,"share":0.5,`; err != nil || !strings.Contains(string(got), want) {
+			t.Errorf("got %s, %v; want …%s…", got, err, want)
+		}
+	}
 	var l Listener
 	l.Progress(1, 2, 3, 4) // a nil listener is fine
 	l.Warn("nobody hears %d", 1)
+}
+
+// TestLeft: what is left takes its time by the steps that are done since, or by their share of the work; it is unknown before
+// anything is done, and nought at the end.
+func TestLeft(t *testing.T) {
+	began := time.Now()
+	at := func(seconds, step int, share float64) Event {
+		return Event{Time: began.Add(time.Duration(seconds) * time.Second), Step: step, Steps: 100, Share: share}
+	}
+	for _, c := range []struct {
+		since, now Event
+		done       float64
+		left       time.Duration
+	}{
+		{at(0, 0, 0), at(10, 25, 0), 0.25, 30 * time.Second},
+		{at(0, 20, 0), at(10, 40, 0), 0.4, 30 * time.Second},
+		{at(0, 20, 0.5), at(10, 40, 0.75), 0.75, 10 * time.Second},
+		{at(0, 20, 0), at(10, 20, 0), 0.2, 0},
+		{at(0, 20, 0), at(10, 100, 0), 1, 0},
+		{at(0, 0, 0), Event{Time: began}, 0, 0},
+	} {
+		if got := c.now.Done(); got != c.done {
+			t.Errorf("%+v: done is %v, want %v", c.now, got, c.done)
+		}
+		if got := c.now.Left(c.since); got.Round(time.Millisecond) != c.left {
+			t.Errorf("from %+v to %+v: %v are left, want %v", c.since, c.now, got, c.left)
+		}
+	}
 }

@@ -54,8 +54,8 @@ type plainLog struct {
 
 // started is when a stage was first seen at work, for the time left.
 type started struct {
-	at, said time.Time // said: when its last line was printed
-	step     int       // at that time: a resumed stage did not do those before
+	first pipeline.Event // a resumed stage did not do the steps before it
+	said  time.Time      // when its last line was printed
 }
 
 func (p *plainLog) event(e pipeline.Event) {
@@ -141,16 +141,13 @@ func (p *plainLog) note(stage string, s started) {
 // left is the time that a stage still needs at the speed since its first step seen; nought
 // where that cannot be said.
 func (p *plainLog) left(e pipeline.Event) time.Duration {
-	b, now := p.began[work(e)], timeOf(e)
-	if b.at.IsZero() || e.Step < b.step {
-		b = started{at: now, said: now, step: e.Step} // nothing can be foretold yet, so nothing is said
+	b := p.began[work(e)]
+	e.Time = timeOf(e)
+	if b.first.Time.IsZero() || e.Step < b.first.Step {
+		b = started{first: e, said: e.Time} // nothing can be foretold yet, so nothing is said
 		p.note(work(e), b)
 	}
-	done, todo := e.Step-b.step, e.Steps-e.Step
-	if done <= 0 || todo <= 0 {
-		return 0
-	}
-	return now.Sub(b.at) / time.Duration(done) * time.Duration(todo)
+	return e.Left(b.first)
 }
 
 // progressText is "350/700  loss 0.9123  1034/s  1m20s left", behind what is done if the event says so.

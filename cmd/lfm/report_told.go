@@ -99,15 +99,6 @@ func (t *told) hear(e pipeline.Event) {
 	}
 }
 
-// left is the time that a running stage still needs at its mean speed, 0 where that cannot be said.
-func (h *heard) left() time.Duration {
-	done, todo := h.last.Step-h.first.Step, h.last.Steps-h.last.Step
-	if done <= 0 || todo <= 0 {
-		return 0
-	}
-	return h.last.Time.Sub(h.first.Time) / time.Duration(done) * time.Duration(todo)
-}
-
 // makers are, by output, the records of the stages that were executed to make them, of the last runs.
 func (s *subject) makers() map[artifacts.ID]pipeline.StageRecord {
 	makers, looked := map[artifacts.ID]pipeline.StageRecord{}, 0
@@ -136,8 +127,8 @@ func (t *told) stage(s *pipeline.StageRecord, makers map[artifacts.ID]pipeline.S
 	case pipeline.Running:
 		out.Seconds = 0
 		if h := t.events[s.Name]; h != nil && h.last.Steps > 0 {
-			out.Done = float64(h.last.Step) / float64(h.last.Steps)
-			out.Note = progressText(h.last, h.left())
+			out.Done = h.last.Done()
+			out.Note = progressText(h.last, h.last.Left(h.first))
 		}
 	case pipeline.WasFailed:
 		out.Note, _, _ = strings.Cut(s.Error, "\n")

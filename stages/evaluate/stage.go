@@ -1,6 +1,7 @@
 package evaluate
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -151,8 +152,9 @@ type evaluation struct {
 	labels    []int // of these
 
 	began       time.Time
-	done, steps int // pictures of all sets together, and test images whose likelihood is measured
-	drawn       int // in this process
+	done, steps int    // pictures of all sets together, and test images whose likelihood is measured
+	parts       []part // of the steps, in order
+	drawn       int    // in this process
 }
 
 // run measures sets of n pictures.
@@ -176,7 +178,13 @@ func (e *evaluation) run(ctx context.Context, n int) (*Report, error) {
 		}
 	}
 	weights := e.weightsOf(sweep)
-	e.steps = n*len(sets) + e.images()*len(weights)
+	e.parts = []part{{e.images() * len(weights), following * float64(cmp.Or(e.config.LikelihoodProbes, e.flow.Latent.Size()))}, {2 * n, measuring}}
+	for _, evaluations := range nfe {
+		e.parts = append(e.parts, part{n, measuring + float64(evaluations)})
+	}
+	for _, p := range e.parts {
+		e.steps += p.pictures
+	}
 	e.resume(weights, sets)
 	likelihood, err := e.likelihoods(ctx, weights)
 	if err != nil {
@@ -322,7 +330,31 @@ func (e *evaluation) measure(ctx context.Context, set pictureSet, s *shelf) (Mea
 func (e *evaluation) step(pictures int) {
 	e.done += pictures
 	e.drawn += pictures
-	e.listen.Progress(e.done, e.steps, 0, float64(e.drawn)/time.Since(e.began).Seconds())
+	e.listen.UnequalProgress(e.done, e.steps, e.share(), float64(e.drawn)/time.Since(e.began).Seconds())
+}
+
+// part is a number of pictures in a row that are as much work each, in evaluations of the flow's network.
+type part struct {
+	pictures int
+	work     float64
+}
+
+// What else is done, in evaluations of the flow's network; by these the time left is foretold, and nothing else.
+const (
+	measuring = 8   // a picture: to look at it, and to learn from it for cas
+	following = 500 // a latent by one probe: there and back, with gradients
+)
+
+// share is how much of the work is done.
+func (e *evaluation) share() float64 {
+	var done, all float64
+	left := e.done
+	for _, p := range e.parts {
+		n := min(left, p.pictures)
+		done, all = done+float64(n)*p.work, all+float64(p.pictures)*p.work
+		left -= n
+	}
+	return done / all
 }
 
 // reconstruct makes the chosen training images anew from their latents.
