@@ -497,7 +497,7 @@ func badStores(ran *finished) (rows []badInput) {
 
 	for _, c := range []struct{ file, old, new string }{
 		{"flow.json", `"width": 16`, `"width": -1`},
-		{"flow.json", "\"depth\": 1,\n    ", "\"depth\":99999,  "},
+		{"flow.json", `"levels": 2`, `"levels": 9`},
 		{"flow.json", `"heads": 2`, `"heads": 0`},
 		{"flow-ema.safetensors", `"data_offsets":[0,`, `"data_offsets":[9,`},
 		{"autoencoder.json", `{`, `[`},

@@ -72,7 +72,7 @@ func TestBatches(t *testing.T) {
 		t.Fatalf("%d training rows of %d images and their mirror images", len(rows), len(train))
 	}
 	fc := flow.DefaultConfig()
-	fc.Width, fc.Depth, fc.Heads, fc.ContextTokens, fc.Previews = 16, 1, 2, 2, false
+	fc.Width, fc.Heads, fc.ContextTokens, fc.Previews = 16, 2, 2, false
 	fc.Batch, fc.Steps, fc.CheckpointEvery = batch, epochs*len(rows)/batch, 10
 	latents := pipeline.Inputs{Artifacts: map[string]*artifacts.Artifact{"encode": encoded}}
 	checkBatches(t, b, flow.Kind, fc, latents, rows, func(inputs map[string][]float32) (read []string) {

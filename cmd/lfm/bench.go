@@ -46,7 +46,8 @@ steps; PyTorch comes to 0.484627 (ae-train) and 1.673636 (flow-train).
 With --ops it times each operation of the model alone, forward and backward, at each of its
 sizes. uses is how often a training step has it; GB/s count operands and results once.
 
-With --unet it times the flow that the default settings train, a U-Net, in its two cases.
+With --unet it times the flow that the default settings train, a U-Net, at flow-train and
+flow-sample-10.
 
 Figures of two machines, or of two days, say nothing of each other: compare within a run.`,
 		Example: `  lfm bench
@@ -67,8 +68,8 @@ Figures of two machines, or of two days, say nothing of each other: compare with
 	flags.BoolVar(&o.ops, "ops", false, "time single operations instead of the cases")
 	flags.IntVar(&o.Repeats, "repeats", 7, "timed steps of each case")
 	flags.IntVar(&o.Batch, "batch", 0, "items of a step (default: each case's own)")
-	flags.BoolVar(&o.UNet, "unet", false, "the flow's two cases alone, with the U-Net of the default settings instead of R1's transformer")
-	flags.IntVar(&o.Tokens, "tokens", 0, "the flow's two cases alone, with so many instead of R1's 64")
+	flags.BoolVar(&o.UNet, "unet", false, "flow-train and flow-sample-10 alone, of the U-Net of the default settings instead of R1's transformer")
+	flags.IntVar(&o.Tokens, "tokens", 0, "flow-train and flow-sample-10 alone, with so many latent tokens, a multiple of 8, instead of 64")
 	flags.StringVar(&o.precision, "precision", "fp32", "of the computation: fp32")
 	flags.BoolVar(&o.NoLoss, "no-loss", false, "leave out the 20 steps behind loss 20, which take longer than the rest")
 	flags.BoolVar(&o.Profile, "profile", false, "show the operations that take the time")
@@ -100,6 +101,17 @@ func (o *benchOptions) check(a *app) error {
 	return nil
 }
 
+// another says which flow is timed where that is not R1's.
+func (o *benchOptions) another() (text string) {
+	if o.UNet {
+		text = ", the U-Net of the default settings"
+	}
+	if o.Tokens != 0 {
+		text += fmt.Sprintf(", %d tokens", o.Tokens)
+	}
+	return text
+}
+
 func benchRun(ctx context.Context, a *app, o benchOptions) error {
 	if err := o.check(a); err != nil {
 		return err
@@ -129,7 +141,7 @@ func measure(ctx context.Context, a *app, o benchOptions) error {
 		lines := json.NewEncoder(a.Out)
 		return bench.Run(ctx, backend, o.Options, func(r bench.Result) error { return lines.Encode(r) })
 	}
-	fmt.Fprintf(a.Out, "lfm %s, %s\n\n", o.Version, backend.Name())
+	fmt.Fprintf(a.Out, "lfm %s, %s%s\n\n", o.Version, backend.Name(), o.another())
 	fmt.Fprintf(a.Out, "%-15s %6s %10s %10s %9s %8s %8s %8s  %s\n", "case", "batch", "median ms", "least ms", "items/s", "GFLOP/s", "of peak", "MB", "loss 20")
 	return bench.Run(ctx, backend, o.Options, func(r bench.Result) error {
 		printResult(a.Out, r)

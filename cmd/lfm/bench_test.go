@@ -13,6 +13,7 @@ func TestBenchUsage(t *testing.T) {
 		"--repeats 0":          "--repeats 0",
 		"--tokens 100":         "--tokens 100",
 		"--unet --ops":         "--profile shows",
+		"--tokens 128 --ops":   "--profile shows",
 		"--unet --only encode": "cases: flow-train, flow-sample-10",
 		"--batch -1":           "--batch -1",
 		"--precision bf16":     "fp32 only",

@@ -37,7 +37,7 @@ stages:
   flow:
     uses: flow
     needs: [encode]
-    with: {arch: transformer, width: 16, depth: 1, heads: 2, context_tokens: 2, batch: 4, steps: %[2]d, checkpoint_every: %[3]d, previews: false}
+    with: {width: 16, heads: 2, context_tokens: 2, batch: 4, steps: %[2]d, checkpoint_every: %[3]d, previews: false}
   decode: {uses: decode, needs: [autoencoder, flow], with: {per_class: 30, steps: 2, batch: %[4]d}}
 `
 
@@ -266,7 +266,7 @@ func signalCases() []signalCase {
 		{"previews", "flow", sigint, on(pipeline.StagePicture, "flow"), 0,
 			[]string{"stages.flow.with.steps=20", "stages.flow.with.previews=true", "stages.flow.with.width=64"}, true},
 		{"measuring", "flow", sigterm, on(pipeline.StageCheckpoint, "flow"), 0,
-			[]string{"stages.flow.with.steps=1", "stages.flow.with.width=64", "stages.flow.with.depth=4", "stages.flow.with.previews=true"}, true},
+			[]string{"stages.flow.with.steps=1", "stages.flow.with.width=64", "stages.flow.with.previews=true"}, true},
 		{"sampling", "decode", sigint, on(pipeline.StageStarted, "decode"), 0, []string{"stages.decode.with.steps=10000"}, false},
 		{"writing pictures", "decode", sigterm, on(pipeline.StageProgress, "decode"), 0, []string{"stages.decode.with.per_class=1000", "stages.decode.with.batch=4"}, true},
 		{"sampling", "evaluate", sigterm, on(pipeline.StageProgress, "evaluate"), 0, []string{"stages.evaluate.with.steps=[10000]"}, false},

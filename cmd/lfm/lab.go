@@ -139,7 +139,7 @@ func readLabMeasurements(path string) (labMeasurements, error) {
 	read.DisallowUnknownFields()
 	if err = read.Decode(&file); err == nil {
 		if _, end := read.Token(); end != io.EOF {
-			err = errors.New("something stands behind it")
+			err = errors.New("there is more behind its first value")
 		}
 	}
 	if err == nil && file.Format != lab.Format {

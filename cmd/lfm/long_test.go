@@ -39,7 +39,7 @@ func TestLong(t *testing.T) {
 	ac := autoencoder.DefaultConfig()
 	ac.Channels, ac.LatentChannels, ac.HFlip, ac.Batch, ac.CheckpointEvery = 4, 2, true, 4, longCheckpoints
 	fc := flow.DefaultConfig()
-	fc.Width, fc.Depth, fc.Heads, fc.ContextTokens, fc.Previews, fc.Batch, fc.CheckpointEvery = 16, 1, 2, 2, false, 4, longCheckpoints
+	fc.Width, fc.Heads, fc.ContextTokens, fc.Previews, fc.Batch, fc.CheckpointEvery = 16, 2, 2, false, 4, longCheckpoints
 
 	ac.Steps, fc.Steps = 5, 5
 	ae := b.Run(autoencoder.Kind(pipelinetest.CPU), ac, in)

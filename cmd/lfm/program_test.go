@@ -53,8 +53,9 @@ func (p *program) tiny() {
 	p.write(defaultFile, string(text))
 }
 
-// judged puts the tiny pipeline into the folder, with the stages that judge its samples: one of every kind.
-func (p *program) judged() {
+// judged puts the tiny pipeline into the folder, with the stages that judge its samples, one of every kind, and
+// with more stages.
+func (p *program) judged(more ...string) {
 	p.t.Helper()
 	text, err := os.ReadFile("testdata/tiny.yaml")
 	if err != nil {
@@ -67,7 +68,7 @@ func (p *program) judged() {
     uses: evaluate
     needs: [classifier, autoencoder, flow]
     with: {samples: 20, guidance: [2], steps: [1], solver: [euler], cas_steps: 2}
-`)
+`+strings.Join(more, ""))
 }
 
 func (p *program) command(args ...string) *exec.Cmd {

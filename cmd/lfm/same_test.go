@@ -16,11 +16,18 @@ import (
 
 var update = flag.Bool("update", false, "write testdata/golden.txt anew")
 
+// transformer is a flow of the network that is not the default.
+const transformer = `  transformer:
+    uses: flow
+    needs: [encode]
+    with: {arch: transformer, width: 16, depth: 1, heads: 2, context_tokens: 2, batch: 4, steps: 8, previews: false}
+`
+
 // TestSameBytes: threads, and stages side by side, change no byte of any payload.
 func TestSameBytes(t *testing.T) {
 	t.Parallel()
 	p := newProgram(t)
-	p.judged()
+	p.judged(transformer)
 	p.run("run", "--threads", "1")
 	want := p.outputs()
 	for i, flags := range [][]string{{"--threads", "2"}, {"--threads", "5", "--jobs", "3"}} {
@@ -56,7 +63,7 @@ func TestGolden(t *testing.T) {
 	}
 	t.Parallel()
 	p := newProgram(t, "LFM_CPU=generic")
-	p.judged()
+	p.judged(transformer)
 	p.run("run")
 	versions := map[string]int{"dataset": kinds().Source.Version}
 	for _, k := range kinds().Stages {

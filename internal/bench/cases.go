@@ -66,7 +66,7 @@ var Cases = slices.Concat([]Case{
 	},
 })
 
-// flowCases are those of a flow: R1's, or like it with more tokens or fewer.
+// flowCases are those of a flow.
 func flowCases(a flow.Arch) []Case {
 	return []Case{
 		{

@@ -1,4 +1,5 @@
-// Package bench times the reference model R1 at five tasks, and says how much work that is.
+// Package bench times the reference model R1 at seven tasks, or the flow that the default settings
+// train at its two, and says how much work that is.
 //
 //	case             batch   a step is
 //	ae-train            64   one AdamW step of the autoencoder
@@ -39,6 +40,6 @@
 // package and the same model in PyTorch, and prints ratios.
 //
 // make bench-page measures the same and more on one machine: one thread beside two, AVX2 beside
-// AVX-512, batches and tokens of other sizes, where the time goes. It writes docs/performance.md
-// from it, which nobody edits.
+// AVX-512, batches and tokens of other sizes, the flow of the default settings, where the time goes. It
+// writes docs/performance.md from it, which nobody edits.
 package bench

@@ -10,8 +10,8 @@ each with medians of its own. It is no test: nothing fails for being slow.
 
 With --page it goes on to measure what docs/performance.md says of lfm, and writes that page:
 one thread beside two, AVX2 beside AVX-512, where the time goes, batches and tokens of other
-sizes, whole stages, the flow of the default settings. What remarks.md says of a case goes below its profile. --quick measures everything
-once, to try the script out.
+sizes, whole stages, the flow of the default settings. What remarks.md says of a case goes below
+its profile. --quick measures everything once, to try the script out.
 
 PyTorch is measured at its best: glibc keeps the memory that it has once given it (see KEEP), and its BLAS
 should be OpenBLAS with OpenMP's threads, those that PyTorch itself uses (Debian's libopenblas0-openmp).
@@ -154,7 +154,7 @@ def write_page(m, times):
     by_batch = {c: [m.lfm(c, a.threads, "--batch", n) for n in batches] for c in swept}
     by_tokens = [m.lfm("flow-train", a.threads, "--batch", TOKENS_BATCH, "--tokens", n) for n in (TOKENS[:2] if a.quick else TOKENS)]
 
-    default = [m.lfm(c, a.threads, "--unet", "--profile") for c in ("flow-train", "flow-sample-10")]
+    unet = [m.lfm(c, a.threads, "--unet", "--profile") for c in ("flow-train", "flow-sample-10")]
 
     out = [f"""# Performance
 
@@ -205,13 +205,13 @@ A ratio is the median over rounds in alternation, {a.rounds} of them each time, 
 
     out.append("## The flow of the default settings\n\nA U-Net (`lfm bench --unet`), smaller than R1's transformer.\n")
     out.append(table(["case", "batch", "items/s", "GFLOP an item", "GFLOP/s", "of peak", "MB"],
-                     [[r["case"], r["batch"], f"{r['items_per_s']:.1f}", r["gflop_per_item"], f"{r['gflops']:.0f}", percent(r["peak_fraction"]), f"{r['rss_mb']:.0f}"] for r in default]))
+                     [[r["case"], r["batch"], f"{r['items_per_s']:.1f}", r["gflop_per_item"], f"{r['gflops']:.0f}", percent(r["peak_fraction"]), f"{r['rss_mb']:.0f}"] for r in unet]))
 
     out.append("## Where the time goes\n\nThe ten costliest operations of a step of each case.\n")
     said = remarks()
-    for c, r in [*profiles.items(), *((f"{r['case']}, U-Net", r) for r in default)]:
+    for c, r in [*profiles.items(), *((f"{r['case']}, U-Net", r) for r in unet)]:
         rows = [[p["name"], p["passes"], f"{p['ms']:.2f}", f"{100 * p['share']:.1f} %", f"{p['gflops']:.0f}" if p["gflops"] else "–"] for p in r["profile"][:10]]
-        out.append(f"### {c}\n\n" + table(["operation", "passes", "ms", "share", "GFLOP/s"], rows) + f"\n{said.get(c, '')}\n")
+        out.append(f"### {c}\n\n" + table(["operation", "passes", "ms", "share", "GFLOP/s"], rows) + f"\n{said[c]}\n")
     with open(a.page, "w") as f:
         f.write("\n".join(out))
 

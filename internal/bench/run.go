@@ -73,13 +73,42 @@ func Run(ctx context.Context, b engine.Backend, o Options, emit func(Result) err
 	return nil
 }
 
+// cases are those that can be chosen: all of R1's, or those of another flow alone.
+func (o Options) cases() ([]Case, error) {
+	if o.reference() {
+		return Cases, nil
+	}
+	if o.Tokens != 0 && (o.Tokens < latentWidth || o.Tokens%latentWidth != 0) {
+		return nil, fmt.Errorf("bench: %d tokens: want a multiple of %d", o.Tokens, latentWidth)
+	}
+	return flowCases(o.flow()), nil
+}
+
+// reference says whether all is as in R1, whose losses are known.
+func (o Options) reference() bool { return !o.UNet && o.Tokens == 0 }
+
+// flow is the flow that is measured.
+func (o Options) flow() flow.Arch {
+	a := flow.R1
+	if o.UNet {
+		a = flow.DefaultArch
+	}
+	a.Tokens = cmp.Or(o.Tokens, a.Tokens)
+	if a.Kind == flow.UNet {
+		a.Rows = a.Tokens / latentWidth
+	}
+	return a
+}
+
 // Names are the names of the cases that can be chosen.
 func (o Options) Names() []string {
-	if !o.reference() {
-		return []string{"flow-train", "flow-sample-10"}
-	}
-	names := make([]string, len(Cases))
-	for i, c := range Cases {
+	cases, _ := o.cases() // Run says what is wrong
+	return names(cases)
+}
+
+func names(cases []Case) []string {
+	names := make([]string, len(cases))
+	for i, c := range cases {
 		names[i] = c.Name
 	}
 	return names
@@ -87,13 +116,9 @@ func (o Options) Names() []string {
 
 // choose finds cases by their names.
 func (o Options) choose() ([]Case, error) {
-	all, names := Cases, o.Names()
-	if !o.reference() {
-		a, err := o.flow()
-		if err != nil {
-			return nil, err
-		}
-		all = flowCases(a)
+	all, err := o.cases()
+	if err != nil {
+		return nil, err
 	}
 	if len(o.Only) == 0 {
 		return all, nil
@@ -105,41 +130,11 @@ func (o Options) choose() ([]Case, error) {
 		}
 	}
 	for _, name := range o.Only {
-		if !slices.Contains(names, name) {
+		if names := names(all); !slices.Contains(names, name) {
 			return nil, fmt.Errorf("bench: no case %q; there are %s", name, strings.Join(names, ", "))
 		}
 	}
 	return chosen, nil
-}
-
-// reference says whether all is as in R1, whose losses are known.
-func (o Options) reference() bool { return !o.UNet && o.Tokens == 0 }
-
-// flow is the flow that is measured.
-func (o Options) flow() (flow.Arch, error) {
-	a := flow.R1
-	if o.UNet {
-		a = flow.Default
-	}
-	if o.Tokens == 0 {
-		return a, nil
-	}
-	if o.Tokens < latentWidth || o.Tokens%latentWidth != 0 {
-		return a, fmt.Errorf("bench: %d tokens: want a multiple of %d", o.Tokens, latentWidth)
-	}
-	a.Tokens = o.Tokens
-	if o.UNet {
-		a.Rows = o.Tokens / latentWidth
-	}
-	return a, nil
-}
-
-// network names the flow's network where a result has to.
-func network(o Options) string {
-	if o.UNet {
-		return flow.UNet
-	}
-	return ""
 }
 
 func (c Case) measure(ctx context.Context, b engine.Backend, o Options) (Result, error) {
@@ -150,7 +145,7 @@ func (c Case) measure(ctx context.Context, b engine.Backend, o Options) (Result,
 	device, _, _ := strings.Cut(b.Name(), " ")
 	r := Result{
 		Engine: engineName(b, o), Case: c.Name,
-		Batch: batch, Network: network(o), Tokens: o.Tokens, Threads: o.Threads, Device: device, DType: "f32",
+		Batch: batch, Network: o.flow().Kind, Tokens: o.Tokens, Threads: o.Threads, Device: device, DType: "f32",
 	}
 	work, err := c.FLOP()
 	if err != nil {

@@ -119,6 +119,9 @@ func (b *Bench) Start(ctx context.Context, k pipeline.Kind, cfg any, in pipeline
 		b.t.Fatal(err)
 	}
 	defer out.Discard()
+	if err := pipeline.Check(cfg); err != nil {
+		return nil, err
+	}
 	stage, err := k.Open(cfg, b.Env)
 	if err != nil {
 		return nil, err

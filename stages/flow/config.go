@@ -12,9 +12,9 @@ import (
 // Config is what stands under `with:` of a stage that uses flow.
 type Config struct {
 	Arch          string `yaml:"arch" oneof:"unet transformer" doc:"the network: the U-Net of latent diffusion over latents as images, or a transformer over latent tokens"`
-	Width         int    `yaml:"width" min:"8" max:"4096" doc:"channels of a token; the unet's first level has half as many"`
+	Width         int    `yaml:"width" min:"8" max:"4096" doc:"channels of a token of the transformer, or of the unet's levels; its first level has half as many"`
 	Depth         int    `yaml:"depth" min:"1" max:"64" doc:"blocks of the transformer"`
-	Levels        int    `yaml:"levels" min:"1" max:"6" doc:"resolutions of the unet, each half of the one above, rounded up"`
+	Levels        int    `yaml:"levels" min:"1" max:"6" doc:"resolutions of the unet, each half of the one above, rounded up; a side of 1 stays 1"`
 	Blocks        int    `yaml:"blocks" min:"1" max:"8" doc:"residual blocks of a level of the unet on its way down; on its way up there is one more"`
 	Heads         int    `yaml:"heads" min:"1" max:"64" doc:"attention heads; they divide the width, or half of it for the unet"`
 	ContextTokens int    `yaml:"context_tokens" min:"2" max:"256" doc:"learned tokens that stand for a class; attention over a single one would be a constant; word pieces of a caption"`
@@ -43,8 +43,8 @@ type Config struct {
 }
 
 // DefaultConfig is a small flow. For latents of 8x8x4 and ten classes its U-Net has 3.2 million
-// parameters and costs 153 MFLOP an evaluation, and wins in docs/choices.md; the transformer of the
-// same width, of the reference model R1's family, 1.6 million and 130 MFLOP.
+// parameters and costs 153 MFLOP an evaluation; the transformer of the same width, of the reference
+// model R1's family, has 1.6 million and 130 MFLOP. docs/choices.md has the two side by side.
 func DefaultConfig() *Config {
 	c := &Config{
 		Arch: UNet, Width: 128, Depth: 4, Levels: 2, Blocks: 1, Heads: 4, ContextTokens: 8, Condition: byClass, Vocabulary: 512, TextDepth: 2,
@@ -57,9 +57,6 @@ func DefaultConfig() *Config {
 	return c
 }
 
-// Default is what the default settings make of R1's latents and classes.
-var Default = DefaultConfig().arch(latent.Shape{H: 8, W: 8, C: R1.Channels}, R1.Classes)
-
 // Validate says what the tags of Config cannot.
 func (c *Config) Validate() error {
 	if err := c.foreign(); err != nil {
@@ -67,6 +64,9 @@ func (c *Config) Validate() error {
 	}
 	if err := c.diffuses(); err != nil {
 		return err
+	}
+	if c.Arch == UNet && c.Width%2 != 0 {
+		return pipeline.FieldError{Name: "width", Msg: "must be even, as the unet's first level has half of it"}
 	}
 	if c.Arch == UNet && c.Width%(2*c.Heads) != 0 {
 		return pipeline.FieldError{Name: "heads", Msg: "must divide half the width, the channels of the unet's first level"}
@@ -104,9 +104,9 @@ func (c *Config) foreign() error {
 	d := DefaultConfig()
 	switch {
 	case c.Arch == UNet && c.Depth != d.Depth:
-		return pipeline.FieldError{Name: "depth", Msg: "is a setting of the transformer; with arch: unet say levels and blocks"}
+		return pipeline.FieldError{Name: "depth", Msg: "is a setting of arch: transformer; a U-Net, the default, has levels and blocks"}
 	case c.Arch == Transformer && c.Levels != d.Levels:
-		return pipeline.FieldError{Name: "levels", Msg: "is a setting of the unet; with arch: transformer say depth"}
+		return pipeline.FieldError{Name: "levels", Msg: "is a setting of arch: unet; a transformer has depth"}
 	case c.Condition != byCaption && (c.Vocabulary != d.Vocabulary || c.TextDepth != d.TextDepth):
 		return pipeline.FieldError{Name: "condition", Msg: fmt.Sprintf("is %s; vocabulary and text_depth are settings of condition: caption", c.Condition)}
 	case c.Condition != byClass && c.Base == classMoments:
@@ -114,7 +114,7 @@ func (c *Config) foreign() error {
 	case c.Condition != byClass && c.Coupling == withinClass:
 		return pipeline.FieldError{Name: "coupling", Msg: fmt.Sprintf("class-ot pairs within classes, and with condition: %s there are none", c.Condition)}
 	case c.Arch == Transformer && c.Blocks != d.Blocks:
-		return pipeline.FieldError{Name: "blocks", Msg: "is a setting of the unet; with arch: transformer say depth"}
+		return pipeline.FieldError{Name: "blocks", Msg: "is a setting of arch: unet; a transformer has depth"}
 	}
 	return nil
 }

@@ -1,6 +1,6 @@
-// Package flow is the stage that learns to turn noise into latents: a transformer over
-// latent tokens, conditioned on time by adaptive layer norm (Peebles & Xie 2023), or the U-Net of
-// latent diffusion (Rombach et al. 2022), either conditioned on the class by cross-attention to
+// Package flow is the stage that learns to turn noise into latents: the U-Net of latent diffusion
+// (Rombach et al. 2022), or a transformer over latent tokens that is conditioned on time by adaptive
+// layer norm (Peebles & Xie 2023), either conditioned on the class by cross-attention to
 // context tokens, trained by flow matching on straight paths (Lipman et al. 2023, Liu et al. 2023).
 //
 // An Arch says which network it is and how large; Net is its layers on a graph; NewTraining,

@@ -10,8 +10,9 @@ import (
 
 // goldens are the architectures of the files in testdata, whose batches are 3.
 var goldens = map[string]Arch{
-	"golden-flow": {Tokens: 16, Channels: 4, Width: 32, Depth: 2, Heads: 2, Classes: 10, ContextTokens: 4},
-	"golden-unet": {Kind: UNet, Tokens: 32, Rows: 4, Channels: 3, Width: 8, Levels: 3, Blocks: 1, Heads: 2, Classes: 5, ContextTokens: 3},
+	"golden-flow":     {Tokens: 16, Channels: 4, Width: 32, Depth: 2, Heads: 2, Classes: 10, ContextTokens: 4},
+	"golden-unet":     {Kind: UNet, Tokens: 32, Rows: 4, Channels: 3, Width: 8, Levels: 3, Blocks: 1, Heads: 2, Classes: 5, ContextTokens: 3},
+	"golden-unet-odd": {Kind: UNet, Tokens: 15, Rows: 3, Channels: 3, Width: 8, Levels: 3, Blocks: 1, Heads: 2, Classes: 5, ContextTokens: 3},
 }
 
 // eachGolden runs a test for each of them.

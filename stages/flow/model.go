@@ -8,6 +8,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"lfm/crossattn"
+	"lfm/internal/latent"
 	"lfm/internal/nn"
 	"lfm/internal/ops"
 )
@@ -44,6 +45,9 @@ type Arch struct {
 
 // R1 is the reference model: 64 tokens of 4, ten classes.
 var R1 = Arch{Tokens: 64, Channels: 4, Width: 256, Depth: 6, Heads: 4, Classes: 10, ContextTokens: 8}
+
+// DefaultArch is what the default settings make of R1's latents and classes: a U-Net.
+var DefaultArch = DefaultConfig().arch(latent.Shape{H: 8, W: 8, C: R1.Channels}, R1.Classes)
 
 // maxDepth is the most blocks that the setting allows. A file that claims more would have a graph built for all of them
 // before a weight is missing; what it claims else is held to the memory that there is.

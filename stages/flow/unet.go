@@ -190,15 +190,18 @@ func (n *unet) Velocity(z, time *gorgonia.Node, context gorgonia.Nodes) *gorgoni
 }
 
 // crop takes from images (N, H, W, C) the upper left corner, as high and wide as images of a shape:
-// half of an odd side is rounded up, and its double is one too many.
+// half of an odd side is rounded up, and its double is one too many. Slice cuts the last dimension, so
+// that lines are cut where an image is one row of numbers, and pixels where a line is.
 func crop(x *gorgonia.Node, to tensor.Shape) *gorgonia.Node {
-	n, wide, c := x.Shape()[0], x.Shape()[2], x.Shape()[3]
+	n, high, wide, c := x.Shape()[0], x.Shape()[1], x.Shape()[2], x.Shape()[3]
 	h, w := to[1], to[2]
-	if x.Shape()[1] == h && wide == w {
-		return x
+	if high > h {
+		x = ops.Reshape(ops.Slice(ops.Reshape(x, n, high*wide*c), 0, h*wide*c), n, h, wide, c)
 	}
-	rows := ops.Slice(ops.Reshape(x, n, x.Shape()[1]*wide*c), 0, h*wide*c)
-	return ops.Reshape(ops.Slice(ops.Reshape(rows, n, h, wide*c), 0, w*c), n, h, w, c)
+	if wide > w {
+		x = ops.Reshape(ops.Slice(ops.Reshape(x, n, h, wide*c), 0, w*c), n, h, w, c)
+	}
+	return x
 }
 
 // forEach gives the function that lets the samples of x (N, ...) take turns in so many rows, one

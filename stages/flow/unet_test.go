@@ -35,7 +35,7 @@ const unetParameters = 3243332
 // TestUNetSize: at the default settings the U-Net has as many parameters as its PyTorch twin, and
 // costs about what the transformer costs: twice the parameters, a fifth more work.
 func TestUNetSize(t *testing.T) {
-	unet, err := NewTraining(defaultArch(UNet), 1)
+	unet, err := NewTraining(DefaultArch, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,8 +150,8 @@ func TestUNetShares(t *testing.T) {
 	}
 }
 
-// TestUNetSizes: latents of any size, odd sides, oblong ones and any number of channels go in and
-// out, on more levels than their sides can be halved too.
+// TestUNetSizes: latents of any size, odd sides and oblong ones, go in and out, on more levels
+// than their sides can be halved too.
 func TestUNetSizes(t *testing.T) {
 	for _, s := range []latent.Shape{{H: 1, W: 1, C: 1}, {H: 4, W: 4, C: 1}, {H: 7, W: 7, C: 4}, {H: 6, W: 3, C: 3}, {H: 13, W: 16, C: 16}, {H: 32, W: 32, C: 5}} {
 		for levels := 1; levels <= maxLevels; levels++ {
@@ -194,10 +194,11 @@ func TestUNetSettings(t *testing.T) {
 		field, msg string
 		change     func(c *Config)
 	}{
-		{"depth", "setting of the transformer", func(c *Config) { c.Depth = 6 }},
-		{"levels", "setting of the unet", func(c *Config) { c.Arch, c.Levels = Transformer, 3 }},
-		{"blocks", "setting of the unet", func(c *Config) { c.Arch, c.Blocks = Transformer, 2 }},
+		{"depth", "setting of arch: transformer", func(c *Config) { c.Depth = 6 }},
+		{"levels", "setting of arch: unet", func(c *Config) { c.Arch, c.Levels = Transformer, 3 }},
+		{"blocks", "setting of arch: unet", func(c *Config) { c.Arch, c.Blocks = Transformer, 2 }},
 		{"heads", "half the width", func(c *Config) { c.Width, c.Heads = 24, 8 }},
+		{"width", "must be even", func(c *Config) { c.Width, c.Heads = 25, 1 }},
 	} {
 		config := DefaultConfig()
 		c.change(config)

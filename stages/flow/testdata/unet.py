@@ -1,9 +1,10 @@
 """The U-Net of stages/flow in PyTorch, and what it computes for a small case, to hold the Go program to.
 
-    python3 unet.py golden-unet.safetensors
+    python3 unet.py golden-unet.safetensors 4 8
+    python3 unet.py golden-unet-odd.safetensors 3 5
 
-on Debian with python3-torch 1.13.1. Tensors: param.*, input.*, output.velocity, loss, grad.* (of the mean squared error),
-and losses: those before each of ten steps of AdamW (rate 1e-3, weight decay 0.01) on the same batch.
+for latents of 4x8 and 3x5, on Debian with python3-torch 1.13.1. Tensors: param.*, input.*, output.velocity,
+loss, grad.* (of the mean squared error), and losses: those before each of ten steps of AdamW (rate 1e-3, weight decay 0.01) on the same batch.
 Weights and inputs come from fill(), which is the function Fill of internal/ops/optest.
 """
 import json
@@ -17,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-ROWS, COLUMNS, CHANNELS, WIDTH, LEVELS, BLOCKS, HEADS, CLASSES, CONTEXT, BATCH = 4, 8, 3, 8, 3, 1, 2, 5, 3, 3
+CHANNELS, WIDTH, LEVELS, BLOCKS, HEADS, CLASSES, CONTEXT, BATCH = 3, 8, 3, 1, 2, 5, 3, 3
 
 
 def group_norm(channels):
@@ -118,12 +119,12 @@ class UNet(nn.Module):
         self.up = nn.ModuleList(up)
         self.norm, self.out = group_norm(c), nn.Conv2d(c, CHANNELS, 3, padding=1)
 
-    def forward(self, z, t, label):
+    def forward(self, z, t, label, size):
         frequencies = torch.exp(-math.log(10000) * torch.arange(128, dtype=torch.float64) / 128).float()
         angles = 1000 * t[:, None] * frequencies
         time = F.silu(self.time(torch.cat([angles.sin(), angles.cos()], -1)))
         context = self.cond(label).unflatten(-1, (CONTEXT, WIDTH))
-        x = self.inp(z.transpose(1, 2).unflatten(2, (ROWS, COLUMNS)))
+        x = self.inp(z.transpose(1, 2).unflatten(2, size))
         skips = [x]
         for level in self.down:
             for block in level.blocks:
@@ -137,7 +138,8 @@ class UNet(nn.Module):
             for block in level.blocks:
                 x = block(torch.cat([x, skips.pop()], 1), time, context)
             if hasattr(level, "up"):
-                x = level.up(F.interpolate(x, scale_factor=2, mode="nearest"))
+                rows, columns = skips[-1].shape[2:]  # half of an odd side was rounded up
+                x = level.up(F.interpolate(x, scale_factor=2, mode="nearest"))[:, :, :rows, :columns]
         return self.out(F.silu(self.norm(x))).flatten(2).transpose(1, 2)
 
 
@@ -175,18 +177,18 @@ def write(path, tensors):
         file.write(struct.pack("<Q", len(text)) + text + data)
 
 
-def main(path):
+def main(path, rows, columns):
     net = UNet()
     for name, p in net.named_parameters():
         p.data = first_values(name, p)
-    tokens = ROWS * COLUMNS
+    tokens = rows * columns
     x, eps = fill("input.x", BATCH, tokens, CHANNELS) * math.sqrt(3), fill("input.noise", BATCH, tokens, CHANNELS) * math.sqrt(3)
     t = (fill("input.t", BATCH) + 1) / 2
     label = torch.tensor([2, 4, 0])
     at = t[:, None, None]
     zt, target = (1 - at) * x + at * eps, x - eps
 
-    velocity = net(zt, t, label)
+    velocity = net(zt, t, label, (rows, columns))
     loss = F.mse_loss(velocity, target)
     loss.backward()
     tensors = {"param." + name: p.detach().clone() for name, p in net.named_parameters()}
@@ -196,11 +198,11 @@ def main(path):
     optimizer, losses = torch.optim.AdamW(net.parameters(), 1e-3, weight_decay=0.01), []
     for _ in range(10):
         optimizer.zero_grad()
-        loss = F.mse_loss(net(zt, t, label), target)
+        loss = F.mse_loss(net(zt, t, label, (rows, columns)), target)
         loss.backward()
         optimizer.step()
         losses.append(loss.item())
     write(path, tensors | {"losses": torch.tensor(losses)})
 
 
-main(sys.argv[1])
+main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
