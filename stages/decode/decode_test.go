@@ -96,12 +96,19 @@ func texts(t *testing.T, file []byte) map[string]string {
 	return said
 }
 
+// drawing is the default settings but for these.
+func drawing(perClass int, guidance float64, steps int, solver string, batch int) *Config {
+	c := DefaultConfig()
+	c.PerClass, c.Guidance, c.Steps, c.Solver, c.Batch = perClass, guidance, steps, solver, batch
+	return c
+}
+
 // TestStage: the payload is a picture of the right size for each number of each class, with
 // the settings that drew it, and a grid; its bytes depend on neither batch nor threads.
 func TestStage(t *testing.T) {
 	b := pipelinetest.New(t)
 	in := inputs(t, b, "cat", "T-shirt/top", "dog")
-	c := &Config{PerClass: 3, Guidance: 2.5, Steps: 2, Solver: "heun", RTol: 1e-4, ATol: 1e-4, Weights: "ema", Batch: 4, SampleSettings: flow.DefaultSampleSettings()}
+	c := drawing(3, 2.5, 2, "heun", 4)
 	a := b.Run(Kind(pipelinetest.CPU), c, in)
 	for class, folder := range map[string]string{"cat": "cat", "T-shirt/top": "T-shirt-top", "dog": "dog"} {
 		for i := range 3 {
@@ -207,7 +214,7 @@ func pixels(t *testing.T, file []byte) []byte {
 // that class.
 func TestOneClass(t *testing.T) {
 	b := pipelinetest.New(t)
-	a := b.Run(Kind(pipelinetest.CPU), &Config{PerClass: 1, Guidance: 2.5, Steps: 2, Solver: "euler", Weights: "ema", Batch: 4, SampleSettings: flow.DefaultSampleSettings()}, inputs(t, b, "cat"))
+	a := b.Run(Kind(pipelinetest.CPU), drawing(1, 2.5, 2, "euler", 4), inputs(t, b, "cat"))
 	said := texts(t, b.Read(a, "cat/0000.png"))
 	if said["lfm:class"] != "cat" || said["lfm:guidance"] != "0" || said["lfm:nfe"] != "2" {
 		t.Errorf("the picture says %v", said)
@@ -235,7 +242,7 @@ func TestNull(t *testing.T) {
 func TestResume(t *testing.T) {
 	b := pipelinetest.New(t)
 	in := inputs(t, b, "cat", "dog")
-	c := &Config{PerClass: 10, Guidance: 2.5, Steps: 2, Solver: "heun", Weights: "ema", Batch: 4, SampleSettings: flow.DefaultSampleSettings()}
+	c := drawing(10, 2.5, 2, "heun", 4)
 	k := Kind(pipelinetest.CPU)
 	want := b.Run(k, c, in)
 	for _, at := range []int{4, 12, 16} {
@@ -286,7 +293,7 @@ func TestResume(t *testing.T) {
 func TestBrokenDisk(t *testing.T) {
 	b := pipelinetest.New(t)
 	in := inputs(t, b, "cat", "dog")
-	c := &Config{PerClass: 1, Guidance: 1, Steps: 1, Solver: "euler", Weights: "ema", Batch: 1, SampleSettings: flow.DefaultSampleSettings()}
+	c := drawing(1, 1, 1, "euler", 1)
 	want := b.Run(Kind(pipelinetest.CPU), c, in)
 	stage, err := Kind(pipelinetest.CPU).Open(c, b.Env)
 	if err != nil {
