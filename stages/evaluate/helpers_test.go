@@ -51,6 +51,7 @@ func flowOf(b *pipelinetest.Bench, in pipeline.Inputs, steps int) *artifacts.Art
 	latents := b.Run(encode.Kind(pipelinetest.CPU), encode.DefaultConfig(),
 		pipeline.Inputs{Data: in.Data, Source: in.Source, Artifacts: map[string]*artifacts.Artifact{"autoencoder": in.Artifacts["autoencoder"]}})
 	f := flow.DefaultConfig()
+	f.Arch, f.Depth = flow.Transformer, 2 // which the race detector slows less than convolutions
 	f.Width, f.Heads, f.ContextTokens, f.Previews = 48, 2, 2, false
 	f.Batch, f.Steps, f.LearningRate, f.EMA = 16, steps, 4e-3, 0.98
 	return b.Run(flow.Kind(pipelinetest.CPU), f, pipeline.Inputs{Artifacts: map[string]*artifacts.Artifact{"encode": latents, "autoencoder": in.Artifacts["autoencoder"]}})
