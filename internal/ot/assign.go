@@ -57,11 +57,13 @@ type assignment struct {
 	distance []float64
 	from     []int // row before a column on the shortest path to it
 	columns  []int // [0, done) settled, [done, near) at the least distance, the rest farther
+
+	lists []list // of a row, what choose remembers
 }
 
 func newAssignment(n int, fill func(int, []float64)) *assignment {
 	a := &assignment{n: n, fill: fill, row: make([]float64, n), price: make([]float64, n), columnOf: make([]int, n), rowOf: make([]int, n),
-		distance: make([]float64, n), from: make([]int, n), columns: make([]int, n)}
+		distance: make([]float64, n), from: make([]int, n), columns: make([]int, n), lists: make([]list, n)}
 	for i := range n {
 		a.columnOf[i], a.rowOf[i] = -1, -1
 	}
@@ -129,16 +131,7 @@ func (a *assignment) reduceRows(epsilon float64) {
 	for head := 0; waiting > 0 && bids > 0; bids-- {
 		i := queue[head]
 		head, waiting = (head+1)%a.n, waiting-1
-		first, second, least, next := -1, -1, math.Inf(1), math.Inf(1)
-		for j, c := range a.costs(i) {
-			switch c -= a.price[j]; {
-			case c < least:
-				second, next = first, least
-				first, least = j, c
-			case c < next:
-				second, next = j, c
-			}
-		}
+		first, second, least, next := a.choose(i)
 		if second < 0 || math.IsInf(next, 1) {
 			continue // one choice only: augment looks after it
 		}
@@ -158,6 +151,81 @@ func (a *assignment) reduceRows(epsilon float64) {
 			queue[(head+waiting)%a.n] = loser
 			waiting++
 		}
+	}
+}
+
+// list is the columns that were cheapest for a row when it was made. Prices only fall, and with them nothing becomes
+// cheaper, so for as long as two of the list cost no more than any other did then, they are the two cheapest of all: a row
+// bids again and again without going over all columns.
+type list struct {
+	columns []int
+	costs   []float64 // before prices
+	others  float64   // no other column costs less, after prices
+}
+
+const listed = 16
+
+// choose returns the two cheapest columns of a row after prices, and what they cost: -1 and +Inf where there is none.
+func (a *assignment) choose(i int) (first, second int, least, next float64) {
+	l := &a.lists[i]
+	if l.columns != nil {
+		if first, second, least, next = l.choose(a.price); next <= l.others {
+			return first, second, least, next
+		}
+	}
+	a.list(i)
+	return l.choose(a.price)
+}
+
+func (l *list) choose(price []float64) (first, second int, least, next float64) {
+	first, second, least, next = -1, -1, math.Inf(1), math.Inf(1)
+	for k, j := range l.columns {
+		switch c := l.costs[k] - price[j]; {
+		case c < least:
+			second, next = first, least
+			first, least = j, c
+		case c < next:
+			second, next = j, c
+		}
+	}
+	return first, second, least, next
+}
+
+// list makes the list of a row, anew or from one that is out of date: there are as many columns as it has that cost no more
+// than the dearest of them does now, and so only these need to be put in order.
+func (a *assignment) list(i int) {
+	l := &a.lists[i]
+	limit := math.Inf(1)
+	if l.columns == nil {
+		size := min(listed, a.n)
+		l.columns, l.costs = make([]int, 0, size), make([]float64, 0, size)
+	} else {
+		dearest := math.Inf(-1)
+		for k, j := range l.columns {
+			dearest = max(dearest, l.costs[k]-a.price[j])
+		}
+		limit = math.Nextafter(dearest, math.Inf(1))
+	}
+	var columns [listed + 1]int // those that cost less than limit, the cheapest first, and what they cost
+	var after [listed + 1]float64
+	n, costs := 0, a.costs(i)
+	price := a.price[:len(costs)] // one check, not one a column
+	for j, c := range costs {
+		if c -= price[j]; c >= limit {
+			continue
+		}
+		k := min(n, listed)
+		for ; k > 0 && after[k-1] > c; k-- {
+			columns[k], after[k] = columns[k-1], after[k-1]
+		}
+		columns[k], after[k] = j, c
+		if n = min(n+1, listed+1); n > listed {
+			limit = after[listed]
+		}
+	}
+	l.columns, l.costs, l.others = l.columns[:0], l.costs[:0], limit
+	for _, j := range columns[:min(n, listed)] {
+		l.columns, l.costs = append(l.columns, j), append(l.costs, costs[j])
 	}
 }
 

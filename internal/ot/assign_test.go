@@ -233,6 +233,46 @@ func TestExponential(t *testing.T) {
 	}
 }
 
+// TestLists: while prices fall, the two columns that a row chooses from its list cost after prices what the two cheapest of
+// all do, ties and columns that are forbidden included.
+func TestLists(t *testing.T) {
+	for _, n := range []int{1, 2, 3, listed, listed + 1, 100} {
+		costs := make([]float64, n)
+		for j := range costs {
+			costs[j] = math.Floor(40 * mixed(uint64(j)))
+			if j%7 == 6 {
+				costs[j] = math.Inf(1)
+			}
+		}
+		a := newAssignment(n, func(_ int, row []float64) { copy(row, costs) })
+		asked := 0
+		fill := a.fill
+		a.fill = func(i int, row []float64) { asked++; fill(i, row) }
+		const rounds = 1000
+		for round := range rounds {
+			want := []float64{math.Inf(1), math.Inf(1)}
+			for j, c := range costs {
+				want = append(want, c-a.price[j])
+			}
+			slices.Sort(want)
+			first, second, least, next := a.choose(0)
+			if least != want[0] || next != want[1] || first == second && first >= 0 {
+				t.Fatalf("n = %d, round %d: columns %d and %d at %v and %v, want %v and %v", n, round, first, second, least, next, want[0], want[1])
+			}
+			for k, j := range []int{first, second} {
+				if j >= 0 && costs[j]-a.price[j] != want[k] {
+					t.Fatalf("n = %d, round %d: column %d does not cost %v", n, round, j, want[k])
+				}
+			}
+			a.price[max(0, first)] -= math.Floor(4 * mixed(uint64(1000+round)))
+			a.price[int(mixed(uint64(9000+round))*float64(n))] -= 1
+		}
+		if n > listed+1 && asked > rounds/3 {
+			t.Errorf("n = %d: all costs were asked for %d times in %d rounds", n, asked, rounds)
+		}
+	}
+}
+
 // BenchmarkAssign pairs rows of uniform costs, and points of a square with points of one four times as wide, whose pairs
 // are many. testdata/time.py times scipy on the same matrices.
 func BenchmarkAssign(b *testing.B) {

@@ -111,3 +111,13 @@ func TestWithin(t *testing.T) {
 }
 
 func within(a, b, tol float64) bool { return a-b <= tol && b-a <= tol }
+
+// BenchmarkPoints pairs as many points of the plane as the tests of the published benchmark have.
+func BenchmarkPoints(b *testing.B) {
+	p := some(10000, 2, 1)
+	for b.Loop() {
+		if _, err := p.Assign(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
