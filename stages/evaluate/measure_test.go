@@ -54,6 +54,9 @@ func (c changed) Read(x []float32, i int, flip bool) error {
 // TestBadPictures: what real pictures have of every fault shows in the figure that is there for it. The
 // pictures without a fault are training images that each pass themselves over, the floor.
 func TestBadPictures(t *testing.T) {
+	if testing.Short() {
+		t.Skip("trains long enough to be judged")
+	}
 	b := pipelinetest.New(t)
 	in := data(t, b, 900, nil)
 	model, err := classifier.Open(classifierOf(b, in, 200))

@@ -26,6 +26,9 @@ func report(t *testing.T, b *pipelinetest.Bench, a *artifacts.Artifact) (r Repor
 // TestBadModels: floor, ceiling and a trained flow come in that order; a flow that was hardly
 // trained, and one whose samples are denormalised by wrong numbers, are told apart from it.
 func TestBadModels(t *testing.T) {
+	if testing.Short() {
+		t.Skip("trains long enough to be judged")
+	}
 	b := pipelinetest.New(t)
 	in := data(t, b, 900, nil)
 	trained(t, b, &in, 200, 300, 600)
@@ -118,7 +121,11 @@ func TestExact(t *testing.T) {
 	b.Env.Threads = 3
 	c.Batch = 2 // fewer than probes
 	// In and after the likelihood of either weights; after the floor; in and after the reconstructions; in both rows.
-	for _, at := range []int{4, 5, 9, 10, 310, 566, 610, 866, 1166} {
+	interruptions := []int{4, 5, 9, 10, 310, 566, 610, 866, 1166}
+	if testing.Short() {
+		interruptions = []int{5, 610}
+	}
+	for _, at := range interruptions {
 		got, resumed := b.Interrupted(Kind(pipelinetest.CPU), c, in, pipeline.StageCheckpoint, at)
 		if got.ID != want.ID || resumed != at {
 			t.Errorf("interrupted at step %d, resumed at %d: output %s, want %s", at, resumed, got.ID.Short(), want.ID.Short())
