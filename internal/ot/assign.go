@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 )
 
 // Pairs is a pairing of n rows with n columns, with the prices that prove it: no cost of a row i and a column j is
@@ -155,10 +156,10 @@ func (a *assignment) reduceRows(epsilon float64) {
 }
 
 // list is the columns that were cheapest for a row when it was made. Prices only fall, and with them nothing becomes
-// cheaper, so for as long as two of the list cost no more than any other did then, they are the two cheapest of all: a row
+// cheaper, so for as long as two of the list cost less than any other did then, they are the two cheapest of all: a row
 // bids again and again without going over all columns.
 type list struct {
-	columns []int
+	columns []int     // in ascending order: of two that cost the same the first is taken
 	costs   []float64 // before prices
 	others  float64   // no other column costs less, after prices
 }
@@ -169,7 +170,7 @@ const listed = 16
 func (a *assignment) choose(i int) (first, second int, least, next float64) {
 	l := &a.lists[i]
 	if l.columns != nil {
-		if first, second, least, next = l.choose(a.price); next <= l.others {
+		if first, second, least, next = l.choose(a.price); next < l.others {
 			return first, second, least, next
 		}
 	}
@@ -223,9 +224,10 @@ func (a *assignment) list(i int) {
 			limit = after[listed]
 		}
 	}
-	l.columns, l.costs, l.others = l.columns[:0], l.costs[:0], limit
-	for _, j := range columns[:min(n, listed)] {
-		l.columns, l.costs = append(l.columns, j), append(l.costs, costs[j])
+	l.columns, l.costs, l.others = append(l.columns[:0], columns[:min(n, listed)]...), l.costs[:0], limit
+	slices.Sort(l.columns)
+	for _, j := range l.columns {
+		l.costs = append(l.costs, costs[j])
 	}
 }
 
