@@ -79,6 +79,7 @@ Guidance w: v = v(null) + w (v(class) - v(null)); 0 is unconditional, 1 conditio
 	flags.Float64Var(&d.Guidance, "guidance", d.Guidance, "guidance scale w")
 	flags.Float64SliceVar(&d.GuidanceInterval, "guidance-interval", d.GuidanceInterval, "times at which samples are guided; at the others they are conditional")
 	flags.Float64Var(&d.GuidanceRescale, "guidance-rescale", d.GuidanceRescale, "0 to 1: how far guided samples are brought back to the contrast of conditional ones")
+	flags.Float64Var(&d.ClipData, "clip-data", d.ClipData, "standard deviations of the latents within which predictions of the data are kept; 0: anywhere")
 	flags.IntVar(&d.Steps, "steps", d.Steps, "steps from noise to data")
 	flags.StringVar(&d.Solver, "solver", d.Solver, strings.Join(flow.Solvers(), ", "))
 	flags.StringVar(&d.Grid, "grid", d.Grid, "times of the steps: uniform, shifted or edm")

@@ -152,6 +152,7 @@ func TestStage(t *testing.T) {
 		"grid edm":          func(c *Config) { c.Grid = "edm" },
 		"guidance_interval": func(c *Config) { c.GuidanceInterval = []float64{0.2, 0.75} },
 		"guidance_rescale":  func(c *Config) { c.GuidanceRescale = 0.7 },
+		"clip_data":         func(c *Config) { c.ClipData = 0.5 },
 	} {
 		other := *c
 		change(&other)
@@ -161,7 +162,7 @@ func TestStage(t *testing.T) {
 			t.Errorf("%s makes no difference", name)
 		}
 		said, key := texts(t, got), strings.Fields(name)[0]
-		if want := map[string]string{"grid shifted": "shifted 3", "grid edm": "edm 7", "guidance_interval": "0.2 0.75", "guidance_rescale": "0.7"}[name]; said["lfm:"+key] != want && want != "" {
+		if want := map[string]string{"grid shifted": "shifted 3", "grid edm": "edm 7", "guidance_interval": "0.2 0.75", "guidance_rescale": "0.7", "clip_data": "0.5"}[name]; said["lfm:"+key] != want && want != "" {
 			t.Errorf("%s: the picture says %v", name, said)
 		}
 		if name == "dopri5" && said["lfm:tolerance"] != "0.01 0.0001" {

@@ -215,6 +215,9 @@ func special(fl *flow.Model, o flow.SampleOptions) (texts []picture.Text) {
 	case flow.EDMGrid:
 		say("grid", o.Grid+" "+number(o.Rho))
 	}
+	if o.Clip != 0 {
+		say("clip_data", number(o.Clip))
+	}
 	if o.Solver == flow.Dopri5 {
 		say("tolerance", number(o.RTol)+" "+number(o.ATol))
 	}

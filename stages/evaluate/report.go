@@ -48,6 +48,7 @@ type Drawing struct {
 	// What is not as it is by default.
 	Interval flow.Interval `json:"guidance_interval,omitzero"`
 	Rescale  float64       `json:"guidance_rescale,omitempty"`
+	Clip     float64       `json:"clip_data,omitempty"`
 	Grid     string        `json:"grid,omitempty"`
 	Shift    float64       `json:"grid_shift,omitempty"`
 	Rho      float64       `json:"grid_rho,omitempty"`
@@ -66,6 +67,9 @@ func (d *Drawing) Special() string {
 	}
 	if d.Rescale != 0 {
 		say("rescaled by %g", d.Rescale)
+	}
+	if d.Clip != 0 {
+		say("data clipped at %g", d.Clip)
 	}
 	switch d.Grid {
 	case flow.ShiftedGrid:

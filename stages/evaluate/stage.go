@@ -206,7 +206,7 @@ func (e *evaluation) run(ctx context.Context, n int) (*Report, error) {
 		Classifier: e.classifier.ID, Autoencoder: e.autoencoder.ID, Flow: e.flow.ID, Floor: measured[0], Ceiling: measured[1], Likelihood: likelihood}
 	r.Rows = append(r.Rows, Row{Set: "reconstructions", Measures: r.Ceiling})
 	for i, o := range sweep {
-		d := &Drawing{Guidance: o.Guidance, Interval: o.Interval, Rescale: o.Rescale, Steps: o.Steps, Grid: o.Grid, Shift: o.Shift, Rho: o.Rho,
+		d := &Drawing{Guidance: o.Guidance, Interval: o.Interval, Rescale: o.Rescale, Clip: o.Clip, Steps: o.Steps, Grid: o.Grid, Shift: o.Shift, Rho: o.Rho,
 			Solver: o.Solver, Weights: weightsName(o.Weights), NFE: nfe[i], Seed: e.env.Seed}
 		r.Rows = append(r.Rows, Row{Set: "samples", Drawing: d, Measures: measured[2+i]})
 	}

@@ -49,6 +49,7 @@ type guided struct {
 	w         guidance
 	interval  Interval
 	rescale   float64
+	clip      float64
 	objective path.Objective
 	null      int
 	batch     int
@@ -67,7 +68,7 @@ type guided struct {
 func newGuided(net, plain network, objective path.Objective, o SampleOptions, batch, size, null int) *guided {
 	w := guidance(o.Guidance)
 	rows := batch * w.halves()
-	return &guided{net: net, plain: plain, w: w, interval: o.Interval, rescale: o.Rescale, objective: objective,
+	return &guided{net: net, plain: plain, w: w, interval: o.Interval, rescale: o.Rescale, clip: o.Clip, objective: objective,
 		null: null, batch: batch, v: make([]float32, rows*size), labels: make([]float32, rows)}
 }
 
@@ -122,8 +123,11 @@ func (g *guided) predict(dst, z []float32, t float64) {
 			g.narrow(dst, z, t)
 		}
 	}
-	if g.err != nil {
+	switch {
+	case g.err != nil:
 		clear(dst)
+	case g.clip > 0:
+		g.confine(dst, z, t)
 	}
 }
 
@@ -159,6 +163,23 @@ func (g *guided) narrow(dst, z []float32, t float64) {
 		f := g.rescale*deviation(data, point, c)/wide + 1 - g.rescale
 		// The prediction that sees f (Z z + P p) is f p + (f-1) Z/P z.
 		path.Mix{Z: (f - 1) * data.Z / data.P, P: f}.To(p, point, p)
+	}
+}
+
+// confine keeps the data that a prediction sees within clip of 0, the mean of the latents, as a mean of data lies among data.
+// A prediction of noise says of the data what it says divided by the path's A, so near t = 1 its least error makes data
+// without bounds, which a walk without noise never forgets (clip_denoised of DDPM's program, where pixels end at 1).
+func (g *guided) confine(dst, z []float32, t float64) {
+	data := g.objective.Data(t)
+	if data.P == 0 {
+		return
+	}
+	for i, p := range dst {
+		point := float64(data.Z * float64(z[i]))
+		x := point + float64(data.P*float64(p))
+		if x < -g.clip || x > g.clip {
+			dst[i] = float32((math.Copysign(g.clip, x) - point) / data.P)
+		}
 	}
 }
 

@@ -10,6 +10,7 @@ type SampleSettings struct {
 	GridRho          float64   `yaml:"grid_rho" min:"1" max:"100" doc:"of grid edm: the larger, the shorter the steps near the data"`
 	GuidanceInterval []float64 `yaml:"guidance_interval" min:"0" max:"1" doc:"[from, to]: the times at which samples are guided; at the others they are plainly conditional, which costs half"`
 	GuidanceRescale  float64   `yaml:"guidance_rescale" min:"0" max:"1" doc:"how far guided samples are brought back to the contrast of conditional ones: 0 not at all, 1 wholly"`
+	ClipData         float64   `yaml:"clip_data" min:"0" max:"100" doc:"how many standard deviations from the mean of the latents what is predicted of the data may lie; 0: anywhere"`
 }
 
 // DefaultSampleSettings are equally long steps, guided at all times.
@@ -43,6 +44,7 @@ func (s *SampleSettings) Apply(o SampleOptions) SampleOptions {
 	case EDMGrid:
 		o.Rho = s.GridRho
 	}
+	o.Clip = s.ClipData
 	if guidance(o.Guidance).halves() == 2 {
 		o.Rescale = s.GuidanceRescale
 		if i := (Interval{s.GuidanceInterval[0], s.GuidanceInterval[1]}); !i.all() {

@@ -16,6 +16,7 @@ type SampleOptions struct {
 	Guidance float64        // w: 0 without class, 1 conditional, more: guided
 	Interval Interval       // times at which samples are guided
 	Rescale  float64        // of guided predictions: 0 not at all … 1
+	Clip     float64        // of the data that predictions see, from 0 on; 0: not at all
 	Steps    int            // from noise to data
 	Grid     string         // of the steps: UniformGrid, which "" is too, ShiftedGrid or EDMGrid
 	Shift    float64        // of ShiftedGrid

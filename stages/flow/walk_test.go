@@ -203,6 +203,42 @@ func TestRescale(t *testing.T) {
 	}
 }
 
+// TestClip: what a prediction says of the data stays where it is within the limit, and goes to the limit from beyond;
+// at t = 0, where the point is the data whatever is predicted, nothing changes. For either prediction, guided or not.
+func TestClip(t *testing.T) {
+	for _, spec := range []*Spec{plane(0), plane(0.1), diffusing(path.LinearBeta), diffusing(path.Cosine)} {
+		_, data := gaussians(spec.SigmaMin)
+		objective := spec.objective()
+		z := []float32{0.3, -0.8, 2, 0.2}
+		predicted := func(w, clip, at float64) []float32 {
+			net := &exact{data: data, batch: 2, objective: objective}
+			g := newGuided(net, nil, objective, SampleOptions{Guidance: w, Clip: clip}, 2, 2, 2)
+			g.begin(t.Context(), []int{0, 1})
+			p := make([]float32, 4)
+			g.predict(p, z, at)
+			return p
+		}
+		for _, w := range []float64{1, 4} {
+			const at = 0.6
+			see, free := objective.Data(at), predicted(w, 0, at)
+			saw := func(i int, p []float32) float64 { return see.Z*float64(z[i]) + see.P*float64(p[i]) }
+			limit := 0. // one that some are beyond
+			for i := range z {
+				limit += math.Abs(saw(i, free)) / float64(len(z))
+			}
+			kept := predicted(w, limit, at)
+			for i := range z {
+				if got, want := saw(i, kept), min(limit, max(-limit, saw(i, free))); math.Abs(got-want) > 1e-5 {
+					t.Errorf("%s, w = %v: number %d of the data is %v, want %v", spec.Path, w, i, got, want)
+				}
+			}
+			if objective.Data(0).P == 0 && !slices.Equal(predicted(w, limit, 0), predicted(w, 0, 0)) {
+				t.Errorf("%s, w = %v: clipped at t = 0", spec.Path, w)
+			}
+		}
+	}
+}
+
 // TestStirIsASamples: noise on the way belongs to a sample, not to its place in a batch; and steps, labels, numbers and
 // seeds draw noise of their own.
 func TestStirIsASamples(t *testing.T) {
