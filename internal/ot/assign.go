@@ -33,7 +33,7 @@ func Assign(n int, costs func(i int, row []float64)) (Pairs, error) {
 	}
 	a.reduceRows(0)
 	a.reduceRows(0) // twice is what Jonker and Volgenant found worth its time
-	if a.unpaired() > n/8 {
+	if a.unpaired() > n/32 {
 		a.auction()
 		a.reduceRows(0)
 	}
