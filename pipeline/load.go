@@ -276,12 +276,22 @@ func (g *Graph) decodeStages(n *yaml.Node) error {
 		if s.at, err = decodeConfig(s.Config, s.Kind.Name, s.with); err != nil {
 			return orAt(err, s.node)
 		}
+	}
+	for _, s := range stages {
 		if s.Kind.Check == nil {
 			continue
 		}
-		if err := s.Kind.Check(s.Config, func(port string) bool { return s.Needs[port] != nil }); err != nil {
+		if err := s.Kind.Check(s.Config, s.configAt); err != nil {
 			return faultAt(cmp.Or(fieldNode(err, s.at, s.with), s.node), "%s", err)
 		}
+	}
+	return nil
+}
+
+// configAt is the settings of the stage at a port, nil where none is.
+func (n *Node) configAt(port string) any {
+	if at := n.Needs[port]; at != nil {
+		return at.Config
 	}
 	return nil
 }

@@ -18,9 +18,11 @@ type Kind struct {
 	// pipeline.yaml may set (config.go).
 	Config func() any
 
-	// Check, if set, says what is wrong with settings beside the ports that are filled, as
-	// the settings' own Validate says what is wrong with them alone.
-	Check func(cfg any, filled func(port string) bool) error
+	// Check, if set, says what is wrong with settings beside those of the stages that they are
+	// wired to, as the settings' own Validate says what is wrong with them alone: what would
+	// be refused when everything before it has run is refused before anything does. at gives
+	// the settings of the stage at a port, nil where none is.
+	Check func(cfg any, at func(port string) any) error
 
 	// Open makes a stage from its settings, a pointer as Config returns it.
 	Open func(cfg any, env Env) (Stage, error)

@@ -108,8 +108,8 @@ func (w *world) kinds() Kinds {
 			{Name: "flow", Version: 2, Output: "flow", Open: open("flow"),
 				Inputs: []Port{{Name: "encode", Artifact: "latents"}, {Name: "autoencoder", Artifact: "autoencoder", Via: "encode"},
 					{Name: "base", Artifact: "latents", Optional: true}},
-				Check: func(cfg any, filled func(string) bool) error {
-					if filled("base") && cfg.(*flowConfig).Time != "uniform" {
+				Check: func(cfg any, at func(string) any) error {
+					if at("base") != nil && cfg.(*flowConfig).Time != "uniform" {
 						return FieldError{"time", "must be uniform beside a base"}
 					}
 					return nil
@@ -117,6 +117,12 @@ func (w *world) kinds() Kinds {
 				Config: func() any { return &flowConfig{training, 64, 4, "uniform"} }},
 			{Name: "decode", Version: 1, Output: "pictures", Open: open("decode"),
 				Inputs: []Port{{Name: "autoencoder", Artifact: "autoencoder"}, {Name: "flow", Artifact: "flow"}},
+				Check: func(cfg any, at func(string) any) error {
+					if cfg.(*picturesConfig).Solver == "euler" && at("flow").(*flowConfig).Width == 68 {
+						return FieldError{"solver", "euler wants no flow of width 68"}
+					}
+					return nil
+				},
 				Config: func() any { return &picturesConfig{Guidance: 2, Solver: "heun"} }},
 			{Name: "compare", Version: 1, Output: "report", Open: open("compare"),
 				Inputs: []Port{{Name: "reference", Artifact: "flow"}, {Name: "candidate", Artifact: "flow"}},

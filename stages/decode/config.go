@@ -39,6 +39,14 @@ func (c *Config) Validate() error {
 	return c.SampleSettings.Validate()
 }
 
+// check holds the solver to the flow that it is to sample.
+func (c *Config) check(fl *flow.Config) error {
+	if err := fl.Samples(c.Solver); err != nil {
+		return pipeline.FieldError{Name: "solver", Msg: err.Error()}
+	}
+	return nil
+}
+
 // Options are what the settings ask a sampler for.
 func (c *Config) Options() flow.SampleOptions {
 	o := flow.SampleOptions{Guidance: c.Guidance, Steps: c.Steps, Solver: c.Solver, Weights: engine.Average}

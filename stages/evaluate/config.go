@@ -1,7 +1,10 @@
 package evaluate
 
 import (
+	"fmt"
+
 	"lfm/internal/engine"
+	"lfm/pipeline"
 	"lfm/stages/flow"
 )
 
@@ -27,6 +30,22 @@ type Config struct {
 func DefaultConfig() *Config {
 	return &Config{Samples: 2000, Guidance: []float64{2.5}, Steps: []int{20}, Solver: []string{"heun"}, Weights: []string{"ema"}, CASSteps: 300,
 		SampleSettings: flow.DefaultSampleSettings(), LikelihoodProbes: 1, Batch: 64}
+}
+
+// check holds the settings to the flow that is to be measured.
+func (c *Config) check(fl *flow.Config) error {
+	if !fl.Classed() {
+		return fmt.Errorf("evaluate asks for classes: give it a flow with condition: class, not %s", fl.Condition)
+	}
+	for _, solver := range c.Solver {
+		if err := fl.Samples(solver); err != nil {
+			return pipeline.FieldError{Name: "solver", Msg: err.Error()}
+		}
+	}
+	if c.LikelihoodImages > 0 && !fl.HasDensity() {
+		return pipeline.FieldError{Name: "likelihood_images", Msg: fmt.Sprintf("wants a density, which a flow of base %s has none of: leave it out", fl.Base)}
+	}
+	return nil
 }
 
 // sweep is every combination of the settings, without those that a flow makes no difference of.

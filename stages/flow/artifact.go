@@ -80,10 +80,10 @@ func (s *Spec) Samples(solver string) error {
 		return nil
 	}
 	if s.Base != "" {
-		return fmt.Errorf("flow: %s cannot sample a model of base %s: the score, which it follows, is known where noise is N(0, I); choose a solver that adds no noise", solver, s.Base)
+		return fmt.Errorf("%s cannot sample a model of base %s: the score, which it follows, is known where noise is N(0, I); choose a solver that adds no noise", solver, s.Base)
 	}
 	if s.Coupling != "" {
-		return fmt.Errorf("flow: %s cannot sample a model of coupling %s: the score, which it follows, is known where noise and data are drawn independently; choose a solver that adds no noise", solver, s.Coupling)
+		return fmt.Errorf("%s cannot sample a model of coupling %s: the score, which it follows, is known where noise and data are drawn independently; choose a solver that adds no noise", solver, s.Coupling)
 	}
 	return nil
 }

@@ -88,9 +88,9 @@ func (c *Config) Validate() error {
 	return nil
 }
 
-// check holds the base to the ports that are filled.
-func (c *Config) check(filled func(port string) bool) error {
-	switch there := filled(basePort); {
+// check holds the base to its port, which is filled or not.
+func (c *Config) check(there bool) error {
+	switch {
 	case c.Base == empirical && !there:
 		return pipeline.FieldError{Name: "base", Msg: "empirical is made of the latents of another stage, and none stands under needs; write needs: {encode: …, base: …}"}
 	case c.Base != empirical && there:
@@ -99,14 +99,34 @@ func (c *Config) check(filled func(port string) bool) error {
 	return nil
 }
 
-// foreign refuses a setting of another network or condition that was changed, which would do nothing.
+// Samples says why a solver cannot sample the models that the settings make, if it cannot.
+func (c *Config) Samples(solver string) error {
+	var s Spec
+	if c.Base != gaussian {
+		s.Base = c.Base
+	}
+	if c.Coupling != independent {
+		s.Coupling = c.Coupling
+	}
+	return s.Samples(solver)
+}
+
+// HasDensity says that the models that the settings make have likelihoods.
+func (c *Config) HasDensity() bool { return c.Base != empirical }
+
+// Classed says that classes are what the models that the settings make are asked for.
+func (c *Config) Classed() bool { return c.Condition == byClass }
+
+// foreign refuses a setting of another network, condition or law of times that was changed, which would do nothing.
 func (c *Config) foreign() error {
 	d := DefaultConfig()
 	switch {
 	case c.Arch == UNet && c.Depth != d.Depth:
-		return pipeline.FieldError{Name: "depth", Msg: "is a setting of arch: transformer; a U-Net, the default, has levels and blocks"}
+		return pipeline.FieldError{Name: "depth", Msg: "is a setting of arch: transformer, which is to be said; a U-Net, the default, has levels and blocks"}
 	case c.Arch == Transformer && c.Levels != d.Levels:
 		return pipeline.FieldError{Name: "levels", Msg: "is a setting of arch: unet; a transformer has depth"}
+	case c.Time == "uniform" && (c.TimeMean != d.TimeMean || c.TimeStd != d.TimeStd):
+		return pipeline.FieldError{Name: "time", Msg: "is uniform; time_mean and time_std are settings of time: logit-normal"}
 	case c.Condition != byCaption && (c.Vocabulary != d.Vocabulary || c.TextDepth != d.TextDepth):
 		return pipeline.FieldError{Name: "condition", Msg: fmt.Sprintf("is %s; vocabulary and text_depth are settings of condition: caption", c.Condition)}
 	case c.Condition != byClass && c.Base == classMoments:

@@ -65,7 +65,9 @@ func newSampler(net, plain network, spec *Spec, batch int, o SampleOptions) (*Sa
 		z: make([]float32, batch*size), v: make([]float32, batch*size), labels: make([]int, batch), numbers: make([]int, batch),
 	}
 	err := spec.Samples(o.Solver)
-	if err == nil {
+	if err != nil {
+		err = fmt.Errorf("flow: %w", err)
+	} else {
 		s.walk, err = newWalk(objective.Path, o)
 	}
 	if err != nil {
@@ -184,6 +186,11 @@ func (s *Sampler) integrate(ctx context.Context) (nfe int, err error) {
 	if s.path.NeedsFinish() {
 		s.field.predict(s.v, s.z, 0)
 		s.path.Finish(s.z, s.v)
+	}
+	if clip := float32(s.field.clip); clip > 0 {
+		for i, x := range s.z { // where a solver looks at several predictions a step, their sum may lie beyond
+			s.z[i] = min(clip, max(-clip, x))
+		}
 	}
 	if s.field.err != nil {
 		err = s.field.err // what it did to the walk is no news

@@ -36,7 +36,7 @@ func Kind(open engine.Open) pipeline.Kind {
 		},
 		Output: Output,
 		Config: func() any { return DefaultConfig() },
-		Check:  func(cfg any, filled func(string) bool) error { return cfg.(*Config).check(filled) },
+		Check:  func(cfg any, at func(string) any) error { return cfg.(*Config).check(at(basePort) != nil) },
 		Open: func(cfg any, env pipeline.Env) (pipeline.Stage, error) {
 			return &stage{config: *cfg.(*Config), env: env, open: open}, nil
 		},

@@ -188,8 +188,8 @@ func TestUNetCrops(t *testing.T) {
 	}
 }
 
-// TestUNetSettings: settings of the other network and heads that do not fit are refused by name.
-func TestUNetSettings(t *testing.T) {
+// TestSettings: heads that do not fit, and settings of what was not chosen, are refused by name.
+func TestSettings(t *testing.T) {
 	for _, c := range []struct {
 		field, msg string
 		change     func(c *Config)
@@ -197,6 +197,8 @@ func TestUNetSettings(t *testing.T) {
 		{"depth", "setting of arch: transformer", func(c *Config) { c.Depth = 6 }},
 		{"levels", "setting of arch: unet", func(c *Config) { c.Arch, c.Levels = Transformer, 3 }},
 		{"blocks", "setting of arch: unet", func(c *Config) { c.Arch, c.Blocks = Transformer, 2 }},
+		{"time", "settings of time: logit-normal", func(c *Config) { c.Time, c.TimeMean = "uniform", 0.5 }},
+		{"time", "settings of time: logit-normal", func(c *Config) { c.Time, c.TimeStd = "uniform", 0.5 }},
 		{"heads", "half the width", func(c *Config) { c.Width, c.Heads = 24, 8 }},
 		{"width", "must be even", func(c *Config) { c.Width, c.Heads = 25, 1 }},
 	} {

@@ -239,6 +239,21 @@ func TestClip(t *testing.T) {
 	}
 }
 
+// TestClippedSamples: by every solver samples lie within the limit, and some near it.
+func TestClippedSamples(t *testing.T) {
+	const limit = 1
+	for _, spec := range []*Spec{plane(0), plane(0.1), diffusing(path.Cosine)} {
+		for _, solver := range Solvers() {
+			o := SampleOptions{Guidance: 3, Steps: 5, Solver: solver, RTol: 0.1, ATol: 0.1, Clip: limit}
+			samples, _ := drawMany(t, spec, o, 50)
+			low, high := slices.Min(samples), slices.Max(samples)
+			if edge := max(-low, high); edge > limit+1e-6 || edge < 0.9*limit {
+				t.Errorf("%s by %s: samples go from %v to %v, with a limit of %v", spec.Path, solver, low, high, limit)
+			}
+		}
+	}
+}
+
 // TestStirIsASamples: noise on the way belongs to a sample, not to its place in a batch; and steps, labels, numbers and
 // seeds draw noise of their own.
 func TestStirIsASamples(t *testing.T) {
