@@ -43,22 +43,29 @@ func TestOrder(t *testing.T) {
 	}
 }
 
-// TestErrors pins the errors themselves, which tell methods of one order apart (worked out by an independent program).
+// TestErrors pins the errors themselves, which tell methods of one order apart (worked out by an independent program): down
+// to t = .25 in 8, 16, ..., 256 steps, and to t = 0 in 256.
 func TestErrors(t *testing.T) {
 	for _, c := range []struct {
-		m     Tableau
-		to    float64
-		steps int
-		want  float64
+		m       Tableau
+		quarter [6]float64
+		end     float64
 	}{
-		{Euler, 0.25, 8, -9.41e-2}, {Euler, 0.25, 256, -2.94e-3}, {Euler, 0, 256, -3.96e-3},
-		{Midpoint, 0.25, 8, -2.41e-3}, {Midpoint, 0.25, 256, -2.69e-6}, {Midpoint, 0, 256, -5.58e-6},
-		{Heun, 0.25, 8, -5.16e-3}, {Heun, 0.25, 256, -5.24e-6}, {Heun, 0, 256, -9.43e-6},
-		{RK4, 0.25, 8, -3.41e-5}, {RK4, 0.25, 128, -5.88e-10}, {RK4, 0, 256, -1.70e-10},
+		{Euler, [6]float64{-9.41e-2, -4.71e-2, -2.36e-2, -1.18e-2, -5.89e-3, -2.94e-3}, -3.96e-3},
+		{Midpoint, [6]float64{-2.41e-3, -6.49e-4, -1.68e-4, -4.25e-5, -1.07e-5, -2.69e-6}, -5.58e-6},
+		{Heun, [6]float64{-5.16e-3, -1.32e-3, -3.34e-4, -8.38e-5, -2.10e-5, -5.24e-6}, -9.43e-6},
+		{RK4, [6]float64{-3.41e-5, -2.38e-6, -1.51e-7, -9.43e-9, -5.88e-10, -3.67e-11}, -1.70e-10},
 	} {
-		if got := errorAt(c.m, c.to, c.steps); math.Abs(got-c.want) > 0.01*math.Abs(c.want) {
-			t.Errorf("%s, %d steps to t = %v: error %.3e, want %.3e", c.m.Name, c.steps, c.to, got, c.want)
+		check := func(to float64, steps int, want float64) {
+			// flowAt has twelve digits, and want three.
+			if got := errorAt(c.m, to, steps); math.Abs(got-want) > 0.006*math.Abs(want)+1e-12 {
+				t.Errorf("%s, %d steps to t = %v: error %.3e, want %.3e", c.m.Name, steps, to, got, want)
+			}
 		}
+		for i, want := range c.quarter {
+			check(0.25, 8<<i, want)
+		}
+		check(0, 256, c.end)
 	}
 }
 
@@ -110,6 +117,25 @@ func TestStraightPath(t *testing.T) {
 		Solve(m, f, z, Uniform(0, 1, 4))
 		if z[0] != 1 || z[1] != 1 {
 			t.Errorf("%s: and back at %v, want [1 1]", m.Name, z)
+		}
+	}
+}
+
+// TestTimeAlone: where the velocity is 3t² everywhere, z moves by ∫ 3t² dt = 1 in all, and a method is a rule of
+// integration: Euler's the sum at the upper ends of N steps, 1 + 3/(2N) + 1/(2N²); the midpoint rule, 1 - 1/(4N²); Heun's the
+// trapezoidal rule, 1 + 1/(2N²); RK4 Simpson's rule, exact for cubics.
+func TestTimeAlone(t *testing.T) {
+	f := func(dst, z []float64, t float64) { dst[0] = 3 * t * t }
+	for _, steps := range []int{1, 2, 5, 64} {
+		n := float64(steps)
+		for _, c := range []struct {
+			m    Tableau
+			want float64
+		}{{Euler, 1 + 3/(2*n) + 1/(2*n*n)}, {Midpoint, 1 - 1/(4*n*n)}, {Heun, 1 + 1/(2*n*n)}, {RK4, 1}, {Dopri5, 1}} {
+			z := []float64{-0.2}
+			if Solve(c.m, f, z, Uniform(1, 0, steps)); math.Abs(z[0]+0.2-c.want) > 1e-12 {
+				t.Errorf("%s, %d steps: z moves by %.12f, want %.12f", c.m.Name, steps, z[0]+0.2, c.want)
+			}
 		}
 	}
 }

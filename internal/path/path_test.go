@@ -165,6 +165,26 @@ func TestLossFloor(t *testing.T) {
 	}
 }
 
+// TestLossFloorInTime: on Gaussian data of deviation s the best possible loss at time t is s²/S with S = (1-t)² s² + t²,
+// wherever z is; all that is left is the data at t = 1 and the noise at t = 0. The loss of a network that predicts nothing
+// is 1 + s² + m² at every time: what is left, and the mean square of the velocity, which is linear in z, so that z one
+// deviation to either side of the mean give it exactly.
+func TestLossFloorInTime(t *testing.T) {
+	for _, c := range []struct{ m, s float64 }{{0, 1}, {0, 0.5}, {0, 2}, {-0.8, 0.3}} {
+		data := Normal([]float64{c.m}, []float64{c.s})
+		for _, time := range []float64{0, 0.1, 0.5, 0.8, 1} {
+			S := (1-time)*(1-time)*c.s*c.s + time*time
+			var zero float64
+			for _, side := range []float64{-1, 1} {
+				g := data.At([]float64{(1-time)*c.m + side*math.Sqrt(S)}, time)
+				near(t, "floor", g.Residual, c.s*c.s/S, 1e-12)
+				zero += (g.Residual + g.Velocity[0]*g.Velocity[0]) / 2
+			}
+			near(t, "loss of no prediction", zero, 1+c.s*c.s+c.m*c.m, 1e-12)
+		}
+	}
+}
+
 // TestLogitNormal: the quantile function inverts the distribution function Φ((logit t - mean)/std).
 func TestLogitNormal(t *testing.T) {
 	for _, d := range []LogitNormal{{0, 1}, {-1.2, 1.2}, {0.5, 0.6}} {
@@ -200,5 +220,55 @@ func TestNotLipmans(t *testing.T) {
 	lipman := func(t float64) Moment { return Moment{A: 1 - t, B: 0.1 + 0.9*t, DA: -1, DB: 0.9} }
 	for _, c := range []struct{ t, v, tol float64 }{{0.3, 0.483707388819, 1e-11}, {0, -1.3, 1e-4}, {1, -0.13, 1e-11}} {
 		near(t, "Lipman's velocity", m.On(lipman(c.t), []float64{0.7}).Velocity[0], c.v, c.tol)
+	}
+}
+
+// TestNotTongs: the path of Tong et al. (2023, I-CFM), (1-t) x + t eps + σ ξ with a ξ of its own, has the marginals of the
+// moment B = sqrt(t²+σ²): at t = 1 a deviation of sqrt(1+σ²), where the lecture's has 1+σ and Lipman's 1. That moment's
+// velocity is the mean of x - eps, which of data N(m, s²) is m + ((1-t) s² - t)/S (z - (1-t) m), S = (1-t)² s² + t² + σ².
+func TestNotTongs(t *testing.T) {
+	const m, s = 0.7, 0.4
+	data, z := Normal([]float64{m}, []float64{s}), []float64{-0.3}
+	for _, sigma := range []float64{1e-4, 0.1, 0.5} {
+		tong := func(t float64) Moment {
+			b := math.Hypot(t, sigma)
+			return Moment{A: 1 - t, B: b, DA: -1, DB: t / b}
+		}
+		end := func(at Moment) float64 { // the deviation, by the density at the middle
+			return math.Exp(-data.On(at, []float64{0}).LogDensity) / math.Sqrt(2*math.Pi)
+		}
+		near(t, "Tong's deviation", end(tong(1)), math.Sqrt(1+sigma*sigma), 1e-12)
+		near(t, "the lecture's deviation", end(straightAt(1, sigma)), 1+sigma, 1e-12)
+		for _, time := range []float64{0, 0.3, 1} {
+			S := (1-time)*(1-time)*s*s + time*time + sigma*sigma
+			want := m + ((1-time)*s*s-time)/S*(z[0]-(1-time)*m)
+			near(t, "Tong's velocity", data.On(tong(time), z).Velocity[0], want, 1e-12)
+		}
+	}
+}
+
+// TestMixedTarget: one step down a pair's line from t = 1 leaves x + σ eps, and Finish x. Along Lipman's target,
+// x - (1-σ) eps, the same path leaves x + 2σ eps, and Finish x + σ eps.
+func TestMixedTarget(t *testing.T) {
+	x, eps := []float32{2, -1, 0.25}, []float32{0.5, 3, -0.75}
+	z, v := make([]float32, 3), make([]float32, 3)
+	for _, sigma := range []float32{1e-4, 0.1, 0.5} {
+		p := Straight{sigma}
+		for _, c := range []struct {
+			name       string
+			mixed      float32 // of σ eps, in the target
+			left, ends float64 // of σ eps
+		}{{"the lecture's target", 0, 1, 0}, {"Lipman's target", 1, 2, 1}} {
+			p.Interpolate(z, v, x, eps, 1)
+			for i := range z {
+				v[i] += c.mixed * sigma * eps[i]
+				z[i] += v[i]
+				near(t, c.name+" leaves", float64(z[i]), float64(x[i])+c.left*float64(sigma*eps[i]), 1e-6)
+			}
+			p.Finish(z, v)
+			for i := range z {
+				near(t, c.name+" leaves in the end", float64(z[i]), float64(x[i])+c.ends*float64(sigma*eps[i]), 1e-6)
+			}
+		}
 	}
 }
