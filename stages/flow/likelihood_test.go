@@ -106,6 +106,55 @@ func TestLikelihoodByNumbers(t *testing.T) {
 	}
 }
 
+// inTime is a network whose prediction is move(t) + grow(t) z along every axis.
+type inTime struct{ move, grow func(t float64) float64 }
+
+func (inTime) condition([]float32) error { return nil }
+func (inTime) Close() error              { return nil }
+func (f inTime) products(p, g, z, probe []float32, t float64) error {
+	for i := range z {
+		p[i], g[i] = float32(f.move(t)+f.grow(t)*float64(z[i])), float32(f.grow(t))*probe[i]
+	}
+	return nil
+}
+
+// TestLikelihoodInTime: flows in closed form, from a base N(0, I) of two axes. A velocity that is the same everywhere has no
+// divergence and moves the base by its integral: of 1, and of 3t², by 1, so that log p(x) = log N(x - 1) (as in the tests
+// of Lipman et al. 2024, "Flow Matching Guide and Code"). One of g(t) z has a divergence of 2 g, by which log p is lower in the integral G,
+// and z_1 = exp(-∫g) x: log p(x) = log N(exp(-G) x) - 2G.
+func TestLikelihoodInTime(t *testing.T) {
+	never, one := func(float64) float64 { return 0 }, func(float64) float64 { return 1 }
+	cubic := func(t float64) float64 { return 3 * t * t }
+	spec := plane(0)
+	spec.Stats = latent.Stats{Mean: []float64{0, 0}, Std: []float64{1, 1}}
+	for _, c := range []struct {
+		name        string
+		net         inTime
+		moved, grow float64 // the integrals
+	}{
+		{"1", inTime{one, never}, 1, 0}, {"3t²", inTime{cubic, never}, 1, 0},
+		{"z", inTime{never, one}, 0, 1}, {"3t² z", inTime{never, cubic}, 0, 1},
+	} {
+		for _, probes := range []int{0, 1} { // a diagonal Jacobian is exact with one probe of signs
+			l, err := newLikelihood(c.net, spec, 2, LikelihoodOptions{Probes: probes, RTol: 1e-7, ATol: 1e-7})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, x := range [][]float32{{0, 0}, {1, 1}, {-0.5, 2}} {
+				d, err := l.Of(t.Context(), x, spec.Null(), 0)
+				if err != nil {
+					t.Fatal(err)
+				}
+				z1 := []float64{math.Exp(-c.grow) * (float64(x[0]) - c.moved), math.Exp(-c.grow) * (float64(x[1]) - c.moved)}
+				base := logNormal(z1, []float64{0, 0}, []float64{1, 1})
+				if math.Abs(d.Base-base) > 1e-5 || math.Abs(d.Volume+2*c.grow) > 1e-5 || math.Abs(d.Log-base+2*c.grow) > 1e-5 {
+					t.Errorf("v = %s, %d probes, x = %v: %+v, want a base of %.6f and a volume of %.6f", c.name, probes, x, d, base, -2*c.grow)
+				}
+			}
+		}
+	}
+}
+
 // TestLikelihoodOfDiffusion: the flow of the diffusion path that begins at N(0, I) is z_0 = m + s (z_1 - A m)/S^½, S = A² s² + B²
 // at t = 1, and the density is what that makes of the base.
 func TestLikelihoodOfDiffusion(t *testing.T) {
