@@ -1,6 +1,7 @@
 package flow
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -9,6 +10,8 @@ import (
 
 	"lfm/internal/nn"
 	"lfm/internal/ops/optest"
+	"lfm/internal/path"
+	"lfm/internal/rng"
 )
 
 // r1Parameters is sum(p.numel() for p in Flow().parameters()) in torch_reference.py.
@@ -22,6 +25,44 @@ func TestR1Size(t *testing.T) {
 	}
 	if got := m.Params.Count(); got != r1Parameters {
 		t.Errorf("%d parameters, want %d", got, r1Parameters)
+	}
+}
+
+// TestFreshLoss: networks begin with a velocity of nought, so that their first loss, E |x - eps|² of a number, is 1 + s² on
+// data of deviation s, to four standard errors.
+func TestFreshLoss(t *testing.T) {
+	const n = 64
+	for _, a := range smalls {
+		m, err := NewTraining(a, n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		size := a.Tokens * a.Channels
+		for _, s := range []float32{0, 0.5, 2} {
+			x, eps, times := make([]float32, n*size), make([]float32, n*size), make([]float32, n)
+			rng.New(1, "data").Normal(x, 0, 0)
+			rng.New(1, rng.Noise).Normal(eps, 0, 0)
+			rng.New(1, rng.Times).Uniform(times, 0, 0)
+			for i := range x {
+				x[i] *= s
+			}
+			for i, time := range times {
+				own := func(v []float32) []float32 { return v[i*size : (i+1)*size] }
+				path.Straight{}.Interpolate(own(eps), own(x), own(x), own(eps), time)
+			}
+			feeds := optest.Feeds{m.Zt: eps, m.Target: x, m.T: times, m.Labels: make([]float32, n)}
+			for _, p := range m.Params.All() {
+				feeds[p.Node] = p.Initial(1)
+			}
+			values := optest.Interpret[float32](m.Graph, feeds, m.Velocity, m.Loss)
+			if v := values[m.Velocity]; slices.ContainsFunc(v, func(v float32) bool { return v != 0 }) {
+				t.Errorf("%s: a fresh network has a velocity", a.Kind)
+			}
+			want := 1 + float64(s*s)
+			if got := float64(values[m.Loss][0]); math.Abs(got-want) > 4*want*math.Sqrt(2/float64(n*size)) {
+				t.Errorf("%s, data of deviation %v: the first loss is %.3f, want %.3f", a.Kind, s, got, want)
+			}
+		}
 	}
 }
 
