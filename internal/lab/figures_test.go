@@ -41,10 +41,16 @@ var claims = map[string]func(n Numbers) bool{
 		return n["length of paths, moments of the data"][0] < n["length of paths, standard normal"][0] &&
 			below(n["W2, moments of the data"][1:5], n["W2, standard normal"][1:5])
 	},
-	"cost": func(n Numbers) bool {
-		pixels, latents := n["GFLOP a picture, pixels"], n["GFLOP a picture, latents"]
-		small, large := pixels[0]/latents[0], pixels[2]/latents[2]
-		return small > 3.5 && large > 1.5*small && below(n["MiB of a step, latents"], n["MiB of a step, pixels"])
+	"cost": func(n Numbers) bool { // so many times as much, and at each size more
+		within := func(what string, low, high float64) bool {
+			var ratio []float64
+			for i, latents := range n[what+", latents"] {
+				ratio = append(ratio, n[what+", pixels"][i]/latents)
+			}
+			return slices.IsSorted(ratio) && ratio[0] > low && ratio[2] < high && ratio[2] > 1.8*ratio[0]
+		}
+		took := n["seconds of a step here, latents"][0]
+		return within("GFLOP a picture", 4, 8.5) && within("MiB of a step", 1.9, 4) && 0 < took && took < n["seconds of a step here, pixels"][0]
 	},
 	"guidance": func(n Numbers) bool {
 		class, deviation := n["mean probability of the class"], n["deviation along the axis of classes"]
