@@ -18,7 +18,7 @@ import (
 
 var cost = Figure{
 	Name:  "cost",
-	Claim: "A training step of the same transformer takes four to eight times the work on patches of pixels that it takes on latents, and two to four times the memory: the more, the larger the picture.",
+	Claim: "To train on patches of pixels takes the same transformer four to eight times the work of latents and two to four times the memory, more for larger pictures.",
 	draw:  drawCost,
 }
 

@@ -18,9 +18,17 @@ var claims = map[string]func(n Numbers) bool{
 		return distance(n["learned"], mean) < 0.4 && distance(n["velocity of the upper pair"], mean) > 2 && distance(n["velocity of the lower pair"], mean) > 2
 	},
 	"particles": func(n Numbers) bool { return n["share within three deviations of a Gaussian"][0] > 0.85 },
-	"straightness": func(n Numbers) bool {
+	"straightness": func(n Numbers) bool { // paths differ, trajectories hardly, and errors most in few steps
 		flow, diffusion := n["error of the flow"], n["error of diffusion"]
-		return n["detour of the flow's paths"][0] < 1e-6 && n["detour of diffusion's paths"][0] > 0.02 && below(flow[:4], diffusion[:4])
+		bent, turned := n["detour of the flow's trajectories"][0], n["detour of diffusion's trajectories"][0]
+		for i := range flow {
+			ratio := flow[i] / diffusion[i]
+			if few := i < 2; few && !(ratio > 0.5 && ratio < 0.75) || !few && !(ratio > 0.7 && ratio < 1) {
+				return false
+			}
+		}
+		return math.Abs(n["detour of the flow's paths"][0]) < 1e-6 && n["detour of diffusion's paths"][0] > 0.02 &&
+			min(bent, turned) > 0.005 && max(bent, turned) < 2*min(bent, turned)
 	},
 	"embedding": func(n Numbers) bool {
 		return n["least likeness of times 0.01 apart"][0] > n["greatest likeness of times 0.05 or more apart"][0]
