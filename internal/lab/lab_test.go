@@ -78,6 +78,22 @@ func TestVelocity(t *testing.T) {
 	}
 }
 
+// TestTraces: of a noise σ, I-CFM's path has σ of it at both ends beside its source, so that from N(0, I) it begins with a
+// deviation of sqrt(1+σ²); FM's has 1 there, and σ at the data (Tong et al. 2023; Lipman et al. 2023, eq. 20).
+func TestTraces(t *testing.T) {
+	for _, c := range []struct {
+		method     Method
+		time, want float64 // deviation
+	}{{ICFM, 1, math.Sqrt(1 + sigma*sigma)}, {ICFM, 0, sigma}, {FM, 1, 1}, {FM, 0, sigma}} {
+		var z, v [2]float32 // by a unit of eps, and by one of ξ
+		p := pairs{method: c.method, sigma: sigma}
+		p.between(z[:], v[:], []float32{0, 0}, []float32{1, 0}, []float32{0, 1}, float32(c.time))
+		if got := math.Hypot(float64(z[0]), float64(z[1])); math.Abs(got-c.want) > 1e-6 {
+			t.Errorf("%s: the deviation at t = %v is %.7f, want %.7f", c.method, c.time, got, c.want)
+		}
+	}
+}
+
 // TestPairs: with optimal transport a batch has the same source and target points as without, and no other pairing of
 // them is shorter.
 func TestPairs(t *testing.T) {
