@@ -14,7 +14,7 @@ import (
 	"lfm/pipeline"
 )
 
-var update = flag.Bool("update", false, "write testdata/golden.txt anew")
+var update = flag.Bool("update", false, "write testdata/golden.txt or docs/settings.md anew")
 
 // transformer is a flow of the network that is not the default.
 const transformer = `  transformer:
