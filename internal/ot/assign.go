@@ -26,21 +26,12 @@ var ErrInfeasible = errors.New("ot: no pairing has a finite cost")
 // The method is that of shortest augmenting paths with prices (Jonker and Volgenant 1987), in time with n³ at worst:
 // rows are first paired greedily at the prices of the cheapest columns, or, where that leaves many over, at those of an
 // auction, and each one left over takes the cheapest alternating path to a free column.
+//
+// Finite costs must be smaller than MaxFloat64/1000n, of either sign, lest prices overflow, which are sums of them: each
+// of some 100n bids at most leaves a price no lower than the lowest was, less the range of costs and a little, and a path
+// at the end takes away the costs of at most 4n pairs.
 func Assign(n int, costs func(i int, row []float64)) (Pairs, error) {
-	a := newAssignment(n, costs)
-	if err := a.reduceColumns(); err != nil {
-		return Pairs{}, err
-	}
-	a.reduceRows(0)
-	a.reduceRows(0) // twice is what Jonker and Volgenant found worth its time
-	if a.unpaired() > n/32 {
-		a.auction()
-		a.reduceRows(0)
-	}
-	if err := a.augmentAll(); err != nil {
-		return Pairs{}, err
-	}
-	return a.pairs(), nil
+	return newAssignment(n, costs).solve()
 }
 
 // assignment is a pairing in the making. At any time the price of every column is such that each row which has one
@@ -69,6 +60,22 @@ func newAssignment(n int, fill func(int, []float64)) *assignment {
 		a.columnOf[i], a.rowOf[i] = -1, -1
 	}
 	return a
+}
+
+func (a *assignment) solve() (Pairs, error) {
+	if err := a.reduceColumns(); err != nil {
+		return Pairs{}, err
+	}
+	a.reduceRows(0)
+	a.reduceRows(0) // twice is what Jonker and Volgenant found worth its time
+	if a.unpaired() > a.n/32 {
+		a.auction()
+		a.reduceRows(0)
+	}
+	if err := a.augmentAll(); err != nil {
+		return Pairs{}, err
+	}
+	return a.pairs(), nil
 }
 
 func (a *assignment) costs(i int) []float64 {
@@ -174,7 +181,7 @@ func (a *assignment) choose(i int) (first, second int, least, next float64) {
 			return first, second, least, next
 		}
 	}
-	a.list(i)
+	a.renew(i)
 	return l.choose(a.price)
 }
 
@@ -192,9 +199,10 @@ func (l *list) choose(price []float64) (first, second int, least, next float64) 
 	return first, second, least, next
 }
 
-// list makes the list of a row, anew or from one that is out of date: there are as many columns as it has that cost no more
-// than the dearest of them does now, and so only these need to be put in order.
-func (a *assignment) list(i int) {
+// renew makes the list of a row at the prices of now: the columns that cost least, and of two that cost the same the
+// first. An old list tells where to stop: no column of it costs more than its dearest does now, and they are as many as
+// the new one holds, so that a column which costs more than that need not be put in order.
+func (a *assignment) renew(i int) {
 	l := &a.lists[i]
 	limit := math.Inf(1)
 	if l.columns == nil {
@@ -209,22 +217,22 @@ func (a *assignment) list(i int) {
 	}
 	var columns [listed + 1]int // those that cost less than limit, the cheapest first, and what they cost
 	var after [listed + 1]float64
-	n, costs := 0, a.costs(i)
+	kept, costs := 0, a.costs(i)
 	price := a.price[:len(costs)] // one check, not one a column
 	for j, c := range costs {
 		if c -= price[j]; c >= limit {
 			continue
 		}
-		k := min(n, listed)
+		k := min(kept, listed)
 		for ; k > 0 && after[k-1] > c; k-- {
 			columns[k], after[k] = columns[k-1], after[k-1]
 		}
 		columns[k], after[k] = j, c
-		if n = min(n+1, listed+1); n > listed {
+		if kept = min(kept+1, listed+1); kept > listed {
 			limit = after[listed]
 		}
 	}
-	l.columns, l.costs, l.others = append(l.columns[:0], columns[:min(n, listed)]...), l.costs[:0], limit
+	l.columns, l.costs, l.others = append(l.columns[:0], columns[:min(kept, listed)]...), l.costs[:0], limit
 	slices.Sort(l.columns)
 	for _, j := range l.columns {
 		l.costs = append(l.costs, costs[j])
