@@ -2,9 +2,12 @@ package metrics
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 	"os"
 	"testing"
+
+	"gonum.org/v1/gonum/mat"
 
 	"lfm/internal/rng"
 )
@@ -91,14 +94,70 @@ func TestFrechetDiagonal(t *testing.T) {
 	closeTo(t, "distance the other way", Frechet(y, x, 3), Frechet(x, y, 3), 1e-9)
 }
 
+// TestFrechetMapped: the best way from a Gaussian to its image under a symmetric positive semidefinite matrix A is A itself
+// (Brenier 1991; Gelbrich 1990), so that a set x and its image Ax + b are |m - Am - b|² + Σ |(I - A)(x - m)|²/(n - 1) apart,
+// though the covariances C and ACA do not commute. Sizes are those that torchmetrics tests its roots at; where vectors are
+// fewer than their numbers, C is singular.
+func TestFrechetMapped(t *testing.T) {
+	dense := func(x []float32, n, d int) *mat.Dense {
+		m := mat.NewDense(n, d, nil)
+		for i, v := range x {
+			m.Set(i/d, i%d, float64(v))
+		}
+		return m
+	}
+	for _, c := range []struct {
+		n, d int
+		tol  float64
+	}{{4, 2, 1e-10}, {20, 10, 1e-10}, {200, 100, 1e-10}, {50, 100, 1e-6}} { // roots of what rounding left of nought: 1e-8
+		x, b := normals(c.n, c.d, 0), dense(normals(c.d, c.d, 1), c.d, c.d)
+		var a, image mat.Dense
+		a.Mul(b, b.T())
+		image.Mul(dense(x, c.n, c.d), &a)
+		y := make([]float32, len(x))
+		for i := range y {
+			y[i] = float32(image.At(i/c.d, i%c.d)/float64(c.d) + 0.5)
+		}
+		var want float64
+		mx, my := mean(x, c.d), mean(y, c.d)
+		for i := range x {
+			e := float64(x[i]) - mx[i%c.d] - float64(y[i]) + my[i%c.d]
+			want += e * e / float64(c.n-1)
+		}
+		for i := range mx {
+			want += (mx[i] - my[i]) * (mx[i] - my[i])
+		}
+		closeTo(t, fmt.Sprintf("distance of %d vectors of %d", c.n, c.d), Frechet(x, y, c.d), want, c.tol*want)
+
+		_, cov := moments(x, c.d)
+		root := rootOf(cov)
+		var square mat.Dense
+		square.Mul(root, root)
+		square.Sub(&square, cov)
+		closeTo(t, fmt.Sprintf("square of a root of size %d, less the matrix,", c.d), mat.Max(&square)-mat.Min(&square), 0, 1e-12)
+	}
+}
+
 // TestFrechetFloor: two samples of one Gaussian are (1/n + 1/m)(d + d(d+1)/4) apart in the mean, to first order.
 func TestFrechetFloor(t *testing.T) {
-	const n, d, runs = 1000, 8, 40
-	var sum float64
-	for r := range uint64(runs) {
-		sum += Frechet(normals(n, d, 2*r), normals(n, d, 2*r+1), d) / runs
+	for _, c := range []struct{ n, d, runs int }{{200, 8, 200}, {1000, 8, 40}, {1000, 16, 40}} {
+		distances, d := make([]float64, c.runs), float64(c.d)
+		for r := range distances {
+			distances[r] = Frechet(normals(c.n, c.d, uint64(2*r)), normals(c.n, c.d, uint64(2*r+1)), c.d)
+		}
+		meanOf(t, fmt.Sprintf("distance of %d vectors of %d", c.n, c.d), distances, 2/float64(c.n)*(d+d*(d+1)/4))
 	}
-	closeTo(t, "mean distance", sum, 2./n*(d+d*(d+1)/4.), 0.006) // ORACLES: .0520 by the formula, .0546 drawn
+}
+
+// meanOf holds the mean of draws to what is wanted, within four standard errors.
+func meanOf(t *testing.T, what string, draws []float64, want float64) {
+	t.Helper()
+	n := float64(len(draws))
+	m, squares := total(draws)/n, 0.
+	for _, v := range draws {
+		squares += (v - m) * (v - m)
+	}
+	closeTo(t, "mean "+what, m, want, 4*math.Sqrt(squares/(n-1)/n))
 }
 
 // TestViews: the sliced distance of sets equals that of their views, and what is nearest in a set can be told from views,
@@ -152,6 +211,58 @@ func TestKernelGaussians(t *testing.T) {
 		closeTo(t, "mean distance", mean, want, 4*scatter/math.Sqrt(runs))
 		if said < scatter/1.6 || said > scatter*1.6 { // 30 runs know the scatter to 13 %
 			t.Errorf("shift %v: standard error %v, scatter %v", shift, said, scatter)
+		}
+	}
+}
+
+// TestKernelOfItself: without bias a set is not nought from itself. A pair of a vector with itself counts between the sets
+// and not within one, so the distance is 2/n (the mean of k over pairs of two vectors - that over vectors with
+// themselves), below nought: -10/3 for 0, 1 and -1, where k is 1, 1 and 0 by twos, and 1, 8 and 8 of each with itself.
+func TestKernelOfItself(t *testing.T) {
+	distance, _ := Kernel([]float32{0, 1, -1}, []float32{0, 1, -1}, 1)
+	closeTo(t, "distance", distance, -10./3, 1e-12)
+	const n, d = 50, 8
+	x := normals(n, d, 0)
+	var others, self float64
+	for i := range n {
+		for j := range n {
+			k := math.Pow(dot(x[i*d:(i+1)*d], x[j*d:(j+1)*d])/d+1, 3)
+			if i == j {
+				self += k / n
+			} else {
+				others += k / (n * (n - 1))
+			}
+		}
+	}
+	distance, _ = Kernel(x, x, d)
+	closeTo(t, "distance", distance, 2./n*(others-self), 1e-6) // products in float32
+}
+
+// TestExpectedCoverage: whatever the distribution, coverage in the mean is as exchangeability has it, in large sets
+// 1 - 2^-k, and density 1.
+func TestExpectedCoverage(t *testing.T) {
+	closeTo(t, "expected coverage", ExpectedCoverage(10000, 10000, 5), 0.968773, 1e-6)
+	for k := 1; k <= 8; k++ {
+		closeTo(t, "expected coverage of large sets", ExpectedCoverage(1e8, 1e8, k), 1-math.Ldexp(1, -k), 1e-7)
+	}
+	const runs = 40
+	for name, of := range map[string]func(v float64) float64{
+		"normal":     func(v float64) float64 { return v },
+		"uniform":    func(v float64) float64 { return math.Erf(v / math.Sqrt2) },
+		"log-normal": func(v float64) float64 { return math.Exp(2 * v) },
+	} {
+		for _, c := range []struct{ n, m, d, k int }{{200, 200, 1, 5}, {200, 200, 6, 5}, {200, 100, 2, 1}, {100, 200, 3, 3}} {
+			coverage, density := make([]float64, runs), make([]float64, runs)
+			for r := range runs {
+				x := normals(c.n+c.m, c.d, uint64(r))
+				for i, v := range x {
+					x[i] = float32(of(float64(v)))
+				}
+				s := Cover(x[:c.n*c.d], x[c.n*c.d:], c.d, c.k)
+				coverage[r], density[r] = s.Coverage, s.Density
+			}
+			meanOf(t, fmt.Sprintf("coverage of %s %v", name, c), coverage, ExpectedCoverage(c.n, c.m, c.k))
+			meanOf(t, fmt.Sprintf("density of %s %v", name, c), density, 1)
 		}
 	}
 }
