@@ -122,7 +122,7 @@ func (c *Config) foreign() error {
 	d := DefaultConfig()
 	switch {
 	case c.Arch == UNet && c.Depth != d.Depth:
-		return pipeline.FieldError{Name: "depth", Msg: "is a setting of arch: transformer, which is to be said; a U-Net, the default, has levels and blocks"}
+		return pipeline.FieldError{Name: "depth", Msg: "is a setting of arch: transformer; a U-Net, the default, has levels and blocks: leave it out, or say arch: transformer"}
 	case c.Arch == Transformer && c.Levels != d.Levels:
 		return pipeline.FieldError{Name: "levels", Msg: "is a setting of arch: unet; a transformer has depth"}
 	case c.Time == "uniform" && (c.TimeMean != d.TimeMean || c.TimeStd != d.TimeStd):
