@@ -63,7 +63,7 @@ readers: ## Arrow for JavaScript reads our latent files (needs node and npm)
 	dir=$$(mktemp -d) && npm install --silent --prefix "$$dir" apache-arrow && \
 	LFM_ARROW_JS="$$dir" $(GO) test ./internal/latent -run TestIndependentReader -count=1 -v; code=$$?; rm -rf "$$dir"; exit $$code
 
-lab-table: build ## the published two-dimensional benchmark, five seeds; hours, but it goes on where it was stopped
+lab-table: build ## the published two-dimensional benchmark, five seeds; an hour or two, but it goes on where it was stopped
 	./lfm lab table --keep lab-table.json
 
 bench: build ## time the reference model

@@ -26,7 +26,7 @@ type Protocol struct {
 	Rate   float64 // of learning
 }
 
-// Full is the published protocol (app. F). Some hours on two cores, most of them for exact distances and pairings.
+// Full is the published protocol (app. F). An hour or two on two cores, most of it for exact pairings and distances.
 var Full = Protocol{Seeds: []uint64{42, 43, 44, 45, 46}, Points: 10000, Test: 10000, Batch: 512, Epochs: 1000, Rate: 1e-3}
 
 // Quick is Full with one seed, smaller batches and tests, and a fraction of the training, at a higher rate. W2 of so small a test is
