@@ -39,12 +39,12 @@ func (c *Config) Validate() error {
 	return c.SampleSettings.Validate()
 }
 
-// check holds the solver to the flow that it is to sample.
+// check holds the settings to the flow that is to be sampled.
 func (c *Config) check(fl *flow.Config) error {
 	if err := fl.Samples(c.Solver); err != nil {
 		return pipeline.FieldError{Name: "solver", Msg: err.Error()}
 	}
-	return nil
+	return fl.Guides(c.Guidance)
 }
 
 // Options are what the settings ask a sampler for.

@@ -42,6 +42,11 @@ func (c *Config) check(fl *flow.Config) error {
 			return pipeline.FieldError{Name: "solver", Msg: err.Error()}
 		}
 	}
+	for _, w := range c.Guidance {
+		if err := fl.Guides(w); err != nil {
+			return err
+		}
+	}
 	if c.LikelihoodImages > 0 && !fl.HasDensity() {
 		return pipeline.FieldError{Name: "likelihood_images", Msg: fmt.Sprintf("wants a density, which a flow of base %s has none of: leave it out", fl.Base)}
 	}

@@ -111,6 +111,15 @@ func (c *Config) Samples(solver string) error {
 	return s.Samples(solver)
 }
 
+// Guides says why samples of the models that the settings make cannot be guided by w, if they cannot.
+func (c *Config) Guides(w float64) error {
+	if c.ConditionDropout == 0 && w != 1 {
+		return pipeline.FieldError{Name: "guidance", Msg: fmt.Sprintf(
+			"is %g, which looks at samples without a condition, and the flow's condition_dropout: 0 trains none; set guidance: 1", w)}
+	}
+	return nil
+}
+
 // HasDensity says that the models that the settings make have likelihoods.
 func (c *Config) HasDensity() bool { return c.Base != empirical }
 
