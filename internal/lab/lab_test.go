@@ -253,9 +253,52 @@ func testField(t *testing.T, activation func(*gorgonia.Node) *gorgonia.Node) {
 	}
 }
 
+// TestValidated: of the weights at every check those are left whose loss on other points is the least, and no other
+// checks or weights have a part in it.
+func TestValidated(t *testing.T) {
+	p := Protocol{Points: 500, Batch: 50, Epochs: 12, Check: 2, Rate: 0.1} // a rate at which the loss goes up and down
+	trained := func(p Protocol) *learner {
+		l, err := p.flow(t.Context(), backend(t), tasks[0], ICFM, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(l.close)
+		return l
+	}
+	other := pairs{method: ICFM, sigma: sigma, seed: 1, target: tasks[0].target.draw(p.Points, 1, validated)}
+	loss := func(l *learner) float64 {
+		validate, err := l.validation(10, other.fill())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return validate()
+	}
+	least := math.Inf(1)
+	var want, last [][]float32
+	for epochs := 2; epochs <= 12; epochs += 2 {
+		straight := p
+		straight.Epochs, straight.Check = epochs, 0
+		l := trained(straight)
+		last = l.weights()
+		if now := loss(l); now < least {
+			least, want = now, last
+		}
+	}
+	l := trained(p)
+	got := l.weights()
+	for i := range got {
+		if !slices.Equal(got[i], want[i]) {
+			t.Fatalf("parameter %d is not that of the least loss", i)
+		}
+	}
+	if loss(l) != least || slices.Equal(got[0], last[0]) {
+		t.Errorf("loss %v, the least was %v; or it was the last, which tests half of it", loss(l), least)
+	}
+}
+
 // TestDeterminism: threads do not change what is learned.
 func TestDeterminism(t *testing.T) {
-	p := Protocol{Seeds: []uint64{1}, Points: 500, Test: 64, Batch: 64, Epochs: 4, Rate: 1e-3}
+	p := Protocol{Seeds: []uint64{1}, Points: 500, Test: 64, Batch: 64, Epochs: 4, Check: 1, Rate: 1e-3}
 	var rows []Row
 	for _, threads := range []int{1, 2} {
 		b := cpu.Open(threads)

@@ -178,6 +178,49 @@ func (l *learner) evaluate(rows int, weights engine.Weights) (func(out, in []flo
 	}, nil
 }
 
+// validation returns what computes the loss on so many batches of another fill, the same each time.
+func (l *learner) validation(batches int, f fill) (loss func() float64, err error) {
+	evaluate, err := l.evaluate(l.batch, engine.Raw)
+	if err != nil {
+		return nil, err
+	}
+	in, target := make([][]float32, batches), make([][]float32, batches)
+	for i := range batches {
+		in[i], target[i] = make([]float32, l.batch*l.in), make([]float32, l.batch*l.out)
+		if err := f(i, in[i], target[i]); err != nil {
+			return nil, err
+		}
+	}
+	out := make([]float32, l.batch*l.out)
+	return func() (loss float64) {
+		for i := range batches {
+			evaluate(out, in[i])
+			for j, want := range target[i] {
+				e := float64(out[j]) - float64(want)
+				loss += e * e / float64(batches*len(out))
+			}
+		}
+		return loss
+	}, nil
+}
+
+// weights copies the weights as they are.
+func (l *learner) weights() (values [][]float32) {
+	for _, p := range l.graph.params.All() {
+		v := make([]float32, p.Node.Shape().TotalSize())
+		l.machine.Get(p.Node, v)
+		values = append(values, v)
+	}
+	return values
+}
+
+// restore sets the weights to what they were.
+func (l *learner) restore(values [][]float32) {
+	for i, p := range l.graph.params.All() {
+		l.machine.Set(p.Node, values[i])
+	}
+}
+
 // field returns the network as a velocity of so many points in the plane, whose rows are z, t and then what given says
 // of every point (rows, in-3), which may be nil.
 func (l *learner) field(rows int, weights engine.Weights, given []float32) (ode.Field[float32], error) {
