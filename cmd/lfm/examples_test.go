@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -67,19 +66,9 @@ func TestStarter(t *testing.T) {
 	if _, err := pipeline.Load(file, kinds(), nil); err != nil {
 		t.Error(err)
 	}
-	schema, err := pipeline.Schema(kinds())
-	if err != nil {
-		t.Fatal(err)
-	}
-	var s struct {
-		Definitions map[string]struct{ Properties map[string]any }
-	}
-	if err := json.Unmarshal(schema, &s); err != nil {
-		t.Fatal(err)
-	}
 	settings := 0
-	for kind, d := range s.Definitions {
-		for name := range d.Properties {
+	for kind, properties := range properties(t) {
+		for name := range properties {
 			settings++
 			if !regexp.MustCompile(`\b` + name + `:`).Match(starter) {
 				t.Errorf("%s of %s is not in starter.yaml", name, kind)

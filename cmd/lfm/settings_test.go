@@ -23,27 +23,17 @@ written from the program by ` + "`go test ./cmd/lfm -run SettingsPage -update`" 
 
 // TestSettingsPage: docs/settings.md says what the schema says.
 func TestSettingsPage(t *testing.T) {
-	text, err := pipeline.Schema(kinds())
-	if err != nil {
-		t.Fatal(err)
-	}
-	var schema struct {
-		Definitions map[string]struct{ Properties map[string]property }
-	}
-	if err := json.Unmarshal(text, &schema); err != nil {
-		t.Fatal(err)
-	}
+	schema := properties(t)
 	var page bytes.Buffer
 	page.WriteString(settingsHead)
 	section := func(name, title string, config any) {
-		properties := schema.Definitions[name].Properties
 		fields := pipeline.Fields(config)
-		if len(properties) != len(fields) || len(fields) == 0 {
-			t.Errorf("%s: the schema has %d settings, and the program %d", name, len(properties), len(fields))
+		if n := len(schema[name]); n != len(fields) || n == 0 {
+			t.Errorf("%s: the schema has %d settings, and the program %d", name, n, len(fields))
 		}
 		fmt.Fprintf(&page, "\n## %s\n\n| setting | default | may be | what it is |\n|---|---|---|---|\n", title)
 		for _, f := range fields {
-			p := properties[f.Name]
+			p := schema[name][f.Name]
 			fmt.Fprintf(&page, "| `%s` | %s | %s | %s |\n", f.Name, p.value(), p.allowed(), strings.ReplaceAll(f.Doc, "|", `\|`))
 		}
 	}
@@ -60,6 +50,26 @@ func TestSettingsPage(t *testing.T) {
 	if got, err := os.ReadFile(settingsPage); err != nil || !bytes.Equal(got, page.Bytes()) {
 		t.Errorf("docs/settings.md is not what the program says now (%v): go test ./cmd/lfm -run SettingsPage -update", err)
 	}
+}
+
+// properties is what the schema says of every setting of every kind, and of a data set's.
+func properties(t *testing.T) map[string]map[string]property {
+	t.Helper()
+	text, err := pipeline.Schema(kinds())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var schema struct {
+		Definitions map[string]struct{ Properties map[string]property }
+	}
+	if err := json.Unmarshal(text, &schema); err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]map[string]property{}
+	for kind, d := range schema.Definitions {
+		all[kind] = d.Properties
+	}
+	return all
 }
 
 // property is what the schema says of a setting: of one value, or of those of a list.

@@ -237,7 +237,7 @@ func (p Protocol) flow(ctx context.Context, backend engine.Backend, k task, m Me
 }
 
 // train trains, and leaves the weights that count. The rate is the same to the end, so that the last weights are far from
-// a mean of those before them: the energy of an OT-CFM's paths goes up and down by a twelfth from one epoch to the next.
+// a mean of those before them: the energy of an OT-CFM's paths goes up and down by some 7 % from one epoch to the next.
 // The benchmark's code tests the weights whose loss on other points was the least.
 func (p Protocol) train(ctx context.Context, l *learner, k task, m Method, seed uint64) error {
 	draw := func(split uint64) fill {

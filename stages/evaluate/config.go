@@ -48,7 +48,7 @@ func (c *Config) check(fl *flow.Config) error {
 		}
 	}
 	if c.LikelihoodImages > 0 && !fl.HasDensity() {
-		return pipeline.FieldError{Name: "likelihood_images", Msg: fmt.Sprintf("wants a density, which a flow of base %s has none of: leave it out", fl.Base)}
+		return pipeline.FieldError{Name: "likelihood_images", Msg: fmt.Sprintf("wants a density, and a flow of base %s has none: leave it out", fl.Base)}
 	}
 	return nil
 }
