@@ -38,9 +38,9 @@ func Conv2dPackItems(s ConvShape) int { return panels(s.Cout) }
 
 // Conv2dPack packs panels [i0, i1) of w (Cout, Cin, K, K) for [Conv2d].
 func Conv2dPack(packed, w []float32, s ConvShape, i0, i1 int) {
-	win := s.forward()
+	win, taps := s.forward(), s.Kernel*s.Kernel
 	for i := i0; i < i1; i++ {
-		win.packForward(packed, w, s.Kernel, i)
+		win.pack(packed, w, s.Kernel, taps, s.Cin*taps, i)
 	}
 }
 
@@ -65,9 +65,9 @@ func Conv2dGradInputPackItems(s ConvShape) int { return panels(s.Cin) }
 
 // Conv2dGradInputPack packs panels [i0, i1) of w (Cout, Cin, K, K) for [Conv2dGradInput].
 func Conv2dGradInputPack(packed, w []float32, s ConvShape, i0, i1 int) {
-	win := s.gradInput()
+	win, taps := s.gradInput(), s.Kernel*s.Kernel
 	for i := i0; i < i1; i++ {
-		win.packGradInput(packed, w, s.Kernel, i)
+		win.pack(packed, w, s.Kernel, s.Cin*taps, taps, i)
 	}
 }
 
@@ -225,53 +225,59 @@ func (w *window) panel(p *phase, i int) int {
 	return (p.weights*panels(w.n) + i*w.taps(p)) * w.k * panelCols
 }
 
-// packForward packs panel i of every phase: [(tap·Cin + c)·32 + j] = w[32i+j, c, tap].
-// Blocks of 8 outputs by 8 channels are turned over in a small buffer.
-func (w *window) packForward(packed, weight []float32, kernel, i int) {
+// packChannels is the number of channels of the source whose weights are turned over together.
+const packChannels = 8
+
+// pack packs panel i of every phase: [(tap·k + c)·32 + j] is the weight from channel c of the source through
+// the tap to column 32i+j, weight[c·from + (32i+j)·to + kh·kernel + kw].
+func (w *window) pack(packed, weight []float32, kernel, from, to, i int) {
 	if w.joined > 1 {
-		w.packJoined(packed, weight, kernel, w.k*kernel*kernel, kernel*kernel)
+		w.packJoined(packed, weight, kernel, from, to)
 		return
 	}
-	const block = 8
-	var turned [9 * block * 8]float32
+	var turned [9 * packChannels * panelCols]float32 // [(tap·chans + c)·32 + j], 0 beyond the last column
 	taps, cols := kernel*kernel, min(panelCols, w.n-i*panelCols)
-	w.clearPanel(packed, i, cols)
-	for j := 0; j < cols; j += 8 {
-		outs := min(8, cols-j)
-		for c := 0; c < w.k; c += block {
-			chans := min(block, w.k-c)
-			transpose(turned[:], weight[((i*panelCols+j)*w.k+c)*taps:], 8, w.k*taps, outs, chans*taps)
+	for c := 0; c < w.k; c += packChannels {
+		chans := min(packChannels, w.k-c)
+		size, weight := chans*panelCols, weight[c*from+i*panelCols*to:]
+		switch {
+		case from == 1:
+			transpose(turned[:], weight, panelCols, to, cols, chans)
+		case to == 1:
 			for l := range chans {
-				w.spreadTaps(packed, turned[l*taps*8:], kernel, i, (c+l)*panelCols+j, outs)
+				copy(turned[l*panelCols:], weight[l*from:][:cols])
+			}
+		default:
+			for l := range chans {
+				transpose(turned[l*panelCols:], weight[l*from:], size, to, cols, taps)
+			}
+		}
+		w.spreadTaps(packed, turned[:], kernel, i, c*panelCols, size)
+	}
+	if w.winograd {
+		at, size := w.panel(&w.phase[0], i), w.k*panelCols
+		now().winogradWeights(packed[at:at+winogradPlanes*size], size)
+	}
+}
+
+// spreadTaps copies blocks of so many weights, one of each tap, to offset at of the tap in panel i of every phase.
+func (w *window) spreadTaps(packed, taps []float32, kernel, i, at, size int) {
+	for ph := range w.phases {
+		p := &w.phase[ph]
+		to := w.panel(p, i) + at
+		for a := range p.kRows {
+			for b := range p.kCols {
+				kh, kw := p.tap(a, b)
+				copy(packed[to:to+size], taps[(kh*kernel+kw)*size:])
+				to += w.k * panelCols
 			}
 		}
 	}
-	w.finishPanel(packed, i)
-}
-
-// packGradInput packs panel i of every phase: [(tap·Cout + o)·32 + j] = w[o, 32i+j, tap].
-func (w *window) packGradInput(packed, weight []float32, kernel, i int) {
-	if w.joined > 1 {
-		w.packJoined(packed, weight, kernel, kernel*kernel, w.n/w.joined*kernel*kernel)
-		return
-	}
-	var turned [9 * 8]float32
-	taps, cols := kernel*kernel, min(panelCols, w.n-i*panelCols)
-	w.clearPanel(packed, i, cols)
-	for o := range w.k {
-		for j := 0; j < cols; j += 8 {
-			chans := min(8, cols-j)
-			transpose(turned[:], weight[(o*w.n+i*panelCols+j)*taps:], 8, taps, chans, taps)
-			w.spreadTaps(packed, turned[:], kernel, i, o*panelCols+j, chans)
-		}
-	}
-	w.finishPanel(packed, i)
 }
 
 // packJoined packs the panel of a window whose places are several pixels: the weights from channel c
-// to channel o, o·toStride + c·fromStride in weight, stand once for each pixel, a column of the window
-// further on.
-func (w *window) packJoined(packed, weight []float32, kernel, toStride, fromStride int) {
+// to channel o, c·from + o·to in weight, stand once for each pixel, a column of the window further on.
+func (w *window) packJoined(packed, weight []float32, kernel, from, to int) {
 	p := &w.phase[0]
 	clear(packed[:w.packSize()])
 	channels := w.n / w.joined
@@ -282,56 +288,11 @@ func (w *window) packJoined(packed, weight []float32, kernel, toStride, fromStri
 			at := packed[(i*p.kCols+pixel+j)*w.k*panelCols+pixel*channels:]
 			for c := range w.k {
 				for o := range channels {
-					at[c*panelCols+o] = weight[o*toStride+c*fromStride+kh*kernel+kw]
+					at[c*panelCols+o] = weight[c*from+o*to+kh*kernel+kw]
 				}
 			}
 		}
 	}
-}
-
-// clearPanel zeroes panel i of every phase, if it has fewer than 32 columns.
-func (w *window) clearPanel(packed []float32, i, cols int) {
-	if cols == panelCols {
-		return
-	}
-	for ph := range w.phases {
-		p := &w.phase[ph]
-		at := w.panel(p, i)
-		clear(packed[at : at+p.kRows*p.kCols*w.k*panelCols])
-	}
-}
-
-// finishPanel makes G g Gᵀ of the nine taps of panel i, if the window is computed so.
-func (w *window) finishPanel(packed []float32, i int) {
-	if w.winograd {
-		at, size := w.panel(&w.phase[0], i), w.k*panelCols
-		now().winogradWeights(packed[at:at+winogradPlanes*size], size)
-	}
-}
-
-// spreadTaps copies n <= 8 columns of all taps, eight floats apart, to offset at of each tap of
-// panel i of every phase.
-func (w *window) spreadTaps(packed, taps []float32, kernel, i, at, n int) {
-	for ph := range w.phases {
-		p := &w.phase[ph]
-		to := w.panel(p, i) + at
-		for a := range p.kRows {
-			for b := range p.kCols {
-				kh, kw := p.tap(a, b)
-				copy8(packed[to:], taps[(kh*kernel+kw)*8:], n)
-				to += w.k * panelCols
-			}
-		}
-	}
-}
-
-// copy8 copies n <= 8 floats.
-func copy8(dst, src []float32, n int) {
-	if n == 8 {
-		*(*[8]float32)(dst) = *(*[8]float32)(src)
-		return
-	}
-	copy(dst[:n], src[:n])
 }
 
 // blockPixels is about the number of places of the window in a work item.

@@ -100,12 +100,15 @@ func (g *gradWeight) choose(looked, other side) {
 	g.samples, g.lines, g.pixels = max(1, gradPixels/(g.h*g.w)), min(g.h, max(1, gradPixels/g.w)), min(g.w, gradPixels)
 }
 
-// once says that a part of the rule of 16 is a single box of pixels, packed on both sides. Then the
-// second of two parts is added to the first as it is computed, and dy is summed for the bias
-// while it is in the cache: each sum in the order that it has otherwise.
-func (g *gradWeight) once() bool {
-	return g.packA && divideUp(g.n, ref.Parts) <= g.samples && g.h <= g.lines && g.w <= g.pixels
+// single says that a part of the rule of 16 is one box of pixels at most. Then the second of two parts is added
+// to the first as it is computed: the same sum as that of two sums.
+func (g *gradWeight) single() bool {
+	return divideUp(g.n, ref.Parts) <= g.samples && g.h <= g.lines && g.w <= g.pixels
 }
+
+// once says that dy is summed for the bias while it is in the cache, namely where parts are single and packed
+// on both sides: in the order that it has otherwise.
+func (g *gradWeight) once() bool { return g.packA && g.single() }
 
 // blocks is the number of blocks of rows of a d.
 func (g *gradWeight) blocks() int { return (g.a.channels + gradRows - 1) / gradRows }
@@ -198,7 +201,7 @@ func (g *gradWeight) group(items []gradItem, scratch []float32) {
 	for p := range ref.Parts {
 		s0, s1 := ref.Part(p, g.n)
 		depth, carries := bits.OnesCount(uint(p)), bits.TrailingZeros(^uint(p))
-		more := carries > 0 && s0 < s1 && g.once()
+		more := carries > 0 && s0 < s1 && g.single()
 		if more {
 			depth, carries = depth-1, carries-1
 		}

@@ -66,7 +66,7 @@ func UpsampleConvPackItems(s UpsampleConvShape) int { return panels(s.Cout) }
 func UpsampleConvPack(packed, w []float32, s UpsampleConvShape, i0, i1 int) {
 	win := s.forward()
 	for i := i0; i < i1; i++ {
-		win.packForward(packed, w, 3, i)
+		win.pack(packed, w, 3, 9, s.Cin*9, i)
 	}
 }
 
@@ -184,7 +184,7 @@ func UpsampleConvGradInputPackItems(s UpsampleConvShape) int { return panels(s.C
 func UpsampleConvGradInputPack(packed, w []float32, s UpsampleConvShape, i0, i1 int) {
 	win := s.gradInput()
 	for i := i0; i < i1; i++ {
-		win.packGradInput(packed, w, 3, i)
+		win.pack(packed, w, 3, s.Cin*9, 9, i)
 	}
 }
 

@@ -36,17 +36,23 @@ const winogradPlanes = 16
 // of several small ones.
 const winogradTiles = 96
 
-// tileRows and tileImages are the rows of tiles and the images in a work item.
+// tileRows is the rows of tiles in a work item.
 func (w *window) tileRows() int { return min(w.dstH/2, max(1, winogradTiles/(w.dstW/2))) }
-
-func (w *window) tileImages() int { return max(1, winogradTiles/(w.dstH/2*(w.dstW/2))) }
 
 // tileBlocks is the number of work items of an image's, or of some images', panel.
 func (w *window) tileBlocks() int { return divideUp(w.dstH/2, w.tileRows()) }
 
-func (w *window) winogradItems() int {
-	return divideUp(w.images, w.tileImages()) * w.tileBlocks() * panels(w.n)
+// tileGroups is the number of groups of images that share a work item. They are as good as equal, and even in
+// number, so that two halves of the items are halves of the work.
+func (w *window) tileGroups() int {
+	most := max(1, winogradTiles/(w.dstH/2*(w.dstW/2)))
+	return min(w.images, divideUp(w.images, 2*most)*2)
 }
+
+// tileImages is the images in a work item, at most.
+func (w *window) tileImages() int { return divideUp(w.images, max(1, w.tileGroups())) }
+
+func (w *window) winogradItems() int { return w.tileGroups() * w.tileBlocks() * panels(w.n) }
 
 // winogradScratch is for the source with its halo, the tiles and the products.
 func (w *window) winogradScratch() (halo, tiles, products int) {
@@ -82,8 +88,9 @@ type tileBlock struct {
 }
 
 func (w *window) tileBlock(i int) tileBlock {
-	b := tileBlock{img0: i / w.tileBlocks() * w.tileImages(), row: i % w.tileBlocks() * w.tileRows(), line: w.dstW / 2}
-	b.img1, b.rows = min(w.images, b.img0+w.tileImages()), min(w.tileRows(), w.dstH/2-b.row)
+	group, groups := i/w.tileBlocks(), w.tileGroups()
+	b := tileBlock{img0: group * w.images / groups, img1: (group + 1) * w.images / groups, row: i % w.tileBlocks() * w.tileRows(), line: w.dstW / 2}
+	b.rows = min(w.tileRows(), w.dstH/2-b.row)
 	b.tiles = (b.img1 - b.img0) * b.rows * b.line
 	return b
 }
