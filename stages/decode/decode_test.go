@@ -168,6 +168,10 @@ func TestStage(t *testing.T) {
 		if name == "dopri5" && said["lfm:tolerance"] != "0.01 0.0001" {
 			t.Errorf("%s: the picture says %v", name, said)
 		}
+		var file struct{ NFE int }
+		if err := json.Unmarshal(b.Read(drawn, samplesFile), &file); err != nil || (fmt.Sprint(file.NFE) == said["lfm:nfe"]) == (name == "dopri5") {
+			t.Errorf("%s: %s says nfe %d, the picture %s (%v)", name, samplesFile, file.NFE, said["lfm:nfe"], err)
+		}
 		other.Batch = 1
 		if again := b.Run(Kind(pipelinetest.CPU), &other, in); again.ID != drawn.ID {
 			t.Errorf("%s: other pictures one at a time", name)

@@ -33,7 +33,7 @@ const GridColumns = 16
 // Kind is the stage's kind, computing on the back end that open gives.
 func Kind(open engine.Open) pipeline.Kind {
 	return pipeline.Kind{
-		Name: Name, Version: 4,
+		Name: Name, Version: 5,
 		Inputs: []pipeline.Port{
 			{Name: "autoencoder", Artifact: autoencoder.Output},
 			{Name: "flow", Artifact: flow.Output},
@@ -170,6 +170,15 @@ func (s *stage) writeSamples(out *artifacts.Builder, fl *flow.Model, r Request) 
 	}
 	for _, t := range special(fl, r.SampleOptions) {
 		said[t.Key] = t.Value
+	}
+	if r.Solver != flow.Dopri5 { // which evaluates the network as often as a batch needs: the pictures' files say it
+		o := r.SampleOptions
+		o.Guidance = fl.Guidance(o.Guidance)
+		nfe, err := fl.Evaluations(o)
+		if err != nil {
+			return err
+		}
+		said["nfe"] = nfe
 	}
 	data, err := json.MarshalIndent(said, "", "  ")
 	if err != nil {
