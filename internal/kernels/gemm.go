@@ -39,7 +39,7 @@ func gemm(c, a, b []float32, s GemmShape, scratch []float32, next region) {
 	if s.TransA {
 		t.aRow, t.aK = 1, s.LDA
 	}
-	t.fetch(next, s.M/t.g.rows*s.K*panels(s.N))
+	t.fetch(next, t.g.steps(s.M, s.K, panels(s.N)))
 	for i := 0; i < s.M; i += t.g.maxRows() {
 		rows := min(t.g.maxRows(), s.M-i)
 		t.lay(rows)

@@ -4382,11 +4382,21 @@ bias:
 	VADDPS     Y3, Y2, Y2
 
 store:
+	// Whole rows are stored without a mask, which costs AMD's processors some twelve cycles a store.
+	CMPQ    136(AX), $0x10
+	JNE     masked
+	VMOVUPS Y1, (SI)
+	VMOVUPS Y2, 32(SI)
+	JMP     stored
+
+masked:
 	VMOVUPS    Y1, (SI)
 	VMASKMOVPS Y2, Y0, 32(SI)
-	ADDQ       $0x30, CX
-	DECQ       40(AX)
-	JNZ        tile
+
+stored:
+	ADDQ $0x30, CX
+	DECQ 40(AX)
+	JNZ  tile
 	VZEROUPPER
 	RET
 
@@ -4492,13 +4502,25 @@ bias:
 	VADDPS     Y5, Y4, Y4
 
 store:
+	// Whole rows are stored without a mask, which costs AMD's processors some twelve cycles a store.
+	CMPQ    136(AX), $0x10
+	JNE     masked
+	VMOVUPS Y1, (SI)
+	VMOVUPS Y2, 32(SI)
+	VMOVUPS Y3, (SI)(DI*1)
+	VMOVUPS Y4, 32(SI)(DI*1)
+	JMP     stored
+
+masked:
 	VMOVUPS    Y1, (SI)
 	VMASKMOVPS Y2, Y0, 32(SI)
 	VMOVUPS    Y3, (SI)(DI*1)
 	VMASKMOVPS Y4, Y0, 32(SI)(DI*1)
-	ADDQ       $0x30, CX
-	DECQ       40(AX)
-	JNZ        tile
+
+stored:
+	ADDQ $0x30, CX
+	DECQ 40(AX)
+	JNZ  tile
 	VZEROUPPER
 	RET
 
@@ -4604,15 +4626,29 @@ bias:
 	VADDPS     Y7, Y6, Y6
 
 store:
+	// Whole rows are stored without a mask, which costs AMD's processors some twelve cycles a store.
+	CMPQ    136(AX), $0x10
+	JNE     masked
+	VMOVUPS Y1, (SI)
+	VMOVUPS Y2, 32(SI)
+	VMOVUPS Y3, (SI)(R8*1)
+	VMOVUPS Y4, 32(SI)(R8*1)
+	VMOVUPS Y5, (DI)
+	VMOVUPS Y6, 32(DI)
+	JMP     stored
+
+masked:
 	VMOVUPS    Y1, (SI)
 	VMASKMOVPS Y2, Y0, 32(SI)
 	VMOVUPS    Y3, (SI)(R8*1)
 	VMASKMOVPS Y4, Y0, 32(SI)(R8*1)
 	VMOVUPS    Y5, (DI)
 	VMASKMOVPS Y6, Y0, 32(DI)
-	ADDQ       $0x30, CX
-	DECQ       40(AX)
-	JNZ        tile
+
+stored:
+	ADDQ $0x30, CX
+	DECQ 40(AX)
+	JNZ  tile
 	VZEROUPPER
 	RET
 
@@ -4729,6 +4765,20 @@ bias:
 	VADDPS     Y9, Y8, Y8
 
 store:
+	// Whole rows are stored without a mask, which costs AMD's processors some twelve cycles a store.
+	CMPQ    136(AX), $0x10
+	JNE     masked
+	VMOVUPS Y1, (SI)
+	VMOVUPS Y2, 32(SI)
+	VMOVUPS Y3, (SI)(R8*1)
+	VMOVUPS Y4, 32(SI)(R8*1)
+	VMOVUPS Y5, (DI)
+	VMOVUPS Y6, 32(DI)
+	VMOVUPS Y7, (DI)(R8*1)
+	VMOVUPS Y8, 32(DI)(R8*1)
+	JMP     stored
+
+masked:
 	VMOVUPS    Y1, (SI)
 	VMASKMOVPS Y2, Y0, 32(SI)
 	VMOVUPS    Y3, (SI)(R8*1)
@@ -4737,9 +4787,11 @@ store:
 	VMASKMOVPS Y6, Y0, 32(DI)
 	VMOVUPS    Y7, (DI)(R8*1)
 	VMASKMOVPS Y8, Y0, 32(DI)(R8*1)
-	ADDQ       $0x30, CX
-	DECQ       40(AX)
-	JNZ        tile
+
+stored:
+	ADDQ $0x30, CX
+	DECQ 40(AX)
+	JNZ  tile
 	VZEROUPPER
 	RET
 
@@ -4874,6 +4926,22 @@ bias:
 	VADDPS     Y11, Y10, Y10
 
 store:
+	// Whole rows are stored without a mask, which costs AMD's processors some twelve cycles a store.
+	CMPQ    136(AX), $0x10
+	JNE     masked
+	VMOVUPS Y1, (SI)
+	VMOVUPS Y2, 32(SI)
+	VMOVUPS Y3, (SI)(R9*1)
+	VMOVUPS Y4, 32(SI)(R9*1)
+	VMOVUPS Y5, (DI)
+	VMOVUPS Y6, 32(DI)
+	VMOVUPS Y7, (DI)(R9*1)
+	VMOVUPS Y8, 32(DI)(R9*1)
+	VMOVUPS Y9, (R8)
+	VMOVUPS Y10, 32(R8)
+	JMP     stored
+
+masked:
 	VMOVUPS    Y1, (SI)
 	VMASKMOVPS Y2, Y0, 32(SI)
 	VMOVUPS    Y3, (SI)(R9*1)
@@ -4884,14 +4952,16 @@ store:
 	VMASKMOVPS Y8, Y0, 32(DI)(R9*1)
 	VMOVUPS    Y9, (R8)
 	VMASKMOVPS Y10, Y0, 32(R8)
-	ADDQ       $0x30, CX
-	DECQ       40(AX)
-	JNZ        tile
+
+stored:
+	ADDQ $0x30, CX
+	DECQ 40(AX)
+	JNZ  tile
 	VZEROUPPER
 	RET
 
 // func tile6x16AVX2(c *byte)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·tile6x16AVX2(SB), NOSPLIT, $0-8
 	MOVQ    c+0(FP), AX
 	MOVQ    136(AX), CX
@@ -4902,8 +4972,28 @@ TEXT ·tile6x16AVX2(SB), NOSPLIT, $0-8
 	LEAQ    320(AX)(CX*1), CX
 	MOVQ    56(AX), DX
 	MOVQ    64(AX), BX
+	MOVQ    152(AX), R10
+	MOVQ    176(AX), R11
+	ADDQ    160(AX), R10
 
 tile:
+	MOVQ 16(AX), R9
+	MOVQ 24(CX), SI
+	LEAQ (R9)(SI*4), SI
+	MOVQ 32(CX), DI
+	LEAQ (R9)(DI*4), DI
+	MOVQ 40(CX), R8
+	LEAQ (R9)(R8*4), R8
+	MOVQ 72(AX), R9
+
+	// C is fetched while the sums are made.
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(R9*1)
+	PREFETCHT0 (DI)
+	PREFETCHT0 (DI)(R9*1)
+	PREFETCHT0 (R8)
+	PREFETCHT0 (R8)(R9*1)
+
 	// Addresses of A, one a group of rows, and of B.
 	MOVQ   (AX), R9
 	MOVQ   (CX), SI
@@ -4913,7 +5003,7 @@ tile:
 	MOVQ   16(CX), R8
 	LEAQ   (R9)(R8*4), R8
 	MOVQ   48(AX), R9
-	MOVQ   8(AX), R10
+	MOVQ   8(AX), R12
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
@@ -4926,19 +5016,31 @@ tile:
 	VXORPS Y10, Y10, Y10
 	VXORPS Y11, Y11, Y11
 	VXORPS Y12, Y12, Y12
-	MOVQ   96(AX), R11
-	MOVQ   R11, 208(AX)
+	MOVQ   96(AX), R13
+	MOVQ   R13, 208(AX)
 
 outer:
-	MOVQ 88(AX), R11
-	MOVQ R11, 200(AX)
+	MOVQ 88(AX), R13
+	MOVQ R13, 200(AX)
 
 middle:
-	MOVQ 80(AX), R11
+	MOVQ 80(AX), R13
+
+	// The first round begins late if the number of steps is no multiple of a round.
+	XORQ R14, R14
+	SUBQ R13, R14
+	ANDQ $0x03, R14
+	ADDQ $0x03, R13
+	SHRQ $0x02, R13
+	CMPQ R14, $0x02
+	JA   step3
+	JEQ  step2
+	CMPQ R14, $0x00
+	JNE  step1
 
 inner:
-	VMOVUPS      (R10), Y13
-	VMOVUPS      32(R10), Y14
+	VMOVUPS      (R12), Y13
+	VMOVUPS      32(R12), Y14
 	VBROADCASTSS (SI), Y15
 	VFMADD231PS  Y13, Y15, Y1
 	VFMADD231PS  Y14, Y15, Y2
@@ -4957,24 +5059,111 @@ inner:
 	VBROADCASTSS (R8)(R9*1), Y15
 	VFMADD231PS  Y13, Y15, Y11
 	VFMADD231PS  Y14, Y15, Y12
-	ADDQ         BX, R10
+	ADDQ         BX, R12
 	ADDQ         DX, SI
 	ADDQ         DX, DI
 	ADDQ         DX, R8
-	DECQ         R11
-	JNZ          inner
-	ADDQ         112(AX), R10
-	ADDQ         104(AX), SI
-	ADDQ         104(AX), DI
-	ADDQ         104(AX), R8
-	DECQ         200(AX)
-	JNZ          middle
-	ADDQ         128(AX), R10
-	ADDQ         120(AX), SI
-	ADDQ         120(AX), DI
-	ADDQ         120(AX), R8
-	DECQ         208(AX)
-	JNZ          outer
+
+step1:
+	VMOVUPS      (R12), Y13
+	VMOVUPS      32(R12), Y14
+	VBROADCASTSS (SI), Y15
+	VFMADD231PS  Y13, Y15, Y1
+	VFMADD231PS  Y14, Y15, Y2
+	VBROADCASTSS (SI)(R9*1), Y15
+	VFMADD231PS  Y13, Y15, Y3
+	VFMADD231PS  Y14, Y15, Y4
+	VBROADCASTSS (DI), Y15
+	VFMADD231PS  Y13, Y15, Y5
+	VFMADD231PS  Y14, Y15, Y6
+	VBROADCASTSS (DI)(R9*1), Y15
+	VFMADD231PS  Y13, Y15, Y7
+	VFMADD231PS  Y14, Y15, Y8
+	VBROADCASTSS (R8), Y15
+	VFMADD231PS  Y13, Y15, Y9
+	VFMADD231PS  Y14, Y15, Y10
+	VBROADCASTSS (R8)(R9*1), Y15
+	VFMADD231PS  Y13, Y15, Y11
+	VFMADD231PS  Y14, Y15, Y12
+	ADDQ         BX, R12
+	ADDQ         DX, SI
+	ADDQ         DX, DI
+	ADDQ         DX, R8
+
+step2:
+	VMOVUPS      (R12), Y13
+	VMOVUPS      32(R12), Y14
+	VBROADCASTSS (SI), Y15
+	VFMADD231PS  Y13, Y15, Y1
+	VFMADD231PS  Y14, Y15, Y2
+	VBROADCASTSS (SI)(R9*1), Y15
+	VFMADD231PS  Y13, Y15, Y3
+	VFMADD231PS  Y14, Y15, Y4
+	VBROADCASTSS (DI), Y15
+	VFMADD231PS  Y13, Y15, Y5
+	VFMADD231PS  Y14, Y15, Y6
+	VBROADCASTSS (DI)(R9*1), Y15
+	VFMADD231PS  Y13, Y15, Y7
+	VFMADD231PS  Y14, Y15, Y8
+	VBROADCASTSS (R8), Y15
+	VFMADD231PS  Y13, Y15, Y9
+	VFMADD231PS  Y14, Y15, Y10
+	VBROADCASTSS (R8)(R9*1), Y15
+	VFMADD231PS  Y13, Y15, Y11
+	VFMADD231PS  Y14, Y15, Y12
+	ADDQ         BX, R12
+	ADDQ         DX, SI
+	ADDQ         DX, DI
+	ADDQ         DX, R8
+
+step3:
+	VMOVUPS      (R12), Y13
+	VMOVUPS      32(R12), Y14
+	VBROADCASTSS (SI), Y15
+	VFMADD231PS  Y13, Y15, Y1
+	VFMADD231PS  Y14, Y15, Y2
+	VBROADCASTSS (SI)(R9*1), Y15
+	VFMADD231PS  Y13, Y15, Y3
+	VFMADD231PS  Y14, Y15, Y4
+	VBROADCASTSS (DI), Y15
+	VFMADD231PS  Y13, Y15, Y5
+	VFMADD231PS  Y14, Y15, Y6
+	VBROADCASTSS (DI)(R9*1), Y15
+	VFMADD231PS  Y13, Y15, Y7
+	VFMADD231PS  Y14, Y15, Y8
+	VBROADCASTSS (R8), Y15
+	VFMADD231PS  Y13, Y15, Y9
+	VFMADD231PS  Y14, Y15, Y10
+	VBROADCASTSS (R8)(R9*1), Y15
+	VFMADD231PS  Y13, Y15, Y11
+	VFMADD231PS  Y14, Y15, Y12
+	ADDQ         BX, R12
+	ADDQ         DX, SI
+	ADDQ         DX, DI
+	ADDQ         DX, R8
+
+	// What is needed next is fetched.
+	PREFETCHT1 (R10)
+	PREFETCHT1 64(R10)
+	ADDQ       168(AX), R10
+	ADDL       184(AX), R11
+	SBBQ       R14, R14
+	ANDQ       192(AX), R14
+	ADDQ       R14, R10
+	DECQ       R13
+	JNZ        inner
+	ADDQ       112(AX), R12
+	ADDQ       104(AX), SI
+	ADDQ       104(AX), DI
+	ADDQ       104(AX), R8
+	DECQ       200(AX)
+	JNZ        middle
+	ADDQ       128(AX), R12
+	ADDQ       120(AX), SI
+	ADDQ       120(AX), DI
+	ADDQ       120(AX), R8
+	DECQ       208(AX)
+	JNZ        outer
 
 	// Addresses of C.
 	MOVQ       16(AX), R9
@@ -5013,17 +5202,17 @@ inner:
 	VADDPS     Y13, Y12, Y12
 
 bias:
-	MOVQ       24(AX), R10
-	TESTQ      R10, R10
+	MOVQ       24(AX), R12
+	TESTQ      R12, R12
 	JEQ        store
-	VMOVUPS    (R10), Y13
+	VMOVUPS    (R12), Y13
 	VADDPS     Y13, Y1, Y1
 	VADDPS     Y13, Y3, Y3
 	VADDPS     Y13, Y5, Y5
 	VADDPS     Y13, Y7, Y7
 	VADDPS     Y13, Y9, Y9
 	VADDPS     Y13, Y11, Y11
-	VMASKMOVPS 32(R10), Y0, Y13
+	VMASKMOVPS 32(R12), Y0, Y13
 	VADDPS     Y13, Y2, Y2
 	VADDPS     Y13, Y4, Y4
 	VADDPS     Y13, Y6, Y6
@@ -5032,6 +5221,24 @@ bias:
 	VADDPS     Y13, Y12, Y12
 
 store:
+	// Whole rows are stored without a mask, which costs AMD's processors some twelve cycles a store.
+	CMPQ    136(AX), $0x10
+	JNE     masked
+	VMOVUPS Y1, (SI)
+	VMOVUPS Y2, 32(SI)
+	VMOVUPS Y3, (SI)(R9*1)
+	VMOVUPS Y4, 32(SI)(R9*1)
+	VMOVUPS Y5, (DI)
+	VMOVUPS Y6, 32(DI)
+	VMOVUPS Y7, (DI)(R9*1)
+	VMOVUPS Y8, 32(DI)(R9*1)
+	VMOVUPS Y9, (R8)
+	VMOVUPS Y10, 32(R8)
+	VMOVUPS Y11, (R8)(R9*1)
+	VMOVUPS Y12, 32(R8)(R9*1)
+	JMP     stored
+
+masked:
 	VMOVUPS    Y1, (SI)
 	VMASKMOVPS Y2, Y0, 32(SI)
 	VMOVUPS    Y3, (SI)(R9*1)
@@ -5044,9 +5251,14 @@ store:
 	VMASKMOVPS Y10, Y0, 32(R8)
 	VMOVUPS    Y11, (R8)(R9*1)
 	VMASKMOVPS Y12, Y0, 32(R8)(R9*1)
-	ADDQ       $0x30, CX
-	DECQ       40(AX)
-	JNZ        tile
+
+stored:
+	ADDQ $0x30, CX
+	DECQ 40(AX)
+	JNZ  tile
+	SUBQ 152(AX), R10
+	MOVQ R10, 160(AX)
+	MOVQ R11, 176(AX)
 	VZEROUPPER
 	RET
 
@@ -5116,10 +5328,19 @@ bias:
 	VADDPS     Y2, Y1, Y1
 
 store:
+	// Whole rows are stored without a mask, which costs AMD's processors some twelve cycles a store.
+	CMPQ    136(AX), $0x08
+	JNE     masked
+	VMOVUPS Y1, (SI)
+	JMP     stored
+
+masked:
 	VMASKMOVPS Y1, Y0, (SI)
-	ADDQ       $0x30, CX
-	DECQ       40(AX)
-	JNZ        tile
+
+stored:
+	ADDQ $0x30, CX
+	DECQ 40(AX)
+	JNZ  tile
 	VZEROUPPER
 	RET
 
@@ -5195,11 +5416,21 @@ bias:
 	VADDPS     Y3, Y2, Y2
 
 store:
+	// Whole rows are stored without a mask, which costs AMD's processors some twelve cycles a store.
+	CMPQ    136(AX), $0x08
+	JNE     masked
+	VMOVUPS Y1, (SI)
+	VMOVUPS Y2, (SI)(DI*1)
+	JMP     stored
+
+masked:
 	VMASKMOVPS Y1, Y0, (SI)
 	VMASKMOVPS Y2, Y0, (SI)(DI*1)
-	ADDQ       $0x30, CX
-	DECQ       40(AX)
-	JNZ        tile
+
+stored:
+	ADDQ $0x30, CX
+	DECQ 40(AX)
+	JNZ  tile
 	VZEROUPPER
 	RET
 
@@ -5288,12 +5519,23 @@ bias:
 	VADDPS     Y4, Y3, Y3
 
 store:
+	// Whole rows are stored without a mask, which costs AMD's processors some twelve cycles a store.
+	CMPQ    136(AX), $0x08
+	JNE     masked
+	VMOVUPS Y1, (SI)
+	VMOVUPS Y2, (SI)(R8*1)
+	VMOVUPS Y3, (DI)
+	JMP     stored
+
+masked:
 	VMASKMOVPS Y1, Y0, (SI)
 	VMASKMOVPS Y2, Y0, (SI)(R8*1)
 	VMASKMOVPS Y3, Y0, (DI)
-	ADDQ       $0x30, CX
-	DECQ       40(AX)
-	JNZ        tile
+
+stored:
+	ADDQ $0x30, CX
+	DECQ 40(AX)
+	JNZ  tile
 	VZEROUPPER
 	RET
 
@@ -5388,13 +5630,25 @@ bias:
 	VADDPS     Y5, Y4, Y4
 
 store:
+	// Whole rows are stored without a mask, which costs AMD's processors some twelve cycles a store.
+	CMPQ    136(AX), $0x08
+	JNE     masked
+	VMOVUPS Y1, (SI)
+	VMOVUPS Y2, (SI)(R8*1)
+	VMOVUPS Y3, (DI)
+	VMOVUPS Y4, (DI)(R8*1)
+	JMP     stored
+
+masked:
 	VMASKMOVPS Y1, Y0, (SI)
 	VMASKMOVPS Y2, Y0, (SI)(R8*1)
 	VMASKMOVPS Y3, Y0, (DI)
 	VMASKMOVPS Y4, Y0, (DI)(R8*1)
-	ADDQ       $0x30, CX
-	DECQ       40(AX)
-	JNZ        tile
+
+stored:
+	ADDQ $0x30, CX
+	DECQ 40(AX)
+	JNZ  tile
 	VZEROUPPER
 	RET
 
@@ -5502,14 +5756,27 @@ bias:
 	VADDPS     Y6, Y5, Y5
 
 store:
+	// Whole rows are stored without a mask, which costs AMD's processors some twelve cycles a store.
+	CMPQ    136(AX), $0x08
+	JNE     masked
+	VMOVUPS Y1, (SI)
+	VMOVUPS Y2, (SI)(R9*1)
+	VMOVUPS Y3, (DI)
+	VMOVUPS Y4, (DI)(R9*1)
+	VMOVUPS Y5, (R8)
+	JMP     stored
+
+masked:
 	VMASKMOVPS Y1, Y0, (SI)
 	VMASKMOVPS Y2, Y0, (SI)(R9*1)
 	VMASKMOVPS Y3, Y0, (DI)
 	VMASKMOVPS Y4, Y0, (DI)(R9*1)
 	VMASKMOVPS Y5, Y0, (R8)
-	ADDQ       $0x30, CX
-	DECQ       40(AX)
-	JNZ        tile
+
+stored:
+	ADDQ $0x30, CX
+	DECQ 40(AX)
+	JNZ  tile
 	VZEROUPPER
 	RET
 
@@ -5623,20 +5890,34 @@ bias:
 	VADDPS     Y7, Y6, Y6
 
 store:
+	// Whole rows are stored without a mask, which costs AMD's processors some twelve cycles a store.
+	CMPQ    136(AX), $0x08
+	JNE     masked
+	VMOVUPS Y1, (SI)
+	VMOVUPS Y2, (SI)(R9*1)
+	VMOVUPS Y3, (DI)
+	VMOVUPS Y4, (DI)(R9*1)
+	VMOVUPS Y5, (R8)
+	VMOVUPS Y6, (R8)(R9*1)
+	JMP     stored
+
+masked:
 	VMASKMOVPS Y1, Y0, (SI)
 	VMASKMOVPS Y2, Y0, (SI)(R9*1)
 	VMASKMOVPS Y3, Y0, (DI)
 	VMASKMOVPS Y4, Y0, (DI)(R9*1)
 	VMASKMOVPS Y5, Y0, (R8)
 	VMASKMOVPS Y6, Y0, (R8)(R9*1)
-	ADDQ       $0x30, CX
-	DECQ       40(AX)
-	JNZ        tile
+
+stored:
+	ADDQ $0x30, CX
+	DECQ 40(AX)
+	JNZ  tile
 	VZEROUPPER
 	RET
 
 // func tile6x16RowsAVX2(c *byte)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·tile6x16RowsAVX2(SB), NOSPLIT, $0-8
 	MOVQ    c+0(FP), AX
 	MOVQ    136(AX), CX
@@ -5645,8 +5926,28 @@ TEXT ·tile6x16RowsAVX2(SB), NOSPLIT, $0-8
 	VMOVUPS 64(DX)(CX*4), Y0
 	MOVQ    32(AX), CX
 	LEAQ    320(AX)(CX*1), CX
+	MOVQ    152(AX), R8
+	MOVQ    176(AX), R9
+	ADDQ    160(AX), R8
 
 tile:
+	MOVQ 16(AX), DI
+	MOVQ 24(CX), DX
+	LEAQ (DI)(DX*4), DX
+	MOVQ 32(CX), BX
+	LEAQ (DI)(BX*4), BX
+	MOVQ 40(CX), SI
+	LEAQ (DI)(SI*4), SI
+	MOVQ 72(AX), DI
+
+	// C is fetched while the sums are made.
+	PREFETCHT0 (DX)
+	PREFETCHT0 (DX)(DI*1)
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DI*1)
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(DI*1)
+
 	// Addresses of A, one a group of rows, and of B.
 	MOVQ   (AX), DI
 	MOVQ   (CX), DX
@@ -5656,7 +5957,7 @@ tile:
 	MOVQ   16(CX), SI
 	LEAQ   (DI)(SI*4), SI
 	MOVQ   48(AX), DI
-	MOVQ   8(AX), R8
+	MOVQ   8(AX), R10
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
@@ -5669,38 +5970,38 @@ tile:
 	VXORPS Y10, Y10, Y10
 	VXORPS Y11, Y11, Y11
 	VXORPS Y12, Y12, Y12
-	MOVQ   96(AX), R9
-	MOVQ   R9, 208(AX)
+	MOVQ   96(AX), R11
+	MOVQ   R11, 208(AX)
 
 outer:
-	MOVQ 88(AX), R9
-	MOVQ R9, 200(AX)
+	MOVQ 88(AX), R11
+	MOVQ R11, 200(AX)
 
 middle:
-	MOVQ 80(AX), R9
+	MOVQ 80(AX), R11
 
 	// The first round begins late if the number of steps is no multiple of a round.
-	XORQ   R10, R10
-	SUBQ   R9, R10
-	ANDQ   $0x03, R10
-	ADDQ   $0x03, R9
-	SHRQ   $0x02, R9
-	MOVQ   R10, R11
-	SHLQ   $0x07, R11
-	SUBQ   R11, R8
-	IMUL3Q $0x04, R10, R11
-	SUBQ   R11, DX
-	SUBQ   R11, BX
-	SUBQ   R11, SI
-	CMPQ   R10, $0x02
+	XORQ   R12, R12
+	SUBQ   R11, R12
+	ANDQ   $0x03, R12
+	ADDQ   $0x03, R11
+	SHRQ   $0x02, R11
+	MOVQ   R12, R13
+	SHLQ   $0x07, R13
+	SUBQ   R13, R10
+	IMUL3Q $0x04, R12, R13
+	SUBQ   R13, DX
+	SUBQ   R13, BX
+	SUBQ   R13, SI
+	CMPQ   R12, $0x02
 	JA     step3
 	JEQ    step2
-	CMPQ   R10, $0x00
+	CMPQ   R12, $0x00
 	JNE    step1
 
 inner:
-	VMOVUPS      (R8), Y13
-	VMOVUPS      32(R8), Y14
+	VMOVUPS      (R10), Y13
+	VMOVUPS      32(R10), Y14
 	VBROADCASTSS (DX), Y15
 	VFMADD231PS  Y13, Y15, Y1
 	VFMADD231PS  Y14, Y15, Y2
@@ -5721,8 +6022,8 @@ inner:
 	VFMADD231PS  Y14, Y15, Y12
 
 step1:
-	VMOVUPS      128(R8), Y13
-	VMOVUPS      160(R8), Y14
+	VMOVUPS      128(R10), Y13
+	VMOVUPS      160(R10), Y14
 	VBROADCASTSS 4(DX), Y15
 	VFMADD231PS  Y13, Y15, Y1
 	VFMADD231PS  Y14, Y15, Y2
@@ -5743,8 +6044,8 @@ step1:
 	VFMADD231PS  Y14, Y15, Y12
 
 step2:
-	VMOVUPS      256(R8), Y13
-	VMOVUPS      288(R8), Y14
+	VMOVUPS      256(R10), Y13
+	VMOVUPS      288(R10), Y14
 	VBROADCASTSS 8(DX), Y15
 	VFMADD231PS  Y13, Y15, Y1
 	VFMADD231PS  Y14, Y15, Y2
@@ -5765,8 +6066,8 @@ step2:
 	VFMADD231PS  Y14, Y15, Y12
 
 step3:
-	VMOVUPS      384(R8), Y13
-	VMOVUPS      416(R8), Y14
+	VMOVUPS      384(R10), Y13
+	VMOVUPS      416(R10), Y14
 	VBROADCASTSS 12(DX), Y15
 	VFMADD231PS  Y13, Y15, Y1
 	VFMADD231PS  Y14, Y15, Y2
@@ -5785,24 +6086,33 @@ step3:
 	VBROADCASTSS 12(SI)(DI*1), Y15
 	VFMADD231PS  Y13, Y15, Y11
 	VFMADD231PS  Y14, Y15, Y12
-	ADDQ         $+512, R8
+	ADDQ         $+512, R10
 	ADDQ         $+16, DX
 	ADDQ         $+16, BX
 	ADDQ         $+16, SI
-	DECQ         R9
-	JNZ          inner
-	ADDQ         112(AX), R8
-	ADDQ         104(AX), DX
-	ADDQ         104(AX), BX
-	ADDQ         104(AX), SI
-	DECQ         200(AX)
-	JNZ          middle
-	ADDQ         128(AX), R8
-	ADDQ         120(AX), DX
-	ADDQ         120(AX), BX
-	ADDQ         120(AX), SI
-	DECQ         208(AX)
-	JNZ          outer
+
+	// What is needed next is fetched.
+	PREFETCHT1 (R8)
+	PREFETCHT1 64(R8)
+	ADDQ       168(AX), R8
+	ADDL       184(AX), R9
+	SBBQ       R12, R12
+	ANDQ       192(AX), R12
+	ADDQ       R12, R8
+	DECQ       R11
+	JNZ        inner
+	ADDQ       112(AX), R10
+	ADDQ       104(AX), DX
+	ADDQ       104(AX), BX
+	ADDQ       104(AX), SI
+	DECQ       200(AX)
+	JNZ        middle
+	ADDQ       128(AX), R10
+	ADDQ       120(AX), DX
+	ADDQ       120(AX), BX
+	ADDQ       120(AX), SI
+	DECQ       208(AX)
+	JNZ        outer
 
 	// Addresses of C.
 	MOVQ       16(AX), DI
@@ -5841,17 +6151,17 @@ step3:
 	VADDPS     Y13, Y12, Y12
 
 bias:
-	MOVQ       24(AX), R8
-	TESTQ      R8, R8
+	MOVQ       24(AX), R10
+	TESTQ      R10, R10
 	JEQ        store
-	VMOVUPS    (R8), Y13
+	VMOVUPS    (R10), Y13
 	VADDPS     Y13, Y1, Y1
 	VADDPS     Y13, Y3, Y3
 	VADDPS     Y13, Y5, Y5
 	VADDPS     Y13, Y7, Y7
 	VADDPS     Y13, Y9, Y9
 	VADDPS     Y13, Y11, Y11
-	VMASKMOVPS 32(R8), Y0, Y13
+	VMASKMOVPS 32(R10), Y0, Y13
 	VADDPS     Y13, Y2, Y2
 	VADDPS     Y13, Y4, Y4
 	VADDPS     Y13, Y6, Y6
@@ -5860,6 +6170,24 @@ bias:
 	VADDPS     Y13, Y12, Y12
 
 store:
+	// Whole rows are stored without a mask, which costs AMD's processors some twelve cycles a store.
+	CMPQ    136(AX), $0x10
+	JNE     masked
+	VMOVUPS Y1, (DX)
+	VMOVUPS Y2, 32(DX)
+	VMOVUPS Y3, (DX)(DI*1)
+	VMOVUPS Y4, 32(DX)(DI*1)
+	VMOVUPS Y5, (BX)
+	VMOVUPS Y6, 32(BX)
+	VMOVUPS Y7, (BX)(DI*1)
+	VMOVUPS Y8, 32(BX)(DI*1)
+	VMOVUPS Y9, (SI)
+	VMOVUPS Y10, 32(SI)
+	VMOVUPS Y11, (SI)(DI*1)
+	VMOVUPS Y12, 32(SI)(DI*1)
+	JMP     stored
+
+masked:
 	VMOVUPS    Y1, (DX)
 	VMASKMOVPS Y2, Y0, 32(DX)
 	VMOVUPS    Y3, (DX)(DI*1)
@@ -5872,14 +6200,19 @@ store:
 	VMASKMOVPS Y10, Y0, 32(SI)
 	VMOVUPS    Y11, (SI)(DI*1)
 	VMASKMOVPS Y12, Y0, 32(SI)(DI*1)
-	ADDQ       $0x30, CX
-	DECQ       40(AX)
-	JNZ        tile
+
+stored:
+	ADDQ $0x30, CX
+	DECQ 40(AX)
+	JNZ  tile
+	SUBQ 152(AX), R8
+	MOVQ R8, 160(AX)
+	MOVQ R9, 176(AX)
 	VZEROUPPER
 	RET
 
 // func tile6x16PanelsAVX2(c *byte)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·tile6x16PanelsAVX2(SB), NOSPLIT, $0-8
 	MOVQ    c+0(FP), AX
 	MOVQ    136(AX), CX
@@ -5888,8 +6221,28 @@ TEXT ·tile6x16PanelsAVX2(SB), NOSPLIT, $0-8
 	VMOVUPS 64(DX)(CX*4), Y0
 	MOVQ    32(AX), CX
 	LEAQ    320(AX)(CX*1), CX
+	MOVQ    152(AX), R8
+	MOVQ    176(AX), R9
+	ADDQ    160(AX), R8
 
 tile:
+	MOVQ 16(AX), DI
+	MOVQ 24(CX), DX
+	LEAQ (DI)(DX*4), DX
+	MOVQ 32(CX), BX
+	LEAQ (DI)(BX*4), BX
+	MOVQ 40(CX), SI
+	LEAQ (DI)(SI*4), SI
+	MOVQ 72(AX), DI
+
+	// C is fetched while the sums are made.
+	PREFETCHT0 (DX)
+	PREFETCHT0 (DX)(DI*1)
+	PREFETCHT0 (BX)
+	PREFETCHT0 (BX)(DI*1)
+	PREFETCHT0 (SI)
+	PREFETCHT0 (SI)(DI*1)
+
 	// Addresses of A, one a group of rows, and of B.
 	MOVQ   (AX), DI
 	MOVQ   (CX), DX
@@ -5899,7 +6252,7 @@ tile:
 	MOVQ   16(CX), SI
 	LEAQ   (DI)(SI*4), SI
 	MOVQ   48(AX), DI
-	MOVQ   8(AX), R8
+	MOVQ   8(AX), R10
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
@@ -5912,38 +6265,38 @@ tile:
 	VXORPS Y10, Y10, Y10
 	VXORPS Y11, Y11, Y11
 	VXORPS Y12, Y12, Y12
-	MOVQ   96(AX), R9
-	MOVQ   R9, 208(AX)
+	MOVQ   96(AX), R11
+	MOVQ   R11, 208(AX)
 
 outer:
-	MOVQ 88(AX), R9
-	MOVQ R9, 200(AX)
+	MOVQ 88(AX), R11
+	MOVQ R11, 200(AX)
 
 middle:
-	MOVQ 80(AX), R9
+	MOVQ 80(AX), R11
 
 	// The first round begins late if the number of steps is no multiple of a round.
-	XORQ   R10, R10
-	SUBQ   R9, R10
-	ANDQ   $0x03, R10
-	ADDQ   $0x03, R9
-	SHRQ   $0x02, R9
-	MOVQ   R10, R11
-	SHLQ   $0x07, R11
-	SUBQ   R11, R8
-	IMUL3Q $0x80, R10, R11
-	SUBQ   R11, DX
-	SUBQ   R11, BX
-	SUBQ   R11, SI
-	CMPQ   R10, $0x02
+	XORQ   R12, R12
+	SUBQ   R11, R12
+	ANDQ   $0x03, R12
+	ADDQ   $0x03, R11
+	SHRQ   $0x02, R11
+	MOVQ   R12, R13
+	SHLQ   $0x07, R13
+	SUBQ   R13, R10
+	IMUL3Q $0x80, R12, R13
+	SUBQ   R13, DX
+	SUBQ   R13, BX
+	SUBQ   R13, SI
+	CMPQ   R12, $0x02
 	JA     step3
 	JEQ    step2
-	CMPQ   R10, $0x00
+	CMPQ   R12, $0x00
 	JNE    step1
 
 inner:
-	VMOVUPS      (R8), Y13
-	VMOVUPS      32(R8), Y14
+	VMOVUPS      (R10), Y13
+	VMOVUPS      32(R10), Y14
 	VBROADCASTSS (DX), Y15
 	VFMADD231PS  Y13, Y15, Y1
 	VFMADD231PS  Y14, Y15, Y2
@@ -5964,8 +6317,8 @@ inner:
 	VFMADD231PS  Y14, Y15, Y12
 
 step1:
-	VMOVUPS      128(R8), Y13
-	VMOVUPS      160(R8), Y14
+	VMOVUPS      128(R10), Y13
+	VMOVUPS      160(R10), Y14
 	VBROADCASTSS 128(DX), Y15
 	VFMADD231PS  Y13, Y15, Y1
 	VFMADD231PS  Y14, Y15, Y2
@@ -5986,8 +6339,8 @@ step1:
 	VFMADD231PS  Y14, Y15, Y12
 
 step2:
-	VMOVUPS      256(R8), Y13
-	VMOVUPS      288(R8), Y14
+	VMOVUPS      256(R10), Y13
+	VMOVUPS      288(R10), Y14
 	VBROADCASTSS 256(DX), Y15
 	VFMADD231PS  Y13, Y15, Y1
 	VFMADD231PS  Y14, Y15, Y2
@@ -6008,8 +6361,8 @@ step2:
 	VFMADD231PS  Y14, Y15, Y12
 
 step3:
-	VMOVUPS      384(R8), Y13
-	VMOVUPS      416(R8), Y14
+	VMOVUPS      384(R10), Y13
+	VMOVUPS      416(R10), Y14
 	VBROADCASTSS 384(DX), Y15
 	VFMADD231PS  Y13, Y15, Y1
 	VFMADD231PS  Y14, Y15, Y2
@@ -6028,24 +6381,33 @@ step3:
 	VBROADCASTSS 384(SI)(DI*1), Y15
 	VFMADD231PS  Y13, Y15, Y11
 	VFMADD231PS  Y14, Y15, Y12
-	ADDQ         $+512, R8
+	ADDQ         $+512, R10
 	ADDQ         $+512, DX
 	ADDQ         $+512, BX
 	ADDQ         $+512, SI
-	DECQ         R9
-	JNZ          inner
-	ADDQ         112(AX), R8
-	ADDQ         104(AX), DX
-	ADDQ         104(AX), BX
-	ADDQ         104(AX), SI
-	DECQ         200(AX)
-	JNZ          middle
-	ADDQ         128(AX), R8
-	ADDQ         120(AX), DX
-	ADDQ         120(AX), BX
-	ADDQ         120(AX), SI
-	DECQ         208(AX)
-	JNZ          outer
+
+	// What is needed next is fetched.
+	PREFETCHT1 (R8)
+	PREFETCHT1 64(R8)
+	ADDQ       168(AX), R8
+	ADDL       184(AX), R9
+	SBBQ       R12, R12
+	ANDQ       192(AX), R12
+	ADDQ       R12, R8
+	DECQ       R11
+	JNZ        inner
+	ADDQ       112(AX), R10
+	ADDQ       104(AX), DX
+	ADDQ       104(AX), BX
+	ADDQ       104(AX), SI
+	DECQ       200(AX)
+	JNZ        middle
+	ADDQ       128(AX), R10
+	ADDQ       120(AX), DX
+	ADDQ       120(AX), BX
+	ADDQ       120(AX), SI
+	DECQ       208(AX)
+	JNZ        outer
 
 	// Addresses of C.
 	MOVQ       16(AX), DI
@@ -6084,17 +6446,17 @@ step3:
 	VADDPS     Y13, Y12, Y12
 
 bias:
-	MOVQ       24(AX), R8
-	TESTQ      R8, R8
+	MOVQ       24(AX), R10
+	TESTQ      R10, R10
 	JEQ        store
-	VMOVUPS    (R8), Y13
+	VMOVUPS    (R10), Y13
 	VADDPS     Y13, Y1, Y1
 	VADDPS     Y13, Y3, Y3
 	VADDPS     Y13, Y5, Y5
 	VADDPS     Y13, Y7, Y7
 	VADDPS     Y13, Y9, Y9
 	VADDPS     Y13, Y11, Y11
-	VMASKMOVPS 32(R8), Y0, Y13
+	VMASKMOVPS 32(R10), Y0, Y13
 	VADDPS     Y13, Y2, Y2
 	VADDPS     Y13, Y4, Y4
 	VADDPS     Y13, Y6, Y6
@@ -6103,6 +6465,24 @@ bias:
 	VADDPS     Y13, Y12, Y12
 
 store:
+	// Whole rows are stored without a mask, which costs AMD's processors some twelve cycles a store.
+	CMPQ    136(AX), $0x10
+	JNE     masked
+	VMOVUPS Y1, (DX)
+	VMOVUPS Y2, 32(DX)
+	VMOVUPS Y3, (DX)(DI*1)
+	VMOVUPS Y4, 32(DX)(DI*1)
+	VMOVUPS Y5, (BX)
+	VMOVUPS Y6, 32(BX)
+	VMOVUPS Y7, (BX)(DI*1)
+	VMOVUPS Y8, 32(BX)(DI*1)
+	VMOVUPS Y9, (SI)
+	VMOVUPS Y10, 32(SI)
+	VMOVUPS Y11, (SI)(DI*1)
+	VMOVUPS Y12, 32(SI)(DI*1)
+	JMP     stored
+
+masked:
 	VMOVUPS    Y1, (DX)
 	VMASKMOVPS Y2, Y0, 32(DX)
 	VMOVUPS    Y3, (DX)(DI*1)
@@ -6115,9 +6495,14 @@ store:
 	VMASKMOVPS Y10, Y0, 32(SI)
 	VMOVUPS    Y11, (SI)(DI*1)
 	VMASKMOVPS Y12, Y0, 32(SI)(DI*1)
-	ADDQ       $0x30, CX
-	DECQ       40(AX)
-	JNZ        tile
+
+stored:
+	ADDQ $0x30, CX
+	DECQ 40(AX)
+	JNZ  tile
+	SUBQ 152(AX), R8
+	MOVQ R8, 160(AX)
+	MOVQ R9, 176(AX)
 	VZEROUPPER
 	RET
 

@@ -94,7 +94,7 @@ func productBlock(c, a, packed, bias []float32, row, rows, then, n, k int, accum
 		} else if then > 0 {
 			next = region{a[(row+rows)*k:], then, min(blockK, k), k}
 		}
-		t.fetch(next, rows/t.g.rows*t.k*(p1-p0))
+		t.fetch(next, t.g.steps(rows, t.k, p1-p0))
 		for j := p0 * panelCols; j < min(n, p1*panelCols); j += wide {
 			t.cols = min(wide, n-j)
 			t.b = packed[j/panelCols*panelCols*k+kk*panelCols+j%panelCols:]

@@ -86,6 +86,11 @@ type geometry struct {
 
 func (g geometry) cols() int { return 2 * g.lanes }
 
+// steps is how many steps of k the largest tiles take for so many rows and panels of columns.
+func (g geometry) steps(rows, k, panels int) int {
+	return rows / g.rows * k * panels * panelCols / g.cols()
+}
+
 // maxRows is the number of rows that can be laid out.
 func (g geometry) maxRows() int { return maxSpots * g.rows }
 
@@ -145,8 +150,7 @@ type region struct {
 }
 
 // fetch has a region brought into the second-level cache by largest tiles, evenly while they take so
-// many steps of the summed index. It changes no result, and kernels that have no room for it do not
-// do it.
+// many steps of the summed index. It changes no result, and smaller tiles do not do it.
 func (t *tile) fetch(r region, steps int) {
 	t.ahead, t.fetched, t.pace, t.part, t.turn, t.jump = nil, 0, 0, 0, 0, 0
 	if r.rows <= 0 || r.width <= 0 || steps <= 0 {

@@ -82,12 +82,12 @@ func (s *isa) largest(of string, aK int) { s.kernel(of, s.rows, 2, aK) }
 
 // kernel writes the kernel of rows × (vecs·lanes), for A and B at known distances if knownAK is not 0.
 //
-// The largest tiles of AVX-512 bring memory into the cache while they compute, their rows of C and what
-// the caller says is needed next. Others are called too seldom for it to matter, or, with 12
-// multiply-adds a step, have no room.
+// The largest tiles bring memory into the cache while they compute, their rows of C and what the caller says
+// is needed next. Others are called too seldom for it to matter.
 func (s *isa) kernel(of string, rows, vecs, knownAK int) {
 	known := knownAK != 0
-	fetches := s == avx512 && rows == s.rows && vecs == 2
+	fetches := rows == s.rows && vecs == 2
+	paced := fetches && known && s == avx512 // C, too: twice the lines of AVX2's, which come at once
 	rounds := known || fetches
 	name := fmt.Sprintf("tile%dx%d%s%s", rows, vecs*s.lanes, of, s.name)
 	TEXT(name, NOSPLIT, "func(c *byte)")
@@ -161,7 +161,7 @@ func (s *isa) kernel(of string, rows, vecs, knownAK int) {
 		addresses(offC, offCRow, spotC)
 	}
 	switch {
-	case fetches && known:
+	case paced:
 		Comment("Where the rows of C are.")
 		for r := range rows {
 			p := GP64()
@@ -284,7 +284,7 @@ func (s *isa) kernel(of string, rows, vecs, knownAK int) {
 		ANDQ(field(offJump), jump)
 		ADDQ(jump, ahead)
 	}
-	if fetches && known {
+	if paced {
 		Comment("Two rows of C are fetched.")
 		p, q := GP64(), GP64()
 		MOVQ(rowC, p)
@@ -332,10 +332,25 @@ func (s *isa) kernel(of string, rows, vecs, knownAK int) {
 		}
 	}
 	Label("store")
+	if s == avx2 {
+		Comment("Whole rows are stored without a mask, which costs AMD's processors some twelve cycles a store.")
+		CMPQ(field(offCols), Imm(uint64(s.lanes*vecs)))
+		JNE(LabelRef("masked"))
+		for r := range rows {
+			for v := range vecs {
+				VMOVUPS(acc[r][v], at(row(a, aRow, aRow3, r), 4*s.lanes*v))
+			}
+		}
+		JMP(LabelRef("stored"))
+		Label("masked")
+	}
 	for r := range rows {
 		for v := range vecs {
 			m.store(v, acc[r][v], at(row(a, aRow, aRow3, r), 4*s.lanes*v))
 		}
+	}
+	if s == avx2 {
+		Label("stored")
 	}
 	ADDQ(Imm(spotSize), spot)
 	DECQ(field(offCount))
