@@ -4309,6 +4309,313 @@ store:
 	VZEROUPPER
 	RET
 
+// func partsTreeAVX512(dst *float32, a *float32, b *float32, counts *[16]int, m int)
+// Requires: AVX, AVX512F
+TEXT ·partsTreeAVX512(SB), NOSPLIT, $0-40
+	MOVQ dst+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ b+16(FP), DX
+	MOVQ counts+24(FP), BX
+	MOVQ m+32(FP), SI
+
+row:
+	MOVQ   CX, DI
+	MOVQ   DX, R8
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	MOVQ   (BX), R9
+	TESTQ  R9, R9
+	JZ     summed0
+
+part0:
+	VBROADCASTSS (DI), Z10
+	VFMADD231PS  (R8), Z10, Z0
+	VFMADD231PS  64(R8), Z10, Z1
+	SUBQ         $-128, DI
+	SUBQ         $-128, R8
+	DECQ         R9
+	JNZ          part0
+
+summed0:
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	MOVQ   8(BX), R9
+	TESTQ  R9, R9
+	JZ     summed1
+
+part1:
+	VBROADCASTSS (DI), Z10
+	VFMADD231PS  (R8), Z10, Z2
+	VFMADD231PS  64(R8), Z10, Z3
+	SUBQ         $-128, DI
+	SUBQ         $-128, R8
+	DECQ         R9
+	JNZ          part1
+
+summed1:
+	VADDPS Z2, Z0, Z0
+	VADDPS Z3, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	MOVQ   16(BX), R9
+	TESTQ  R9, R9
+	JZ     summed2
+
+part2:
+	VBROADCASTSS (DI), Z10
+	VFMADD231PS  (R8), Z10, Z2
+	VFMADD231PS  64(R8), Z10, Z3
+	SUBQ         $-128, DI
+	SUBQ         $-128, R8
+	DECQ         R9
+	JNZ          part2
+
+summed2:
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	MOVQ   24(BX), R9
+	TESTQ  R9, R9
+	JZ     summed3
+
+part3:
+	VBROADCASTSS (DI), Z10
+	VFMADD231PS  (R8), Z10, Z4
+	VFMADD231PS  64(R8), Z10, Z5
+	SUBQ         $-128, DI
+	SUBQ         $-128, R8
+	DECQ         R9
+	JNZ          part3
+
+summed3:
+	VADDPS Z4, Z2, Z2
+	VADDPS Z5, Z3, Z3
+	VADDPS Z2, Z0, Z0
+	VADDPS Z3, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	MOVQ   32(BX), R9
+	TESTQ  R9, R9
+	JZ     summed4
+
+part4:
+	VBROADCASTSS (DI), Z10
+	VFMADD231PS  (R8), Z10, Z2
+	VFMADD231PS  64(R8), Z10, Z3
+	SUBQ         $-128, DI
+	SUBQ         $-128, R8
+	DECQ         R9
+	JNZ          part4
+
+summed4:
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	MOVQ   40(BX), R9
+	TESTQ  R9, R9
+	JZ     summed5
+
+part5:
+	VBROADCASTSS (DI), Z10
+	VFMADD231PS  (R8), Z10, Z4
+	VFMADD231PS  64(R8), Z10, Z5
+	SUBQ         $-128, DI
+	SUBQ         $-128, R8
+	DECQ         R9
+	JNZ          part5
+
+summed5:
+	VADDPS Z4, Z2, Z2
+	VADDPS Z5, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	MOVQ   48(BX), R9
+	TESTQ  R9, R9
+	JZ     summed6
+
+part6:
+	VBROADCASTSS (DI), Z10
+	VFMADD231PS  (R8), Z10, Z4
+	VFMADD231PS  64(R8), Z10, Z5
+	SUBQ         $-128, DI
+	SUBQ         $-128, R8
+	DECQ         R9
+	JNZ          part6
+
+summed6:
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	MOVQ   56(BX), R9
+	TESTQ  R9, R9
+	JZ     summed7
+
+part7:
+	VBROADCASTSS (DI), Z10
+	VFMADD231PS  (R8), Z10, Z6
+	VFMADD231PS  64(R8), Z10, Z7
+	SUBQ         $-128, DI
+	SUBQ         $-128, R8
+	DECQ         R9
+	JNZ          part7
+
+summed7:
+	VADDPS Z6, Z4, Z4
+	VADDPS Z7, Z5, Z5
+	VADDPS Z4, Z2, Z2
+	VADDPS Z5, Z3, Z3
+	VADDPS Z2, Z0, Z0
+	VADDPS Z3, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	MOVQ   64(BX), R9
+	TESTQ  R9, R9
+	JZ     summed8
+
+part8:
+	VBROADCASTSS (DI), Z10
+	VFMADD231PS  (R8), Z10, Z2
+	VFMADD231PS  64(R8), Z10, Z3
+	SUBQ         $-128, DI
+	SUBQ         $-128, R8
+	DECQ         R9
+	JNZ          part8
+
+summed8:
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	MOVQ   72(BX), R9
+	TESTQ  R9, R9
+	JZ     summed9
+
+part9:
+	VBROADCASTSS (DI), Z10
+	VFMADD231PS  (R8), Z10, Z4
+	VFMADD231PS  64(R8), Z10, Z5
+	SUBQ         $-128, DI
+	SUBQ         $-128, R8
+	DECQ         R9
+	JNZ          part9
+
+summed9:
+	VADDPS Z4, Z2, Z2
+	VADDPS Z5, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	MOVQ   80(BX), R9
+	TESTQ  R9, R9
+	JZ     summed10
+
+part10:
+	VBROADCASTSS (DI), Z10
+	VFMADD231PS  (R8), Z10, Z4
+	VFMADD231PS  64(R8), Z10, Z5
+	SUBQ         $-128, DI
+	SUBQ         $-128, R8
+	DECQ         R9
+	JNZ          part10
+
+summed10:
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	MOVQ   88(BX), R9
+	TESTQ  R9, R9
+	JZ     summed11
+
+part11:
+	VBROADCASTSS (DI), Z10
+	VFMADD231PS  (R8), Z10, Z6
+	VFMADD231PS  64(R8), Z10, Z7
+	SUBQ         $-128, DI
+	SUBQ         $-128, R8
+	DECQ         R9
+	JNZ          part11
+
+summed11:
+	VADDPS Z6, Z4, Z4
+	VADDPS Z7, Z5, Z5
+	VADDPS Z4, Z2, Z2
+	VADDPS Z5, Z3, Z3
+	VPXORD Z4, Z4, Z4
+	VPXORD Z5, Z5, Z5
+	MOVQ   96(BX), R9
+	TESTQ  R9, R9
+	JZ     summed12
+
+part12:
+	VBROADCASTSS (DI), Z10
+	VFMADD231PS  (R8), Z10, Z4
+	VFMADD231PS  64(R8), Z10, Z5
+	SUBQ         $-128, DI
+	SUBQ         $-128, R8
+	DECQ         R9
+	JNZ          part12
+
+summed12:
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	MOVQ   104(BX), R9
+	TESTQ  R9, R9
+	JZ     summed13
+
+part13:
+	VBROADCASTSS (DI), Z10
+	VFMADD231PS  (R8), Z10, Z6
+	VFMADD231PS  64(R8), Z10, Z7
+	SUBQ         $-128, DI
+	SUBQ         $-128, R8
+	DECQ         R9
+	JNZ          part13
+
+summed13:
+	VADDPS Z6, Z4, Z4
+	VADDPS Z7, Z5, Z5
+	VPXORD Z6, Z6, Z6
+	VPXORD Z7, Z7, Z7
+	MOVQ   112(BX), R9
+	TESTQ  R9, R9
+	JZ     summed14
+
+part14:
+	VBROADCASTSS (DI), Z10
+	VFMADD231PS  (R8), Z10, Z6
+	VFMADD231PS  64(R8), Z10, Z7
+	SUBQ         $-128, DI
+	SUBQ         $-128, R8
+	DECQ         R9
+	JNZ          part14
+
+summed14:
+	VPXORD Z8, Z8, Z8
+	VPXORD Z9, Z9, Z9
+	MOVQ   120(BX), R9
+	TESTQ  R9, R9
+	JZ     summed15
+
+part15:
+	VBROADCASTSS (DI), Z10
+	VFMADD231PS  (R8), Z10, Z8
+	VFMADD231PS  64(R8), Z10, Z9
+	SUBQ         $-128, DI
+	SUBQ         $-128, R8
+	DECQ         R9
+	JNZ          part15
+
+summed15:
+	VADDPS  Z8, Z6, Z6
+	VADDPS  Z9, Z7, Z7
+	VADDPS  Z6, Z4, Z4
+	VADDPS  Z7, Z5, Z5
+	VADDPS  Z4, Z2, Z2
+	VADDPS  Z5, Z3, Z3
+	VADDPS  Z2, Z0, Z0
+	VADDPS  Z3, Z1, Z1
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	ADDQ    $0x04, CX
+	SUBQ    $-128, AX
+	DECQ    SI
+	JNZ     row
+	VZEROUPPER
+	RET
+
 // func tile1x16AVX2(c *byte)
 // Requires: AVX, FMA3
 TEXT ·tile1x16AVX2(SB), NOSPLIT, $0-8
@@ -6616,6 +6923,313 @@ store:
 	VMOVUPS Y5, 160(AX)
 	VMOVUPS Y6, 192(AX)
 	VMOVUPS Y7, 224(AX)
+	VZEROUPPER
+	RET
+
+// func partsTreeAVX2(dst *float32, a *float32, b *float32, counts *[16]int, m int)
+// Requires: AVX, FMA3
+TEXT ·partsTreeAVX2(SB), NOSPLIT, $0-40
+	MOVQ dst+0(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ b+16(FP), DX
+	MOVQ counts+24(FP), BX
+	MOVQ m+32(FP), SI
+
+row:
+	MOVQ   CX, DI
+	MOVQ   DX, R8
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	MOVQ   (BX), R9
+	TESTQ  R9, R9
+	JZ     summed0
+
+part0:
+	VBROADCASTSS (DI), Y2
+	VFMADD231PS  (R8), Y2, Y0
+	VFMADD231PS  32(R8), Y2, Y1
+	SUBQ         $-128, DI
+	SUBQ         $-128, R8
+	DECQ         R9
+	JNZ          part0
+
+summed0:
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ   8(BX), R9
+	TESTQ  R9, R9
+	JZ     summed1
+
+part1:
+	VBROADCASTSS (DI), Y4
+	VFMADD231PS  (R8), Y4, Y2
+	VFMADD231PS  32(R8), Y4, Y3
+	SUBQ         $-128, DI
+	SUBQ         $-128, R8
+	DECQ         R9
+	JNZ          part1
+
+summed1:
+	VADDPS Y2, Y0, Y0
+	VADDPS Y3, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ   16(BX), R9
+	TESTQ  R9, R9
+	JZ     summed2
+
+part2:
+	VBROADCASTSS (DI), Y4
+	VFMADD231PS  (R8), Y4, Y2
+	VFMADD231PS  32(R8), Y4, Y3
+	SUBQ         $-128, DI
+	SUBQ         $-128, R8
+	DECQ         R9
+	JNZ          part2
+
+summed2:
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	MOVQ   24(BX), R9
+	TESTQ  R9, R9
+	JZ     summed3
+
+part3:
+	VBROADCASTSS (DI), Y6
+	VFMADD231PS  (R8), Y6, Y4
+	VFMADD231PS  32(R8), Y6, Y5
+	SUBQ         $-128, DI
+	SUBQ         $-128, R8
+	DECQ         R9
+	JNZ          part3
+
+summed3:
+	VADDPS Y4, Y2, Y2
+	VADDPS Y5, Y3, Y3
+	VADDPS Y2, Y0, Y0
+	VADDPS Y3, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ   32(BX), R9
+	TESTQ  R9, R9
+	JZ     summed4
+
+part4:
+	VBROADCASTSS (DI), Y4
+	VFMADD231PS  (R8), Y4, Y2
+	VFMADD231PS  32(R8), Y4, Y3
+	SUBQ         $-128, DI
+	SUBQ         $-128, R8
+	DECQ         R9
+	JNZ          part4
+
+summed4:
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	MOVQ   40(BX), R9
+	TESTQ  R9, R9
+	JZ     summed5
+
+part5:
+	VBROADCASTSS (DI), Y6
+	VFMADD231PS  (R8), Y6, Y4
+	VFMADD231PS  32(R8), Y6, Y5
+	SUBQ         $-128, DI
+	SUBQ         $-128, R8
+	DECQ         R9
+	JNZ          part5
+
+summed5:
+	VADDPS Y4, Y2, Y2
+	VADDPS Y5, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	MOVQ   48(BX), R9
+	TESTQ  R9, R9
+	JZ     summed6
+
+part6:
+	VBROADCASTSS (DI), Y6
+	VFMADD231PS  (R8), Y6, Y4
+	VFMADD231PS  32(R8), Y6, Y5
+	SUBQ         $-128, DI
+	SUBQ         $-128, R8
+	DECQ         R9
+	JNZ          part6
+
+summed6:
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	MOVQ   56(BX), R9
+	TESTQ  R9, R9
+	JZ     summed7
+
+part7:
+	VBROADCASTSS (DI), Y8
+	VFMADD231PS  (R8), Y8, Y6
+	VFMADD231PS  32(R8), Y8, Y7
+	SUBQ         $-128, DI
+	SUBQ         $-128, R8
+	DECQ         R9
+	JNZ          part7
+
+summed7:
+	VADDPS Y6, Y4, Y4
+	VADDPS Y7, Y5, Y5
+	VADDPS Y4, Y2, Y2
+	VADDPS Y5, Y3, Y3
+	VADDPS Y2, Y0, Y0
+	VADDPS Y3, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	MOVQ   64(BX), R9
+	TESTQ  R9, R9
+	JZ     summed8
+
+part8:
+	VBROADCASTSS (DI), Y4
+	VFMADD231PS  (R8), Y4, Y2
+	VFMADD231PS  32(R8), Y4, Y3
+	SUBQ         $-128, DI
+	SUBQ         $-128, R8
+	DECQ         R9
+	JNZ          part8
+
+summed8:
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	MOVQ   72(BX), R9
+	TESTQ  R9, R9
+	JZ     summed9
+
+part9:
+	VBROADCASTSS (DI), Y6
+	VFMADD231PS  (R8), Y6, Y4
+	VFMADD231PS  32(R8), Y6, Y5
+	SUBQ         $-128, DI
+	SUBQ         $-128, R8
+	DECQ         R9
+	JNZ          part9
+
+summed9:
+	VADDPS Y4, Y2, Y2
+	VADDPS Y5, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	MOVQ   80(BX), R9
+	TESTQ  R9, R9
+	JZ     summed10
+
+part10:
+	VBROADCASTSS (DI), Y6
+	VFMADD231PS  (R8), Y6, Y4
+	VFMADD231PS  32(R8), Y6, Y5
+	SUBQ         $-128, DI
+	SUBQ         $-128, R8
+	DECQ         R9
+	JNZ          part10
+
+summed10:
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	MOVQ   88(BX), R9
+	TESTQ  R9, R9
+	JZ     summed11
+
+part11:
+	VBROADCASTSS (DI), Y8
+	VFMADD231PS  (R8), Y8, Y6
+	VFMADD231PS  32(R8), Y8, Y7
+	SUBQ         $-128, DI
+	SUBQ         $-128, R8
+	DECQ         R9
+	JNZ          part11
+
+summed11:
+	VADDPS Y6, Y4, Y4
+	VADDPS Y7, Y5, Y5
+	VADDPS Y4, Y2, Y2
+	VADDPS Y5, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	MOVQ   96(BX), R9
+	TESTQ  R9, R9
+	JZ     summed12
+
+part12:
+	VBROADCASTSS (DI), Y6
+	VFMADD231PS  (R8), Y6, Y4
+	VFMADD231PS  32(R8), Y6, Y5
+	SUBQ         $-128, DI
+	SUBQ         $-128, R8
+	DECQ         R9
+	JNZ          part12
+
+summed12:
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	MOVQ   104(BX), R9
+	TESTQ  R9, R9
+	JZ     summed13
+
+part13:
+	VBROADCASTSS (DI), Y8
+	VFMADD231PS  (R8), Y8, Y6
+	VFMADD231PS  32(R8), Y8, Y7
+	SUBQ         $-128, DI
+	SUBQ         $-128, R8
+	DECQ         R9
+	JNZ          part13
+
+summed13:
+	VADDPS Y6, Y4, Y4
+	VADDPS Y7, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	MOVQ   112(BX), R9
+	TESTQ  R9, R9
+	JZ     summed14
+
+part14:
+	VBROADCASTSS (DI), Y8
+	VFMADD231PS  (R8), Y8, Y6
+	VFMADD231PS  32(R8), Y8, Y7
+	SUBQ         $-128, DI
+	SUBQ         $-128, R8
+	DECQ         R9
+	JNZ          part14
+
+summed14:
+	VXORPS Y8, Y8, Y8
+	VXORPS Y9, Y9, Y9
+	MOVQ   120(BX), R9
+	TESTQ  R9, R9
+	JZ     summed15
+
+part15:
+	VBROADCASTSS (DI), Y10
+	VFMADD231PS  (R8), Y10, Y8
+	VFMADD231PS  32(R8), Y10, Y9
+	SUBQ         $-128, DI
+	SUBQ         $-128, R8
+	DECQ         R9
+	JNZ          part15
+
+summed15:
+	VADDPS  Y8, Y6, Y6
+	VADDPS  Y9, Y7, Y7
+	VADDPS  Y6, Y4, Y4
+	VADDPS  Y7, Y5, Y5
+	VADDPS  Y4, Y2, Y2
+	VADDPS  Y5, Y3, Y3
+	VADDPS  Y2, Y0, Y0
+	VADDPS  Y3, Y1, Y1
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	ADDQ    $0x04, CX
+	SUBQ    $-128, AX
+	DECQ    SI
+	JNZ     row
 	VZEROUPPER
 	RET
 

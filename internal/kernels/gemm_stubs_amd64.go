@@ -150,6 +150,11 @@ func copyPanelsAVX512(dst *float32, src *float32, n int, stride int, panels int,
 //go:noescape
 func sumRowsAVX512(dst *float32, src *float32, n int, stride int, distance int, add bool)
 
+// partsTreeAVX512 is dst[r*32+j] = the tree of Σ a[i*32+r]*b[i*32+j] over the counts[p] rows i of part p, for r < m, j < 32; m > 0.
+//
+//go:noescape
+func partsTreeAVX512(dst *float32, a *float32, b *float32, counts *[16]int, m int)
+
 // tile1x16AVX2 does the kernels.call at c: tiles of 1 rows and at most 16 columns.
 //
 //go:noescape
@@ -235,6 +240,11 @@ func copyPanelsAVX2(dst *float32, src *float32, n int, stride int, panels int, d
 //
 //go:noescape
 func sumRowsAVX2(dst *float32, src *float32, n int, stride int, distance int, add bool)
+
+// partsTreeAVX2 is dst[r*32+j] = the tree of Σ a[i*32+r]*b[i*32+j] over the counts[p] rows i of part p, for r < m, j < 16; m > 0.
+//
+//go:noescape
+func partsTreeAVX2(dst *float32, a *float32, b *float32, counts *[16]int, m int)
 
 // transpose8AVX2 is dst[j*dstStride+i] = src[i*srcStride+j] for i < 8, j < 8n; n > 0.
 //

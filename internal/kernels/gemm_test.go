@@ -251,6 +251,43 @@ func TestAddTo(t *testing.T) {
 	})
 }
 
+func TestPartsTree(t *testing.T) {
+	atEachLevel(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(5, 5))
+		for _, m := range []int{1, 5, 32} {
+			for _, most := range []int{1, 2, 9} {
+				var counts [ref.Parts]int
+				n := 0
+				for p := range counts {
+					counts[p] = rng.IntN(most + 1)
+					n += counts[p]
+				}
+				n = max(n, 1)
+				a, b, dst := randomGuarded(rng, (n-1)*panelCols+m), randomGuarded(rng, n*panelCols), blankGuarded(m*panelCols)
+				want := make([]float64, m*panelCols)
+				for r := range m {
+					for j := range panelCols {
+						var sums [ref.Parts]float64
+						i := 0
+						for p, c := range counts {
+							for range c {
+								sums[p] += float64(a.v[i*panelCols+r]) * float64(b.v[i*panelCols+j])
+								i++
+							}
+						}
+						want[r*panelCols+j] = ref.Tree(&sums)
+					}
+				}
+				partsTree(dst.v, a.v, b.v, &counts, m)
+				near(t, fmt.Sprint(m, counts), dst.v, want)
+				for _, g := range []guarded{a, b, dst} {
+					g.check(t, "partsTree")
+				}
+			}
+		}
+	})
+}
+
 // BenchmarkGemm multiplies the matrices of one attention head of the reference model.
 func BenchmarkGemm(b *testing.B) {
 	for bits := range 4 {

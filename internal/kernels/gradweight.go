@@ -24,6 +24,7 @@ const (
 	gradRows   = 72  // rows of a block of d: six tiles of 12, twelve of 6
 	gradPixels = 256 // pixels in a call of the tile kernel, at most; such sums are added in order
 	tapGroup   = 18  // items that are computed together where a is not packed: the taps of two panels
+	gradFew    = 128 // pixels of a gradient at most that are multiplied in registers: eight in a part
 	gradDepth  = 5   // partial sums that wait to be added: 16 of them make a tree of height 4
 
 	gradPanels = 8 // panels of b that are copied together, at most
@@ -61,6 +62,7 @@ type gradWeight struct {
 	a, b                side      // channels of a are the rows of d, channels of b its columns
 	packB               bool      // panels of b are copied together first
 	packA               bool      // panels of a are, too
+	few                 bool      // all parts of the rule of 16 are multiplied together, packed on both sides
 	d                   []float32 // the gradient
 	db                  []float32 // Σ dy, where that is computed beside it: see once
 	// A call of the tile kernel covers several small samples, or some lines of one, or a part of a
@@ -97,6 +99,7 @@ func (g *gradWeight) choose(looked, other side) {
 	g.packB = (!g.b.looked || pointwise) && (g.b.channels%lanes != 0 || g.a.channels*taps >= 32)
 	// One of a block serves all panels: of one tap, for each tap looks elsewhere.
 	g.packA = pointwise && g.packB && panels(g.b.channels) > 2
+	g.few = pointwise && g.n*g.h*g.w <= gradFew
 	g.samples, g.lines, g.pixels = max(1, gradPixels/(g.h*g.w)), min(g.h, max(1, gradPixels/g.w)), min(g.w, gradPixels)
 }
 
@@ -108,7 +111,7 @@ func (g *gradWeight) single() bool {
 
 // once says that dy is summed for the bias while it is in the cache, namely where parts are single and packed
 // on both sides: in the order that it has otherwise.
-func (g *gradWeight) once() bool { return g.packA && g.single() }
+func (g *gradWeight) once() bool { return g.packA && g.single() && !g.few }
 
 // blocks is the number of blocks of rows of a d.
 func (g *gradWeight) blocks() int { return (g.a.channels + gradRows - 1) / gradRows }
@@ -124,7 +127,7 @@ func (g *gradWeight) scratch() int {
 	if g.squares {
 		n += (g.samples*(2*g.lines+1)*(2*g.pixels+1) + 2*g.pixels + 2) * g.looked().channels
 	}
-	if g.packA {
+	if g.packA || g.few {
 		n += panels(g.a.channels) * gradPanel
 	}
 	return n
@@ -155,7 +158,7 @@ func (g *gradWeight) item(i int) gradItem {
 // run computes items [i0, i1).
 func (g *gradWeight) run(scratch []float32, i0, i1 int) {
 	most := tapGroup
-	if g.packA {
+	if g.packA || g.few {
 		most = cut.group // every group packs its rows of a anew
 	}
 	for ; i0 < i1; i0 += most {
@@ -198,6 +201,10 @@ func (g *gradWeight) runWithBias(db, dy, scratch []float32, n, pixels, channels,
 // Partial sums are added as a binary counter counts: p goes on top of an item's stack, and
 // for every 1 that p ends in, the two on top, sums of subtrees of one height, become one.
 func (g *gradWeight) group(items []gradItem, scratch []float32) {
+	if g.few {
+		g.groupOfFew(items, scratch)
+		return
+	}
 	for p := range ref.Parts {
 		s0, s1 := ref.Part(p, g.n)
 		depth, carries := bits.OnesCount(uint(p)), bits.TrailingZeros(^uint(p))
@@ -221,6 +228,33 @@ func (g *gradWeight) group(items []gradItem, scratch []float32) {
 		if from, n := g.biasOf(item); n > 0 {
 			copy(g.db[from:from+n], stackBias(scratch, i, 0))
 		}
+	}
+}
+
+// groupOfFew computes some items of a gradient with few pixels: a tile's sums would be too short to be worth
+// the way to memory and back.
+func (g *gradWeight) groupOfFew(items []gradItem, scratch []float32) {
+	sum, panel := scratch[:gradBlock], scratch[gradBlock:gradBlock+gradPanel]
+	panelsA := scratch[gradBlock+gradPanel:]
+	var counts [ref.Parts]int
+	for p := range counts {
+		s0, s1 := ref.Part(p, g.n)
+		counts[p] = (s1 - s0) * g.h * g.w
+	}
+	all := box{0, g.n, 0, g.h, 0, g.w}
+	row0, row1 := g.rowsOf(items)
+	g.a.packPanels(panelsA, all, row0, row1)
+	for i, item := range items {
+		if i == 0 || item.col != items[i-1].col {
+			g.b.packPanels(panel, all, item.col, item.col+item.cols)
+		}
+		for r := 0; r < item.rows; {
+			at := item.row - row0 + r
+			rows := min(item.rows-r, panelCols-at%panelCols) // of a panel of a
+			partsTree(sum[r*panelCols:], panelsA[at/panelCols*gradPanel+at%panelCols:], panel, &counts, rows)
+			r += rows
+		}
+		g.store(item, sum)
 	}
 }
 
@@ -342,12 +376,12 @@ func (g *gradWeight) fetch(t *tile, items []gradItem, i int, in box) {
 		last := items[len(items)-1]
 		f, from, to, until = &g.b, items[0].col, last.col+last.cols, len(items)
 	}
-	n, tiles := in.pixels(), 0
+	n, steps := in.pixels(), 0
 	for _, item := range items[i:until] {
-		tiles += item.rows / t.g.rows
+		steps += t.g.steps(item.rows, n, 1)
 	}
 	v := f.v[f.at(in.s0, in.line0, in.pixel0)+n*f.pixel:]
-	t.fetch(region{v[min(from, len(v)):], min(n, len(v)/f.pixel), to - from, f.pixel}, tiles*n)
+	t.fetch(region{v[min(from, len(v)):], min(n, len(v)/f.pixel), to - from, f.pixel}, steps)
 }
 
 // sumPanels sums so many columns over n rows of panels.

@@ -111,13 +111,24 @@ func productBlock(c, a, packed, bias []float32, row, rows, then, n, k int, accum
 // LinearGradInputPackSize is the length of a weight packed for [LinearGradInput].
 func LinearGradInputPackSize(s LinearShape) int { return panels(s.In) * panelCols * s.Out }
 
-// LinearGradInputPackItems is the number of work items of [LinearGradInputPack].
-func LinearGradInputPackItems(s LinearShape) int { return panels(s.In) }
+// packedRows is how many rows of a weight are packed together: the weight comes from memory, which likes to
+// be read from end to end.
+const packedRows = 32
 
-// LinearGradInputPack packs panels [i0, i1) of w (Out, In) for [LinearGradInput].
+// LinearGradInputPackItems is the number of work items of [LinearGradInputPack].
+func LinearGradInputPackItems(s LinearShape) int { return divideUp(s.Out, packedRows) }
+
+// LinearGradInputPack packs blocks of rows [i0, i1) of w (Out, In) for [LinearGradInput].
 func LinearGradInputPack(packed, w []float32, s LinearShape, i0, i1 int) {
-	for i := i0; i < i1; i++ {
-		packRows(packed[i*panelCols*s.Out:], w, s.Out, s.In, i*panelCols, min(panelCols, s.In-i*panelCols))
+	row, full, size := i0*packedRows, s.In/panelCols, s.Out*panelCols
+	rows := min(s.Out, i1*packedRows) - row
+	if rows <= 0 {
+		return
+	}
+	packed, w = packed[row*panelCols:], w[row*s.In:]
+	copyPanels(packed, w, rows, s.In, full, size)
+	if rest := s.In % panelCols; rest > 0 {
+		packRows(packed[full*size:], w, rows, s.In, full*panelCols, rest)
 	}
 }
 

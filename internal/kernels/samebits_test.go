@@ -172,6 +172,30 @@ func TestSameBitsOfGradients(t *testing.T) {
 	})
 }
 
+// TestSameBitsOfFew: a gradient with few pixels is multiplied in registers, to what tiles make of it.
+func TestSameBitsOfFew(t *testing.T) {
+	atEachLevel(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(14, 14))
+		for _, s := range []LinearShape{
+			{N: 1, Rows: 1, In: 33, Out: 40}, {N: 3, Rows: 2, In: 300, Out: 70}, {N: 16, Rows: 1, In: 72, Out: 96},
+			{N: 19, Rows: 5, In: 7, Out: 65}, {N: 16, Rows: 8, In: 256, Out: 129}, {N: 128, Rows: 1, In: 145, Out: 320},
+		} {
+			x, dy := normals(rng, s.N*s.Rows*s.In), normals(rng, s.N*s.Rows*s.Out)
+			var got [2][]float32
+			for i, few := range []bool{true, false} {
+				got[i] = make([]float32, s.In*s.Out)
+				g := newGradWeight(got[i], dy, x, s.conv())
+				if !g.few {
+					t.Fatalf("%v is not few", s)
+				}
+				g.few = few
+				g.run(make([]float32, g.scratch()), 0, g.items())
+			}
+			sameBits(t, s.String(), got[0], got[1])
+		}
+	})
+}
+
 // tree adds 16 vectors as ref.Tree does numbers.
 func tree(v [16][]float32) []float32 {
 	sum := make([]float32, len(v[0]))

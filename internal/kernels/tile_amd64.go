@@ -2,7 +2,11 @@
 
 package kernels
 
-import "unsafe"
+import (
+	"unsafe"
+
+	"lfm/internal/kernels/ref"
+)
 
 // kernel runs the assembly of the level in use.
 func (t *tile) kernel(first, count, rows int) {
@@ -185,5 +189,26 @@ func sumRows(dst, src []float32, n, stride, distance int, add bool) {
 		for p := range cols / panelCols {
 			sumRowsGeneric(dst[p*panelCols:], src[p*distance:], n, stride, panelCols, add)
 		}
+	}
+}
+
+// partsTree is dst[r*32+j] = the tree of the sums of a[i*32+r]·b[i*32+j] over the counts[p] rows i of each part p, which
+// follow each other, for r < m <= 32, j < 32.
+func partsTree(dst, a, b []float32, counts *[ref.Parts]int, m int) {
+	n := 0
+	for _, c := range counts {
+		n += c
+	}
+	if m == 0 || n == 0 || Level() == Generic {
+		partsTreeGeneric(dst, a, b, counts, m)
+		return
+	}
+	_, _, _ = dst[m*panelCols-1], a[(n-1)*panelCols+m-1], b[n*panelCols-1]
+	if Level() == AVX512 {
+		partsTreeAVX512(&dst[0], &a[0], &b[0], counts, m)
+		return
+	}
+	for j := 0; j < panelCols; j += 16 {
+		partsTreeAVX2(&dst[j], &a[0], &b[j], counts, m)
 	}
 }

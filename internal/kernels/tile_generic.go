@@ -2,6 +2,8 @@
 
 package kernels
 
+import "lfm/internal/kernels/ref"
+
 func (t *tile) kernel(first, count, rows int) { t.generic(first, count, rows) }
 
 func addTo(y, x []float32, n int) { addGeneric(y[:n], x[:n]) }
@@ -12,6 +14,10 @@ func transpose8(dst, src []float32, dstStride, srcStride, n int) {
 
 func copyPanels(dst, src []float32, n, stride, panels, distance int) {
 	copyPanelsGeneric(dst, src, n, stride, panels, distance)
+}
+
+func partsTree(dst, a, b []float32, counts *[ref.Parts]int, m int) {
+	partsTreeGeneric(dst, a, b, counts, m)
 }
 
 func sumRows(dst, src []float32, n, stride, distance int, add bool) {

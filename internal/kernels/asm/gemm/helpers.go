@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math/bits"
 
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
@@ -95,6 +96,62 @@ func (s *isa) sumRows() {
 	for i := range acc {
 		VMOVUPS(acc[i], Mem{Base: dst, Disp: 4 * s.lanes * i})
 	}
+	VZEROUPPER()
+	RET()
+}
+
+// partsTree writes the products of few rows by the rule of 16: sixteen sums and their tree, in registers.
+func (s *isa) partsTree() {
+	const parts, vecs = 16, 2
+	TEXT("partsTree"+s.name, NOSPLIT, "func(dst, a, b *float32, counts *[16]int, m int)")
+	Pragma("noescape")
+	Doc(fmt.Sprintf("partsTree%s is dst[r*32+j] = the tree of Σ a[i*32+r]*b[i*32+j] over the counts[p] rows i of part p, for r < m, j < %d; m > 0.", s.name, vecs*s.lanes))
+	dst, a, b := Load(Param("dst"), GP64()), Load(Param("a"), GP64()), Load(Param("b"), GP64())
+	counts, m := Load(Param("counts"), GP64()), Load(Param("m"), GP64())
+	var stack [5][vecs]reg.VecVirtual
+	for d := range stack {
+		for v := range vecs {
+			stack[d][v] = s.vec()
+		}
+	}
+	Label("row")
+	rowA, rowB := GP64(), GP64()
+	MOVQ(a, rowA)
+	MOVQ(b, rowB)
+	for p := range parts {
+		depth := bits.OnesCount(uint(p))
+		sum, n := stack[depth], GP64()
+		for _, v := range sum {
+			s.zero(v)
+		}
+		MOVQ(Mem{Base: counts, Disp: 8 * p}, n)
+		TESTQ(n, n)
+		JZ(LabelRef(fmt.Sprintf("summed%d", p)))
+		Label(fmt.Sprintf("part%d", p))
+		x := s.vec()
+		VBROADCASTSS(Mem{Base: rowA}, x)
+		for v := range vecs {
+			VFMADD231PS(Mem{Base: rowB, Disp: 4 * s.lanes * v}, x, sum[v])
+		}
+		SUBQ(I8(-128), rowA)
+		SUBQ(I8(-128), rowB)
+		DECQ(n)
+		JNZ(LabelRef(fmt.Sprintf("part%d", p)))
+		Label(fmt.Sprintf("summed%d", p))
+		for range bits.TrailingZeros(^uint(p)) {
+			for v := range vecs {
+				VADDPS(stack[depth][v], stack[depth-1][v], stack[depth-1][v])
+			}
+			depth--
+		}
+	}
+	for v := range vecs {
+		VMOVUPS(stack[0][v], Mem{Base: dst, Disp: 4 * s.lanes * v})
+	}
+	ADDQ(Imm(4), a)
+	SUBQ(I8(-128), dst)
+	DECQ(m)
+	JNZ(LabelRef("row"))
 	VZEROUPPER()
 	RET()
 }

@@ -19,6 +19,7 @@ func main() {
 		isa.add()
 		isa.panels()
 		isa.sumRows()
+		isa.partsTree()
 	}
 	transpose()
 	Generate()
