@@ -4689,7 +4689,7 @@ bias:
 	VADDPS     Y3, Y2, Y2
 
 store:
-	// Whole rows are stored without a mask, which costs AMD's processors some twelve cycles a store.
+	// Whole rows are stored without a mask, with which a store is slow on some processors.
 	CMPQ    136(AX), $0x10
 	JNE     masked
 	VMOVUPS Y1, (SI)
@@ -4809,7 +4809,7 @@ bias:
 	VADDPS     Y5, Y4, Y4
 
 store:
-	// Whole rows are stored without a mask, which costs AMD's processors some twelve cycles a store.
+	// Whole rows are stored without a mask, with which a store is slow on some processors.
 	CMPQ    136(AX), $0x10
 	JNE     masked
 	VMOVUPS Y1, (SI)
@@ -4933,7 +4933,7 @@ bias:
 	VADDPS     Y7, Y6, Y6
 
 store:
-	// Whole rows are stored without a mask, which costs AMD's processors some twelve cycles a store.
+	// Whole rows are stored without a mask, with which a store is slow on some processors.
 	CMPQ    136(AX), $0x10
 	JNE     masked
 	VMOVUPS Y1, (SI)
@@ -5072,7 +5072,7 @@ bias:
 	VADDPS     Y9, Y8, Y8
 
 store:
-	// Whole rows are stored without a mask, which costs AMD's processors some twelve cycles a store.
+	// Whole rows are stored without a mask, with which a store is slow on some processors.
 	CMPQ    136(AX), $0x10
 	JNE     masked
 	VMOVUPS Y1, (SI)
@@ -5233,7 +5233,7 @@ bias:
 	VADDPS     Y11, Y10, Y10
 
 store:
-	// Whole rows are stored without a mask, which costs AMD's processors some twelve cycles a store.
+	// Whole rows are stored without a mask, with which a store is slow on some processors.
 	CMPQ    136(AX), $0x10
 	JNE     masked
 	VMOVUPS Y1, (SI)
@@ -5528,7 +5528,7 @@ bias:
 	VADDPS     Y13, Y12, Y12
 
 store:
-	// Whole rows are stored without a mask, which costs AMD's processors some twelve cycles a store.
+	// Whole rows are stored without a mask, with which a store is slow on some processors.
 	CMPQ    136(AX), $0x10
 	JNE     masked
 	VMOVUPS Y1, (SI)
@@ -5635,7 +5635,7 @@ bias:
 	VADDPS     Y2, Y1, Y1
 
 store:
-	// Whole rows are stored without a mask, which costs AMD's processors some twelve cycles a store.
+	// Whole rows are stored without a mask, with which a store is slow on some processors.
 	CMPQ    136(AX), $0x08
 	JNE     masked
 	VMOVUPS Y1, (SI)
@@ -5723,7 +5723,7 @@ bias:
 	VADDPS     Y3, Y2, Y2
 
 store:
-	// Whole rows are stored without a mask, which costs AMD's processors some twelve cycles a store.
+	// Whole rows are stored without a mask, with which a store is slow on some processors.
 	CMPQ    136(AX), $0x08
 	JNE     masked
 	VMOVUPS Y1, (SI)
@@ -5826,7 +5826,7 @@ bias:
 	VADDPS     Y4, Y3, Y3
 
 store:
-	// Whole rows are stored without a mask, which costs AMD's processors some twelve cycles a store.
+	// Whole rows are stored without a mask, with which a store is slow on some processors.
 	CMPQ    136(AX), $0x08
 	JNE     masked
 	VMOVUPS Y1, (SI)
@@ -5937,7 +5937,7 @@ bias:
 	VADDPS     Y5, Y4, Y4
 
 store:
-	// Whole rows are stored without a mask, which costs AMD's processors some twelve cycles a store.
+	// Whole rows are stored without a mask, with which a store is slow on some processors.
 	CMPQ    136(AX), $0x08
 	JNE     masked
 	VMOVUPS Y1, (SI)
@@ -6063,7 +6063,7 @@ bias:
 	VADDPS     Y6, Y5, Y5
 
 store:
-	// Whole rows are stored without a mask, which costs AMD's processors some twelve cycles a store.
+	// Whole rows are stored without a mask, with which a store is slow on some processors.
 	CMPQ    136(AX), $0x08
 	JNE     masked
 	VMOVUPS Y1, (SI)
@@ -6197,7 +6197,7 @@ bias:
 	VADDPS     Y7, Y6, Y6
 
 store:
-	// Whole rows are stored without a mask, which costs AMD's processors some twelve cycles a store.
+	// Whole rows are stored without a mask, with which a store is slow on some processors.
 	CMPQ    136(AX), $0x08
 	JNE     masked
 	VMOVUPS Y1, (SI)
@@ -6477,7 +6477,7 @@ bias:
 	VADDPS     Y13, Y12, Y12
 
 store:
-	// Whole rows are stored without a mask, which costs AMD's processors some twelve cycles a store.
+	// Whole rows are stored without a mask, with which a store is slow on some processors.
 	CMPQ    136(AX), $0x10
 	JNE     masked
 	VMOVUPS Y1, (DX)
@@ -6772,7 +6772,7 @@ bias:
 	VADDPS     Y13, Y12, Y12
 
 store:
-	// Whole rows are stored without a mask, which costs AMD's processors some twelve cycles a store.
+	// Whole rows are stored without a mask, with which a store is slow on some processors.
 	CMPQ    136(AX), $0x10
 	JNE     masked
 	VMOVUPS Y1, (DX)

@@ -231,33 +231,6 @@ func (g *gradWeight) group(items []gradItem, scratch []float32) {
 	}
 }
 
-// groupOfFew computes some items of a gradient with few pixels: a tile's sums would be too short to be worth
-// the way to memory and back.
-func (g *gradWeight) groupOfFew(items []gradItem, scratch []float32) {
-	sum, panel := scratch[:gradBlock], scratch[gradBlock:gradBlock+gradPanel]
-	panelsA := scratch[gradBlock+gradPanel:]
-	var counts [ref.Parts]int
-	for p := range counts {
-		s0, s1 := ref.Part(p, g.n)
-		counts[p] = (s1 - s0) * g.h * g.w
-	}
-	all := box{0, g.n, 0, g.h, 0, g.w}
-	row0, row1 := g.rowsOf(items)
-	g.a.packPanels(panelsA, all, row0, row1)
-	for i, item := range items {
-		if i == 0 || item.col != items[i-1].col {
-			g.b.packPanels(panel, all, item.col, item.col+item.cols)
-		}
-		for r := 0; r < item.rows; {
-			at := item.row - row0 + r
-			rows := min(item.rows-r, panelCols-at%panelCols) // of a panel of a
-			partsTree(sum[r*panelCols:], panelsA[at/panelCols*gradPanel+at%panelCols:], panel, &counts, rows)
-			r += rows
-		}
-		g.store(item, sum)
-	}
-}
-
 // biasOf is the channels of dy whose sum is an item's to compute: those of its rows if it is in the
 // first panel, or of its columns if it is in the first block.
 func (g *gradWeight) biasOf(item gradItem) (from, n int) {

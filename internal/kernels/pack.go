@@ -1,11 +1,5 @@
 package kernels
 
-import (
-	"math/bits"
-
-	"lfm/internal/kernels/ref"
-)
-
 // Weights are packed into panels: for 32 columns of B, k rows of 32 floats.
 //
 //	panel[p][k·32 + j] = B[k, 32p + j], zero beyond the last column
@@ -57,31 +51,6 @@ func transposeGeneric(dst, src []float32, dstStride, srcStride, m, n int) {
 		for j, v := range src[i*srcStride : i*srcStride+n] {
 			dst[j*dstStride+i] = v
 		}
-	}
-}
-
-// partsTreeGeneric is partsTree in plain Go.
-func partsTreeGeneric(dst, a, b []float32, counts *[ref.Parts]int, m int) {
-	for r := range m {
-		var stack [gradDepth][panelCols]float32
-		i := 0
-		for p, n := range counts {
-			depth := bits.OnesCount(uint(p))
-			sum := &stack[depth]
-			*sum = [panelCols]float32{}
-			for range n {
-				x := a[i*panelCols+r]
-				for j, y := range b[i*panelCols : (i+1)*panelCols] {
-					sum[j] += float32(x * y)
-				}
-				i++
-			}
-			for range bits.TrailingZeros(^uint(p)) {
-				addGeneric(stack[depth-1][:], stack[depth][:])
-				depth--
-			}
-		}
-		copy(dst[r*panelCols:], stack[0][:])
 	}
 }
 

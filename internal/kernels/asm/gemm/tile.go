@@ -333,7 +333,7 @@ func (s *isa) kernel(of string, rows, vecs, knownAK int) {
 	}
 	Label("store")
 	if s == avx2 {
-		Comment("Whole rows are stored without a mask, which costs AMD's processors some twelve cycles a store.")
+		Comment("Whole rows are stored without a mask, with which a store is slow on some processors.")
 		CMPQ(field(offCols), Imm(uint64(s.lanes*vecs)))
 		JNE(LabelRef("masked"))
 		for r := range rows {
