@@ -1,4 +1,4 @@
-// Package kernels computes on float32 slices, fast and on one core.
+// Package kernels computes on float32 slices, fast and on one core; one sum, [AddGram], is in float64.
 //
 // Package ref beside it says what each function computes; this one says how: blocked
 // products, convolutions (direct, by Winograd's way, or with an upsampling folded in),

@@ -155,6 +155,11 @@ func sumRowsAVX512(dst *float32, src *float32, n int, stride int, distance int, 
 //go:noescape
 func partsTreeAVX512(dst *float32, a *float32, b *float32, counts *[16]int, m int)
 
+// addGramTileAVX512 is c[i*d+j] += Σ a[r*d+i]*b[r*d+j] over r < n, for i < 8, j < 16; n > 0.
+//
+//go:noescape
+func addGramTileAVX512(c *float64, a *float64, b *float64, n int, d int)
+
 // tile1x16AVX2 does the kernels.call at c: tiles of 1 rows and at most 16 columns.
 //
 //go:noescape
@@ -245,6 +250,11 @@ func sumRowsAVX2(dst *float32, src *float32, n int, stride int, distance int, ad
 //
 //go:noescape
 func partsTreeAVX2(dst *float32, a *float32, b *float32, counts *[16]int, m int)
+
+// addGramTileAVX2 is c[i*d+j] += Σ a[r*d+i]*b[r*d+j] over r < n, for i < 4, j < 8; n > 0.
+//
+//go:noescape
+func addGramTileAVX2(c *float64, a *float64, b *float64, n int, d int)
 
 // transpose8AVX2 is dst[j*dstStride+i] = src[i*srcStride+j] for i < 8, j < 8n; n > 0.
 //

@@ -3,6 +3,7 @@ package kernels
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -51,6 +52,42 @@ func TestSumRows(t *testing.T) {
 					near(t, fmt.Sprint(n, apart, add), dst.v, want)
 					dst.check(t, "dst")
 				}
+			}
+		}
+	})
+}
+
+// TestAddGram: the upper triangle of xᵀ·x is added, at every level in the order of the rows, so that small
+// whole numbers give the exact sum.
+func TestAddGram(t *testing.T) {
+	atEachLevel(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(18, 18))
+		for _, s := range []struct{ n, d int }{{0, 16}, {1, 16}, {3, 32}, {64, 48}, {257, 64}} {
+			x, c := make([]float64, s.n*s.d), make([]float64, s.d*s.d+1)
+			for i := range x {
+				x[i] = float64(rng.IntN(201) - 100)
+			}
+			for i := range c {
+				c[i] = float64(rng.IntN(201) - 100)
+			}
+			want := slices.Clone(c)
+			for i := range s.d {
+				for j := i; j < s.d; j++ {
+					for r := range s.n {
+						want[i*s.d+j] += x[r*s.d+i] * x[r*s.d+j]
+					}
+				}
+			}
+			AddGram(c[:s.d*s.d], x, s.d)
+			for i := range s.d {
+				for j := i; j < s.d; j++ {
+					if c[i*s.d+j] != want[i*s.d+j] {
+						t.Fatalf("%+v: c[%d,%d] = %v, not %v", s, i, j, c[i*s.d+j], want[i*s.d+j])
+					}
+				}
+			}
+			if c[s.d*s.d] != want[s.d*s.d] {
+				t.Errorf("%+v: wrote behind c", s)
 			}
 		}
 	})

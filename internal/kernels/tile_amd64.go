@@ -212,3 +212,25 @@ func partsTree(dst, a, b []float32, counts *[ref.Parts]int, m int) {
 		partsTreeAVX2(&dst[j], &a[0], &b[j], counts, m)
 	}
 }
+
+// gramTile is the size of the tiles of AddGram.
+func gramTile() (rows, cols int) {
+	if Level() == AVX512 {
+		return 8, 16
+	}
+	return 4, 8
+}
+
+// addGramTile is c[i,j] += Σ_r a[r,i]·b[r,j] for the i and j of a tile and n > 0 rows r, all d apart.
+func addGramTile(c, a, b []float64, n, d int) {
+	rows, cols := gramTile()
+	_, _, _ = c[(rows-1)*d+cols-1], a[(n-1)*d+rows-1], b[(n-1)*d+cols-1]
+	switch Level() {
+	case AVX512:
+		addGramTileAVX512(&c[0], &a[0], &b[0], n, d)
+	case AVX2:
+		addGramTileAVX2(&c[0], &a[0], &b[0], n, d)
+	default:
+		addGramTileGeneric(c, a, b, n, d, rows, cols)
+	}
+}

@@ -25,3 +25,7 @@ func sumRows(dst, src []float32, n, stride, distance int, add bool) {
 		sumRowsGeneric(dst[p*panelCols:], src[p*distance:], n, stride, panelCols, add)
 	}
 }
+
+func gramTile() (rows, cols int) { return 4, 8 }
+
+func addGramTile(c, a, b []float64, n, d int) { addGramTileGeneric(c, a, b, n, d, 4, 8) }

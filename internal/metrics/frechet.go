@@ -3,15 +3,15 @@ package metrics
 import (
 	"math"
 
-	"gonum.org/v1/gonum/blas"
-	"gonum.org/v1/gonum/blas/blas64"
 	"gonum.org/v1/gonum/mat"
+
+	"lfm/internal/kernels"
 )
 
 // Frechet returns the squared Fréchet distance of the Gaussians with the means and covariances of two sets of
 // vectors of d numbers (Dowson and Landau 1982; Heusel et al. 2017 take it on features of a network):
 //
-//	|m - m'|² + tr(C + C' - 2 (C^½ C' C^½)^½)
+//	|m - m'|² + tr(C + C' - 2 (C C')^½)
 //
 // Covariances divide by n - 1. Each set needs two vectors. Between two samples of n and n' vectors of one isotropic
 // Gaussian it is not nought but about (1/n + 1/n')(d + d(d+1)/4): compare it with its floor, taken at the same sizes.
@@ -22,31 +22,31 @@ func Frechet(x, y []float32, d int) float64 {
 	for i := range m {
 		sum += (m[i] - m2[i]) * (m[i] - m2[i])
 	}
-	root := rootOf(c)
-	var product, inner mat.Dense
-	product.Mul(root, c2)
-	inner.Mul(&product, root)
 	// A distance is not negative; rounding can make it so by the last digits of the traces.
-	return max(0, sum+mat.Trace(c)+mat.Trace(c2)-2*traceOfRoot(symmetric(&inner)))
+	return max(0, sum+mat.Trace(c)+mat.Trace(c2)-2*traceOfRoots(c, c2))
 }
 
 // moments returns the mean and the covariance of vectors of d numbers. The sum over vectors is taken in 16 stretches,
 // added in order, whatever the number of cores.
 func moments(x []float32, d int) ([]float64, *mat.SymDense) {
-	const stretches = 16
+	const stretches, rows = 16, 64
 	n := checkVectors("covariance", x, d, 2)
 	m := mean(x, d)
-	var part [stretches]blas64.Symmetric
+	wide := (d + 15) / 16 * 16 // as AddGram wants it: columns of zeros behind
+	var part [stretches][]float64
 	parallel(stretches, func() func(int) {
-		block := blas64.General{Cols: d, Stride: d, Data: make([]float64, 64*d)}
+		block := make([]float64, rows*wide)
 		return func(p int) {
-			sum := blas64.Symmetric{N: d, Stride: d, Data: make([]float64, d*d), Uplo: blas.Upper}
-			for from, to := p*n/stretches, (p+1)*n/stretches; from < to; from += block.Rows {
-				block.Rows = min(64, to-from)
-				for i, v := range x[from*d : (from+block.Rows)*d] {
-					block.Data[i] = float64(v) - m[i%d]
+			sum := make([]float64, wide*wide)
+			for from, to := p*n/stretches, (p+1)*n/stretches; from < to; from += rows {
+				count := min(rows, to-from)
+				for r := range count {
+					line := block[r*wide : r*wide+d]
+					for i, v := range x[(from+r)*d : (from+r+1)*d] {
+						line[i] = float64(v) - m[i]
+					}
 				}
-				blas64.Syrk(blas.Trans, 1, block, 1, sum)
+				kernels.AddGram(sum, block[:count*wide], wide)
 			}
 			part[p] = sum
 		}
@@ -56,7 +56,7 @@ func moments(x []float32, d int) ([]float64, *mat.SymDense) {
 		for j := i; j < d; j++ {
 			var sum float64
 			for _, p := range part {
-				sum += p.Data[i*d+j]
+				sum += p[i*wide+j]
 			}
 			c.SetSym(i, j, sum/float64(n-1))
 		}
@@ -64,35 +64,33 @@ func moments(x []float32, d int) ([]float64, *mat.SymDense) {
 	return m, c
 }
 
-// rootOf returns the square root of a positive semidefinite matrix; what rounding left below nought counts as nought.
-func rootOf(c *mat.SymDense) *mat.Dense {
-	var e mat.EigenSym
-	factorize(&e, c, true)
-	values := e.Values(nil)
-	for i, v := range values {
-		values[i] = math.Sqrt(math.Sqrt(max(v, 0)))
+// traceOfRoots returns tr((a·b)^½) of positive semidefinite matrices: the sum of the roots of the eigenvalues of a·b, which
+// with a = uᵀ·u are those of the symmetric u·b·uᵀ. What rounding left below nought counts as nought.
+func traceOfRoots(a, b *mat.SymDense) (sum float64) {
+	if t := mat.Trace(a) + mat.Trace(b); math.IsNaN(t) || math.IsInf(t, 0) {
+		panic("metrics: a covariance holds what is not a number")
 	}
-	var vectors, half, root mat.Dense
-	e.VectorsTo(&vectors)
-	half.Mul(&vectors, mat.NewDiagDense(len(values), values))
-	root.Mul(&half, half.T())
-	return &root
-}
-
-// traceOfRoot returns the trace of the square root of a positive semidefinite matrix.
-func traceOfRoot(c *mat.SymDense) (sum float64) {
+	var root mat.PivotedCholesky // of a with its rows and columns in another order, and so b's
+	root.Factorize(a, -1)
+	order := root.ColumnPivots(nil)
+	reordered := mat.NewSymDense(len(order), nil)
+	for i, p := range order {
+		for j := i; j < len(order); j++ {
+			reordered.SetSym(i, j, b.At(p, order[j]))
+		}
+	}
+	u := root.RawU()
+	var product, inner mat.Dense
+	product.Mul(u, reordered)
+	inner.Mul(&product, u.T())
 	var e mat.EigenSym
-	factorize(&e, c, false)
+	if !e.Factorize(symmetric(&inner), false) {
+		panic("metrics: the eigenvalues of a covariance did not converge")
+	}
 	for _, v := range e.Values(nil) {
 		sum += math.Sqrt(max(v, 0))
 	}
 	return sum
-}
-
-func factorize(e *mat.EigenSym, c *mat.SymDense, vectors bool) {
-	if !e.Factorize(c, vectors) {
-		panic("metrics: the eigenvalues of a covariance did not converge: it holds what is not a number")
-	}
 }
 
 // symmetric takes away what rounding did to the symmetry of a matrix.

@@ -42,7 +42,7 @@ const format = 1
 // Kind is the stage's kind, computing on the back end that open gives.
 func Kind(open engine.Open) pipeline.Kind {
 	return pipeline.Kind{
-		Name: Name, Version: 2,
+		Name: Name, Version: 3,
 		Inputs: []pipeline.Port{
 			{Name: "classifier", Artifact: classifier.Output},
 			{Name: "autoencoder", Artifact: autoencoder.Output},

@@ -208,3 +208,46 @@ func transpose() {
 	VZEROUPPER()
 	RET()
 }
+
+// gram writes a tile of xᵀ·x in float64, two vectors wide.
+func (s *isa) gram() {
+	rows, lanes := 2*s.group, s.lanes/2
+	TEXT("addGramTile"+s.name, NOSPLIT, "func(c, a, b *float64, n, d int)")
+	Pragma("noescape")
+	Doc(fmt.Sprintf("addGramTile%s is c[i*d+j] += Σ a[r*d+i]*b[r*d+j] over r < n, for i < %d, j < %d; n > 0.", s.name, rows, 2*lanes))
+	c, a, b := Load(Param("c"), GP64()), Load(Param("a"), GP64()), Load(Param("b"), GP64())
+	n, d := Load(Param("n"), GP64()), Load(Param("d"), GP64())
+	SHLQ(Imm(3), d)
+	acc := make([][2]reg.VecVirtual, rows)
+	for i := range acc {
+		for v := range acc[i] {
+			acc[i][v] = s.vec()
+			s.zero(acc[i][v])
+		}
+	}
+	y := [2]reg.VecVirtual{s.vec(), s.vec()}
+	Label("row")
+	for v := range y {
+		VMOVUPD(Mem{Base: b, Disp: 8 * lanes * v}, y[v])
+	}
+	for i := range acc {
+		x := s.vec()
+		VBROADCASTSD(Mem{Base: a, Disp: 8 * i}, x)
+		for v := range y {
+			VFMADD231PD(x, y[v], acc[i][v])
+		}
+	}
+	ADDQ(d, a)
+	ADDQ(d, b)
+	DECQ(n)
+	JNZ(LabelRef("row"))
+	for i := range acc {
+		for v := range y {
+			VADDPD(Mem{Base: c, Disp: 8 * lanes * v}, acc[i][v], acc[i][v])
+			VMOVUPD(acc[i][v], Mem{Base: c, Disp: 8 * lanes * v})
+		}
+		ADDQ(d, c)
+	}
+	VZEROUPPER()
+	RET()
+}

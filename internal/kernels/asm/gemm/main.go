@@ -1,5 +1,5 @@
-// Command gemm writes the tile kernels behind products and convolutions, and the two
-// small helpers that feed them: a transposition and an addition.
+// Command gemm writes the tile kernels behind products and convolutions, and the
+// small helpers round them.
 package main
 
 import (
@@ -20,6 +20,7 @@ func main() {
 		isa.panels()
 		isa.sumRows()
 		isa.partsTree()
+		isa.gram()
 	}
 	transpose()
 	Generate()
