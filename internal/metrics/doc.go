@@ -8,9 +8,10 @@
 //	Cover               neighbours                          precision, recall, density, coverage
 //	SlicedWasserstein   one-dimensional views               needs no features
 //	Wasserstein         the best pairing, exactly           small sets
-//	Nearest, Copying    nearest training picture            whether samples are new or merely remembered
+//	MeanNearest         nearest training picture            whether samples are new or merely remembered
 //	Views               products with random directions     a picture of any size in some hundred numbers
 //
 // A picture is (H, W, C) bytes, row-major; a set of vectors is one flat slice. Sets take memory with their numbers of
-// vectors, never with the product of two. Work is spread over all cores, and the result does not depend on how many.
+// vectors, never with the product of two. A [Crew] spreads the work over threads, and the result does not depend on how
+// many.
 package metrics

@@ -15,26 +15,29 @@ import (
 //
 // Covariances divide by n - 1. Each set needs two vectors. Between two samples of n and n' vectors of one isotropic
 // Gaussian it is not nought but about (1/n + 1/n')(d + d(d+1)/4): compare it with its floor, taken at the same sizes.
-func Frechet(x, y []float32, d int) float64 {
-	m, c := moments(x, d)
-	m2, c2 := moments(y, d)
+func (c Crew) Frechet(x, y []float32, d int) float64 {
+	m, a := c.moments(x, d)
+	m2, b := c.moments(y, d)
+	if c.left() {
+		return 0
+	}
 	var sum float64
 	for i := range m {
 		sum += (m[i] - m2[i]) * (m[i] - m2[i])
 	}
 	// A distance is not negative; rounding can make it so by the last digits of the traces.
-	return max(0, sum+mat.Trace(c)+mat.Trace(c2)-2*traceOfRoots(c, c2))
+	return max(0, sum+mat.Trace(a)+mat.Trace(b)-2*traceOfRoots(a, b))
 }
 
 // moments returns the mean and the covariance of vectors of d numbers. The sum over vectors is taken in 16 stretches,
-// added in order, whatever the number of cores.
-func moments(x []float32, d int) ([]float64, *mat.SymDense) {
+// added in order, whatever the number of threads.
+func (c Crew) moments(x []float32, d int) ([]float64, *mat.SymDense) {
 	const stretches, rows = 16, 64
 	n := checkVectors("covariance", x, d, 2)
 	m := mean(x, d)
 	wide := (d + 15) / 16 * 16 // as AddGram wants it: columns of zeros behind
 	var part [stretches][]float64
-	parallel(stretches, func() func(int) {
+	c.parallel(stretches, func() func(int) {
 		block := make([]float64, rows*wide)
 		return func(p int) {
 			sum := make([]float64, wide*wide)
@@ -51,17 +54,20 @@ func moments(x []float32, d int) ([]float64, *mat.SymDense) {
 			part[p] = sum
 		}
 	})
-	c := mat.NewSymDense(d, nil)
+	covariance := mat.NewSymDense(d, nil)
+	if c.left() {
+		return m, covariance
+	}
 	for i := range d {
 		for j := i; j < d; j++ {
 			var sum float64
 			for _, p := range part {
 				sum += p[i*wide+j]
 			}
-			c.SetSym(i, j, sum/float64(n-1))
+			covariance.SetSym(i, j, sum/float64(n-1))
 		}
 	}
-	return m, c
+	return m, covariance
 }
 
 // traceOfRoots returns tr((a·b)^½) of positive semidefinite matrices: the sum of the roots of the eigenvalues of a·b, which

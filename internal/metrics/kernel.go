@@ -6,28 +6,29 @@ import "math"
 // under the kernel (x·y/d + 1)³ (Bińkowski et al. 2018, who take it on features of a network and call it KID), over
 // all pairs, and its standard error by the jackknife: each vector left out in turn. Two samples of one distribution
 // have nought in the mean, at any size, and may have less than nought. Each set needs three vectors.
-func Kernel(x, y []float32, d int) (distance, standardError float64) {
+func (c Crew) Kernel(x, y []float32, d int) (distance, standardError float64) {
 	n, m := float64(checkVectors("kernel", x, d, 3)), float64(checkVectors("kernel", y, d, 3))
-	xx, xy, yx, yy := kernelSums(x, x, d, true), kernelSums(x, y, d, false), kernelSums(y, x, d, false), kernelSums(y, y, d, true)
-	a, b, c := total(xx), total(yy), total(xy)
-	distance = a/(n*(n-1)) + b/(m*(m-1)) - 2*c/(n*m)
+	xx, yy := c.kernelSums(x, x, d, true), c.kernelSums(y, y, d, true)
+	xy, yx := c.kernelSums(x, y, d, false), c.kernelSums(y, x, d, false)
+	a, b, across := total(xx), total(yy), total(xy)
+	distance = a/(n*(n-1)) + b/(m*(m-1)) - 2*across/(n*m)
 	without := make([]float64, int(n))
 	for i := range without {
-		without[i] = (a-2*xx[i])/((n-1)*(n-2)) + b/(m*(m-1)) - 2*(c-xy[i])/((n-1)*m)
+		without[i] = (a-2*xx[i])/((n-1)*(n-2)) + b/(m*(m-1)) - 2*(across-xy[i])/((n-1)*m)
 	}
 	variance := jackknife(without)
 	without = make([]float64, int(m))
 	for i := range without {
-		without[i] = a/(n*(n-1)) + (b-2*yy[i])/((m-1)*(m-2)) - 2*(c-yx[i])/(n*(m-1))
+		without[i] = a/(n*(n-1)) + (b-2*yy[i])/((m-1)*(m-2)) - 2*(across-yx[i])/(n*(m-1))
 	}
 	return distance, math.Sqrt(variance + jackknife(without))
 }
 
 // kernelSums returns, for each vector of x, the sum of the kernel with every one of y; with those of other numbers
 // only, if self.
-func kernelSums(x, y []float32, d int, self bool) []float64 {
+func (c Crew) kernelSums(x, y []float32, d int, self bool) []float64 {
 	sums, m := make([]float64, len(x)/d), len(y)/d
-	products(x, y, d, func(i int, rows []float32) {
+	each := func(i int, rows []float32) {
 		for ; len(rows) > 0; i, rows = i+1, rows[m:] {
 			var sum float64
 			for j, v := range rows[:m] {
@@ -39,7 +40,8 @@ func kernelSums(x, y []float32, d int, self bool) []float64 {
 			}
 			sums[i] = sum
 		}
-	})
+	}
+	c.products(x, y, d, func() func(int, []float32) { return each })
 	return sums
 }
 

@@ -3,6 +3,7 @@ package metrics
 import (
 	"math"
 	"slices"
+	"sync"
 )
 
 // Support says how two sets of vectors cover each other, by balls around each vector that reach to its k-th nearest
@@ -16,7 +17,7 @@ type Support struct {
 
 // Cover measures Support of real and generated vectors of d numbers, with balls to the k-th neighbour; each set needs
 // k + 1 vectors. Nearness is decided by distances in float64: the products in float32 only tell which are in doubt.
-func Cover(real, generated []float32, d, k int) Support {
+func (c Crew) Cover(real, generated []float32, d, k int) Support {
 	if k < 1 {
 		panic("metrics: cover: k is below one")
 	}
@@ -25,22 +26,30 @@ func Cover(real, generated []float32, d, k int) Support {
 	// Distances do not depend on the origin; products round the less, the nearer it is.
 	origin := mean(real, d)
 	r, g := around(real, origin), around(generated, origin)
-	ballsR, ballsG := r.balls(k), g.balls(k)
+	ballsR, ballsG := c.balls(r, k), c.balls(g, k)
+	if c.left() {
+		return Support{}
+	}
 
 	n, m := r.len(), g.len()
 	within, recalled := make([]int, n), make([]bool, n)
-	precise := make([][]bool, (n+rowsAtOnce-1)/rowsAtOnce) // of each block of rows
-	products(r.at, g.at, d, func(i int, rows []float32) {
+	var workers sync.Mutex
+	var precise [][]bool // what each worker saw inside a ball
+	c.products(r.at, g.at, d, func() func(int, []float32) {
 		inside := make([]bool, m)
-		precise[i/rowsAtOnce] = inside
-		for ; len(rows) > 0; i, rows = i+1, rows[m:] {
-			for j, dot := range rows[:m] {
-				if near(r, i, g, j, dot, ballsR[i]) {
-					within[i]++
-					inside[j] = true
-				}
-				if !recalled[i] && near(r, i, g, j, dot, ballsG[j]) {
-					recalled[i] = true
+		workers.Lock()
+		precise = append(precise, inside)
+		workers.Unlock()
+		return func(i int, rows []float32) {
+			for ; len(rows) > 0; i, rows = i+1, rows[m:] {
+				for j, dot := range rows[:m] {
+					if near(r, i, g, j, dot, ballsR[i]) {
+						within[i]++
+						inside[j] = true
+					}
+					if !recalled[i] && near(r, i, g, j, dot, ballsG[j]) {
+						recalled[i] = true
+					}
 				}
 			}
 		}
@@ -109,30 +118,32 @@ func near(x *cloud, i int, y *cloud, j int, dot float32, limit float64) bool {
 }
 
 // balls returns the squared distance from each vector to its k-th nearest among the others.
-func (c *cloud) balls(k int) []float64 {
-	limits, n := make([]float64, c.len()), c.len()
-	products(c.at, c.at, c.d, func(i int, rows []float32) {
+func (c Crew) balls(x *cloud, k int) []float64 {
+	limits, n := make([]float64, x.len()), x.len()
+	c.products(x.at, x.at, x.d, func() func(int, []float32) {
 		nearest, exact := make([]float64, 0, k), []float64{}
-		for ; len(rows) > 0; i, rows = i+1, rows[n:] {
-			// The k smallest upper bounds hold k distances, so the k-th smallest is no more than their largest.
-			nearest = nearest[:0]
-			for j, dot := range rows[:n] {
-				if j == i {
-					continue
+		return func(i int, rows []float32) {
+			for ; len(rows) > 0; i, rows = i+1, rows[n:] {
+				// The k smallest upper bounds hold k distances, so the k-th smallest is no more than their largest.
+				nearest = nearest[:0]
+				for j, dot := range rows[:n] {
+					if j == i {
+						continue
+					}
+					a, b := x.lengths[i], x.lengths[j]
+					keepSmallest(&nearest, a+b-2*float64(dot)+doubt(x.d, a, b))
 				}
-				a, b := c.lengths[i], c.lengths[j]
-				keepSmallest(&nearest, a+b-2*float64(dot)+doubt(c.d, a, b))
-			}
-			limit := nearest[k-1]
-			exact = exact[:0]
-			for j, dot := range rows[:n] {
-				a, b := c.lengths[i], c.lengths[j]
-				if j != i && a+b-2*float64(dot)-doubt(c.d, a, b) <= limit {
-					exact = append(exact, squared(c.vector(i), c.vector(j), math.Inf(1)))
+				limit := nearest[k-1]
+				exact = exact[:0]
+				for j, dot := range rows[:n] {
+					a, b := x.lengths[i], x.lengths[j]
+					if j != i && a+b-2*float64(dot)-doubt(x.d, a, b) <= limit {
+						exact = append(exact, squared(x.vector(i), x.vector(j), math.Inf(1)))
+					}
 				}
+				slices.Sort(exact)
+				limits[i] = exact[k-1]
 			}
-			slices.Sort(exact)
-			limits[i] = exact[k-1]
 		}
 	})
 	return limits

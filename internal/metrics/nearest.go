@@ -33,27 +33,13 @@ func squared(x, y []float32, limit float64) (sum float64) {
 	return sum
 }
 
-// Memory says how near samples come to training pictures, and how near pictures come that were never trained on.
-type Memory struct {
-	Samples float64 // mean distance from a sample to its nearest training picture
-	Test    float64 // the same from a test picture
-}
-
-// Ratio is about 1 where samples are as new as test pictures, and goes to 0 as they become copies.
-func (m Memory) Ratio() float64 { return m.Samples / m.Test }
-
-// Copying measures Memory; all sets hold vectors of d numbers end to end. It costs (samples + test) · train · d
-// multiplications.
-func Copying(samples, test, train []float32, d int) Memory {
-	return Memory{meanNearest(samples, train, d), meanNearest(test, train, d)}
-}
-
-func meanNearest(from, to []float32, d int) float64 { return MeanNearest(from, to, d, nil) }
-
 // MeanNearest returns the mean distance from a vector of x, of d numbers, to the nearest one of set. Where except is not
 // nil, vector i passes over vector except[i] of the set: itself, if it is in there. Nearness is decided by distances in
-// float64: the products in float32 only tell which are in doubt.
-func MeanNearest(x, set []float32, d int, except []int) float64 {
+// float64: the products in float32 only tell which are in doubt. It costs n · m · d multiplications.
+//
+// From samples to training pictures, over the same from test pictures, it is about 1 where samples are as new as test
+// pictures are, and goes to 0 as they become copies.
+func (c Crew) MeanNearest(x, set []float32, d int, except []int) float64 {
 	n, m := checkVectors("nearest", x, d, 1), checkVectors("nearest", set, d, 1)
 	if except != nil && (len(except) != n || m < 2) {
 		panic("metrics: nearest: there is not one to pass over for each vector, or nothing else")
@@ -61,7 +47,7 @@ func MeanNearest(x, set []float32, d int, except []int) float64 {
 	origin := mean(set, d)
 	a, b := around(x, origin), around(set, origin)
 	distances := make([]float64, n)
-	products(a.at, b.at, d, func(i int, rows []float32) {
+	each := func(i int, rows []float32) {
 		for ; len(rows) > 0; i, rows = i+1, rows[m:] {
 			skip := -1
 			if except != nil {
@@ -69,7 +55,8 @@ func MeanNearest(x, set []float32, d int, except []int) float64 {
 			}
 			distances[i] = math.Sqrt(nearestSquared(a, i, b, rows[:m], skip, x, set))
 		}
-	})
+	}
+	c.products(a.at, b.at, d, func() func(int, []float32) { return each })
 	return total(distances) / float64(n)
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"slices"
 	"testing"
 
 	"gonum.org/v1/gonum/mat"
@@ -56,11 +57,11 @@ func TestGoldenSets(t *testing.T) {
 		for i := range y {
 			y[i] = y[i]*c.Scale + c.Shift
 		}
-		closeTo(t, "Fréchet distance", Frechet(x, y, c.D), c.Frechet, 1e-7*(1+c.Frechet)) // scipy's root of a product
-		distance, e := Kernel(x, y, c.D)
+		closeTo(t, "Fréchet distance", crew.Frechet(x, y, c.D), c.Frechet, 1e-7*(1+c.Frechet)) // scipy's root of a product
+		distance, e := crew.Kernel(x, y, c.D)
 		closeTo(t, "kernel distance", distance, c.Kernel, 1e-5*(1+c.Kernel)) // products in float32
 		closeTo(t, "its standard error", e, c.Error, 1e-5*(1+c.Error))
-		s := Cover(x, y, c.D, c.K)
+		s := crew.Cover(x, y, c.D, c.K)
 		for i, got := range []float64{s.Precision, s.Recall, s.Density, s.Coverage} {
 			closeTo(t, []string{"precision", "recall", "density", "coverage"}[i], got, c.Cover[i], 1e-12)
 		}
@@ -89,9 +90,9 @@ func TestFrechetDiagonal(t *testing.T) {
 		return x
 	}
 	x, y := set([]float64{0, 1, -2}, []float64{1, 0.5, 2}), set([]float64{1, 1, 0}, []float64{3, 0.5, 0})
-	closeTo(t, "distance", Frechet(x, y, 3), 1+4+(4+0+4), 1e-5)
-	closeTo(t, "distance to itself", Frechet(x, x, 3), 0, 1e-9)
-	closeTo(t, "distance the other way", Frechet(y, x, 3), Frechet(x, y, 3), 1e-9)
+	closeTo(t, "distance", crew.Frechet(x, y, 3), 1+4+(4+0+4), 1e-5)
+	closeTo(t, "distance to itself", crew.Frechet(x, x, 3), 0, 1e-9)
+	closeTo(t, "distance the other way", crew.Frechet(y, x, 3), crew.Frechet(x, y, 3), 1e-9)
 }
 
 // TestFrechetMapped: the best way from a Gaussian to its image under a symmetric positive semidefinite matrix A is A itself
@@ -127,9 +128,9 @@ func TestFrechetMapped(t *testing.T) {
 		for i := range mx {
 			want += (mx[i] - my[i]) * (mx[i] - my[i])
 		}
-		closeTo(t, fmt.Sprintf("distance of %d vectors of %d", c.n, c.d), Frechet(x, y, c.d), want, c.tol*want)
+		closeTo(t, fmt.Sprintf("distance of %d vectors of %d", c.n, c.d), crew.Frechet(x, y, c.d), want, c.tol*want)
 
-		_, cov := moments(x, c.d)
+		_, cov := crew.moments(x, c.d)
 		closeTo(t, fmt.Sprintf("trace of the root of a square of size %d", c.d), traceOfRoots(cov, cov), mat.Trace(cov), c.tol*mat.Trace(cov))
 	}
 }
@@ -139,7 +140,7 @@ func TestFrechetFloor(t *testing.T) {
 	for _, c := range []struct{ n, d, runs int }{{200, 8, 200}, {1000, 8, 40}, {1000, 16, 40}} {
 		distances, d := make([]float64, c.runs), float64(c.d)
 		for r := range distances {
-			distances[r] = Frechet(normals(c.n, c.d, uint64(2*r)), normals(c.n, c.d, uint64(2*r+1)), c.d)
+			distances[r] = crew.Frechet(normals(c.n, c.d, uint64(2*r)), normals(c.n, c.d, uint64(2*r+1)), c.d)
 		}
 		meanOf(t, fmt.Sprintf("distance of %d vectors of %d", c.n, c.d), distances, 2/float64(c.n)*(d+d*(d+1)/4))
 	}
@@ -162,9 +163,9 @@ func TestViews(t *testing.T) {
 	const n, d, k = 60, 300, 256
 	x, y := normals(n, d, 1), normals(n+7, d, 2)
 	along := Directions(d, k, 5)
-	vx, vy := Views(x, along, d), Views(y, along, d)
-	closeTo(t, "sliced distance", SlicedViews(vx, vy, k), SlicedWasserstein(x, y, d, k, 5), 1e-12)
-	closeTo(t, "mean distance seen", MeanNearest(vx, vy, k, nil)*math.Sqrt(float64(d)/k), MeanNearest(x, y, d, nil), 1)
+	vx, vy := crew.Views(x, along, d), crew.Views(y, along, d)
+	closeTo(t, "sliced distance", crew.SlicedViews(vx, vy, k), crew.SlicedWasserstein(x, y, d, k, 5), 1e-12)
+	closeTo(t, "mean distance seen", crew.MeanNearest(vx, vy, k, nil)*math.Sqrt(float64(d)/k), crew.MeanNearest(x, y, d, nil), 1)
 	closeTo(t, "length of a direction", dot(along[:d], along[:d]), 1, 1e-6)
 }
 
@@ -181,9 +182,9 @@ func TestMeanNearest(t *testing.T) {
 		_, r = Nearest(set[i*d:(i+1)*d], append(append([]float32{}, set[:i*d]...), set[(i+1)*d:]...))
 		others += r / n
 	}
-	closeTo(t, "mean distance", MeanNearest(x, set, d, nil), want, 1e-12)
-	closeTo(t, "distance to itself", MeanNearest(set, set, d, nil), 0, 0)
-	closeTo(t, "distance to others", MeanNearest(set, set, d, self), others, 1e-12)
+	closeTo(t, "mean distance", crew.MeanNearest(x, set, d, nil), want, 1e-12)
+	closeTo(t, "distance to itself", crew.MeanNearest(set, set, d, nil), 0, 0)
+	closeTo(t, "distance to others", crew.MeanNearest(set, set, d, self), others, 1e-12)
 }
 
 // TestKernelGaussians: the closed form between N(0, I) and N(m, I), with M = |m|²; nought if m is nought. The standard
@@ -199,7 +200,7 @@ func TestKernelGaussians(t *testing.T) {
 			for i := range y {
 				y[i] += shift
 			}
-			v, e := Kernel(x, y, d)
+			v, e := crew.Kernel(x, y, d)
 			sum, squares, variance = sum+v, squares+v*v, variance+e*e
 		}
 		mean := sum / runs
@@ -215,7 +216,7 @@ func TestKernelGaussians(t *testing.T) {
 // and not within one, so the distance is 2/n (the mean of k over pairs of two vectors - that over vectors with
 // themselves), below nought: -10/3 for 0, 1 and -1, where k is 1, 1 and 0 by twos, and 1, 8 and 8 of each with itself.
 func TestKernelOfItself(t *testing.T) {
-	distance, _ := Kernel([]float32{0, 1, -1}, []float32{0, 1, -1}, 1)
+	distance, _ := crew.Kernel([]float32{0, 1, -1}, []float32{0, 1, -1}, 1)
 	closeTo(t, "distance", distance, -10./3, 1e-12)
 	const n, d = 50, 8
 	x := normals(n, d, 0)
@@ -230,7 +231,7 @@ func TestKernelOfItself(t *testing.T) {
 			}
 		}
 	}
-	distance, _ = Kernel(x, x, d)
+	distance, _ = crew.Kernel(x, x, d)
 	closeTo(t, "distance", distance, 2./n*(others-self), 1e-6) // products in float32
 }
 
@@ -254,7 +255,7 @@ func TestExpectedCoverage(t *testing.T) {
 				for i, v := range x {
 					x[i] = float32(of(float64(v)))
 				}
-				s := Cover(x[:c.n*c.d], x[c.n*c.d:], c.d, c.k)
+				s := crew.Cover(x[:c.n*c.d], x[c.n*c.d:], c.d, c.k)
 				coverage[r], density[r] = s.Coverage, s.Density
 			}
 			meanOf(t, fmt.Sprintf("coverage of %s %v", name, c), coverage, ExpectedCoverage(c.n, c.m, c.k))
@@ -273,7 +274,7 @@ func TestCoverOfOne(t *testing.T) {
 		closeTo(t, "expected coverage", ExpectedCoverage(c.n, c.m, c.k), c.coverage, 1e-6)
 		var density, coverage float64
 		for r := range uint64(runs) {
-			s := Cover(normals(c.n, d, 2*r), normals(c.m, d, 2*r+1), d, c.k)
+			s := crew.Cover(normals(c.n, d, 2*r), normals(c.m, d, 2*r+1), d, c.k)
 			density, coverage = density+s.Density/runs, coverage+s.Coverage/runs
 		}
 		closeTo(t, "density", density, 1, 0.03)
@@ -285,14 +286,14 @@ func TestCoverOfOne(t *testing.T) {
 func TestCoverOfCopies(t *testing.T) {
 	const n, d = 300, 40
 	x := normals(n, d, 0)
-	if s := Cover(x, x, d, 5); s.Precision != 1 || s.Recall != 1 || s.Density < 1 || s.Coverage != 1 {
+	if s := crew.Cover(x, x, d, 5); s.Precision != 1 || s.Recall != 1 || s.Density < 1 || s.Coverage != 1 {
 		t.Errorf("of copies: %+v", s)
 	}
 	far := normals(n, d, 1)
 	for i := range far {
 		far[i] += 100
 	}
-	if s := Cover(x, far, d, 5); s != (Support{}) {
+	if s := crew.Cover(x, far, d, 5); s != (Support{}) {
 		t.Errorf("of a set far away: %+v", s)
 	}
 }
@@ -344,7 +345,7 @@ func TestCoverExact(t *testing.T) {
 			want.Precision += 1. / n
 		}
 	}
-	got := Cover(x, y, d, k)
+	got := crew.Cover(x, y, d, k)
 	for _, c := range [][2]float64{{got.Precision, want.Precision}, {got.Recall, want.Recall}, {got.Density, want.Density}, {got.Coverage, want.Coverage}} {
 		closeTo(t, "part", c[0], c[1], 1e-12)
 	}
@@ -357,10 +358,10 @@ func TestSliced(t *testing.T) {
 	for i := range y {
 		y[i] = 0.5*y[i] + 0.25
 	}
-	w := SlicedWasserstein(x, y, d, 200, 1)
+	w := crew.SlicedWasserstein(x, y, d, 200, 1)
 	closeTo(t, "square", w*w, 0.25+0.0625, 0.02) // 200 directions know |m·direction|² to some percent
-	closeTo(t, "distance of a set to itself", SlicedWasserstein(x, x, d, 20, 1), 0, 0)
-	if again := SlicedWasserstein(x, y, d, 200, 1); again != w {
+	closeTo(t, "distance of a set to itself", crew.SlicedWasserstein(x, x, d, 20, 1), 0, 0)
+	if again := crew.SlicedWasserstein(x, y, d, 200, 1); again != w {
 		t.Errorf("%v, and once more %v", w, again)
 	}
 }
@@ -369,36 +370,60 @@ func TestSliced(t *testing.T) {
 // the same distribution.
 func TestOneDimension(t *testing.T) {
 	x, y := normals(60, 1, 0), normals(60, 1, 1)
-	closeTo(t, "sliced", SlicedWasserstein(x, y, 1, 3, 1), Wasserstein(x, y, 1), 1e-6)
+	closeTo(t, "sliced", crew.SlicedWasserstein(x, y, 1, 3, 1), Wasserstein(x, y, 1), 1e-6)
 	twice := append(append([]float32{}, y...), y...)
-	closeTo(t, "of a set repeated", SlicedWasserstein(x, twice, 1, 3, 1), SlicedWasserstein(x, y, 1, 3, 1), 1e-9)
+	closeTo(t, "of a set repeated", crew.SlicedWasserstein(x, twice, 1, 3, 1), crew.SlicedWasserstein(x, y, 1, 3, 1), 1e-9)
+}
+
+// TestCrew: any number of threads gives the same bits, and a crew that was told to leave off has done nothing.
+func TestCrew(t *testing.T) {
+	const n, m, d, k = 700, 500, 24, 5
+	x, y := normals(n, d, 1), normals(m, d, 2)
+	figures := func(c Crew) (all []float64) {
+		kid, e := c.Kernel(x, y, d)
+		s := c.Cover(x, y, d, k)
+		return []float64{c.Frechet(x, y, d), kid, e, s.Precision, s.Recall, s.Density, s.Coverage,
+			c.SlicedWasserstein(x, y, d, 50, 1), c.MeanNearest(x, y, d, nil)}
+	}
+	want := figures(Crew{Threads: 1})
+	for _, threads := range []int{0, 2, 3, 7} {
+		if got := figures(Crew{Threads: threads}); !slices.Equal(got, want) {
+			t.Errorf("%d threads give %v, one gives %v", threads, got, want)
+		}
+	}
+
+	gone := make(chan struct{})
+	close(gone)
+	if got := figures(Crew{Done: gone}); slices.ContainsFunc(got, func(v float64) bool { return v != 0 }) {
+		t.Errorf("a crew that was told to leave off gives %v", got)
+	}
 }
 
 // The sets of benchmarks: testdata/time.py times the same with numpy and scikit-learn.
 func BenchmarkFrechet(b *testing.B) {
 	x, y := normals(10000, 64, 0), normals(10000, 64, 1)
 	for b.Loop() {
-		Frechet(x, y, 64)
+		crew.Frechet(x, y, 64)
 	}
 }
 
 func BenchmarkCover(b *testing.B) {
 	x, y := normals(5000, 64, 0), normals(5000, 64, 1)
 	for b.Loop() {
-		Cover(x, y, 64, 5)
+		crew.Cover(x, y, 64, 5)
 	}
 }
 
 func BenchmarkKernel(b *testing.B) {
 	x, y := normals(5000, 64, 0), normals(5000, 64, 1)
 	for b.Loop() {
-		Kernel(x, y, 64)
+		crew.Kernel(x, y, 64)
 	}
 }
 
 func BenchmarkSliced(b *testing.B) {
 	x, y := normals(5000, 768, 0), normals(5000, 768, 1)
 	for b.Loop() {
-		SlicedWasserstein(x, y, 768, 256, 1)
+		crew.SlicedWasserstein(x, y, 768, 256, 1)
 	}
 }

@@ -11,7 +11,7 @@ import (
 // SlicedWasserstein returns the sliced 2-Wasserstein distance of two sets of vectors of d numbers (Rabin et al. 2011;
 // Bonneel et al. 2015): the root of the mean, over random directions, of the squared distance of the two sets seen
 // along each. Directions are drawn from the seed. It needs no features, and is nought for equal sets only.
-func SlicedWasserstein(x, y []float32, d, directions int, seed uint64) float64 {
+func (c Crew) SlicedWasserstein(x, y []float32, d, directions int, seed uint64) float64 {
 	checkVectors("sliced distance", x, d, 1)
 	checkVectors("sliced distance", y, d, 1)
 	along := Directions(d, directions, seed)
@@ -19,7 +19,7 @@ func SlicedWasserstein(x, y []float32, d, directions int, seed uint64) float64 {
 	var sum float64
 	for from := 0; from < directions; from += slice {
 		part := along[from*d : min(from+slice, directions)*d]
-		sum += total(viewDistances(Views(x, part, d), Views(y, part, d), len(part)/d))
+		sum += total(c.viewDistances(c.Views(x, part, d), c.Views(y, part, d), len(part)/d))
 	}
 	return math.Sqrt(sum / float64(directions))
 }
@@ -44,22 +44,23 @@ func Directions(d, n int, seed uint64) []float32 {
 // Views returns what vectors of d numbers look like along directions: for each vector its product with each of them.
 // It keeps distances, up to a common factor, the better the more directions there are (Johnson and Lindenstrauss 1984:
 // with k of them to about 1/√(2k)), in k numbers instead of d.
-func Views(x, directions []float32, d int) []float32 {
+func (c Crew) Views(x, directions []float32, d int) []float32 {
 	k := checkVectors("views", directions, d, 1)
 	seen := make([]float32, checkVectors("views", x, d, 1)*k)
-	products(x, directions, d, func(i int, rows []float32) { copy(seen[i*k:], rows) })
+	each := func(i int, rows []float32) { copy(seen[i*k:], rows) }
+	c.products(x, directions, d, func() func(int, []float32) { return each })
 	return seen
 }
 
 // SlicedViews is SlicedWasserstein of two sets of which only Views along k common directions are known.
-func SlicedViews(x, y []float32, k int) float64 {
+func (c Crew) SlicedViews(x, y []float32, k int) float64 {
 	checkVectors("sliced distance", x, k, 1)
 	checkVectors("sliced distance", y, k, 1)
-	return math.Sqrt(total(viewDistances(x, y, k)) / float64(k))
+	return math.Sqrt(total(c.viewDistances(x, y, k)) / float64(k))
 }
 
 // viewDistances returns, for each of k directions, the squared distance of two sets of views.
-func viewDistances(x, y []float32, k int) []float64 {
+func (c Crew) viewDistances(x, y []float32, k int) []float64 {
 	squares := make([]float64, k)
 	column := func(dst, x []float32, i int) []float32 {
 		for j := range dst {
@@ -68,7 +69,7 @@ func viewDistances(x, y []float32, k int) []float64 {
 		slices.Sort(dst)
 		return dst
 	}
-	parallel(k, func() func(int) {
+	c.parallel(k, func() func(int) {
 		p, q := make([]float32, len(x)/k), make([]float32, len(y)/k)
 		return func(i int) { squares[i] = transport1(column(p, x, i), column(q, y, i)) }
 	})

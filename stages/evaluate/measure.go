@@ -47,6 +47,7 @@ type yardstick struct {
 	backend  engine.Backend
 	model    *classifier.Model
 	judge    *classifier.Judge
+	threads  int
 	casSteps int
 	seed     uint64
 	along    []float32 // directions (directions, S·S·3)
@@ -59,13 +60,13 @@ type yardstick struct {
 }
 
 // newYardstick looks at the test and the training images.
-func newYardstick(ctx context.Context, b engine.Backend, m *classifier.Model, batch, casSteps int, seed uint64, test, train classifier.Pictures) (*yardstick, error) {
+func newYardstick(ctx context.Context, b engine.Backend, threads int, m *classifier.Model, batch, casSteps int, seed uint64, test, train classifier.Pictures) (*yardstick, error) {
 	judge, err := m.NewJudge(b, batch)
 	if err != nil {
 		return nil, err
 	}
 	pixels := m.Arch.Size * m.Arch.Size * 3
-	y := &yardstick{backend: b, model: m, judge: judge, casSteps: casSteps, seed: seed, test: test,
+	y := &yardstick{backend: b, model: m, judge: judge, threads: threads, casSteps: casSteps, seed: seed, test: test,
 		along: metrics.Directions(pixels, directions, seed)}
 	if !y.comparable() {
 		return y, nil
@@ -75,11 +76,14 @@ func newYardstick(ctx context.Context, b engine.Backend, m *classifier.Model, ba
 		err = v.all(ctx, train)
 		y.trainViews = v.views
 	}
+	if err == nil {
+		y.testMemory = y.crew(ctx).MeanNearest(y.views, y.trainViews, directions, nil)
+		err = ctx.Err()
+	}
 	if err != nil {
 		judge.Close()
 		return nil, err
 	}
-	y.testMemory = metrics.MeanNearest(y.views, y.trainViews, directions, nil)
 	return y, nil
 }
 
@@ -87,6 +91,11 @@ func newYardstick(ctx context.Context, b engine.Backend, m *classifier.Model, ba
 func enough(test int) bool { return test > neighbours }
 
 func (y *yardstick) comparable() bool { return enough(y.test.Len()) }
+
+// crew measures until ctx ends.
+func (y *yardstick) crew(ctx context.Context) metrics.Crew {
+	return metrics.Crew{Threads: y.threads, Done: ctx.Done()}
+}
 
 func (y *yardstick) close() error { return y.judge.Close() }
 
@@ -125,27 +134,27 @@ func (y *yardstick) measure(ctx context.Context, p classifier.Pictures, except [
 	if !y.comparable() {
 		return m, nil
 	}
-	width := y.model.Arch.Features
+	width, crew := y.model.Arch.Features, y.crew(ctx)
 	steps := []func(){
-		func() { m.FD = figure(metrics.Frechet(features, y.features, width)) },
+		func() { m.FD = figure(crew.Frechet(features, y.features, width)) },
 		func() {
-			kid, e := metrics.Kernel(features, y.features, width)
+			kid, e := crew.Kernel(features, y.features, width)
 			m.KID, m.KIDError = figure(kid), figure(e)
 		},
 		func() {
-			s := metrics.Cover(y.features, features, width, neighbours)
+			s := crew.Cover(y.features, features, width, neighbours)
 			m.Precision, m.Recall, m.Density, m.Coverage = figure(s.Precision), figure(s.Recall), figure(s.Density), figure(s.Coverage)
 		},
-		func() { m.SW2 = figure(metrics.SlicedViews(views, y.views, directions)) },
+		func() { m.SW2 = figure(crew.SlicedViews(views, y.views, directions)) },
 		func() {
-			m.Memorised = figure(metrics.MeanNearest(views, y.trainViews, directions, except) / y.testMemory)
+			m.Memorised = figure(crew.MeanNearest(views, y.trainViews, directions, except) / y.testMemory)
 		},
 	}
 	for _, step := range steps {
-		if err := ctx.Err(); err != nil {
-			return m, err
-		}
 		step()
+		if err := ctx.Err(); err != nil {
+			return m, err // and not what was left off half way
+		}
 	}
 	m.CAS, err = y.cas(ctx, p, series)
 	return m, err
@@ -174,6 +183,7 @@ func (y *yardstick) cas(ctx context.Context, p classifier.Pictures, series *chec
 
 // viewer turns pictures into views, some at a time.
 type viewer struct {
+	crew   metrics.Crew
 	along  []float32
 	pixels int
 	block  []float32 // pictures that wait
@@ -182,7 +192,7 @@ type viewer struct {
 
 func (y *yardstick) newViewer(n int) *viewer {
 	pixels := y.model.Arch.Size * y.model.Arch.Size * 3
-	return &viewer{along: y.along, pixels: pixels,
+	return &viewer{crew: metrics.Crew{Threads: y.threads}, along: y.along, pixels: pixels,
 		block: make([]float32, 0, viewedRows*pixels), views: make([]float32, 0, n*directions)}
 }
 
@@ -195,7 +205,7 @@ func (v *viewer) add(x []float32) {
 
 func (v *viewer) flush() {
 	if len(v.block) > 0 {
-		v.views = append(v.views, metrics.Views(v.block, v.along, v.pixels)...)
+		v.views = append(v.views, v.crew.Views(v.block, v.along, v.pixels)...)
 		v.block = v.block[:0]
 	}
 }

@@ -70,7 +70,7 @@ func TestBadPictures(t *testing.T) {
 	backend := cpu.Open(1)
 	defer backend.Close()
 	train := classifier.Items(set, set.Train())
-	y, err := newYardstick(t.Context(), backend, model, 64, 100, 7, classifier.Items(set, set.Test()), train)
+	y, err := newYardstick(t.Context(), backend, 0, model, 64, 100, 7, classifier.Items(set, set.Test()), train)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -191,7 +191,7 @@ func (e *evaluation) run(ctx context.Context, n int) (*Report, error) {
 	if err != nil {
 		return nil, err
 	}
-	if e.yardstick, err = newYardstick(ctx, e.backend, e.classifier, e.config.Batch, e.config.CASSteps, e.env.Seed,
+	if e.yardstick, err = newYardstick(ctx, e.backend, e.env.Threads, e.classifier, e.config.Batch, e.config.CASSteps, e.env.Seed,
 		classifier.Items(e.set, e.set.Test()), classifier.Items(e.set, train)); err != nil {
 		return nil, err
 	}
