@@ -32,7 +32,7 @@ func addGramTileGeneric(c, a, b []float64, n, d, rows, cols int) {
 		for j := range line {
 			var sum float64
 			for r := range n {
-				sum += a[r*d+i] * b[r*d+j]
+				sum += float64(a[r*d+i] * b[r*d+j])
 			}
 			line[j] += sum
 		}

@@ -2,6 +2,7 @@ package kernels
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -57,37 +58,54 @@ func TestSumRows(t *testing.T) {
 	})
 }
 
-// TestAddGram: the upper triangle of xᵀ·x is added, at every level in the order of the rows, so that small
-// whole numbers give the exact sum.
+// TestAddGram: xᵀ·x is added on and above the diagonal, exactly where numbers are small and whole, and the assembly levels
+// give the same bits of others.
 func TestAddGram(t *testing.T) {
+	last := map[string][]float64{}
 	atEachLevel(t, func(t *testing.T) {
 		rng := rand.New(rand.NewPCG(18, 18))
-		for _, s := range []struct{ n, d int }{{0, 16}, {1, 16}, {3, 32}, {64, 48}, {257, 64}} {
-			x, c := make([]float64, s.n*s.d), make([]float64, s.d*s.d+1)
-			for i := range x {
-				x[i] = float64(rng.IntN(201) - 100)
-			}
-			for i := range c {
-				c[i] = float64(rng.IntN(201) - 100)
-			}
-			want := slices.Clone(c)
-			for i := range s.d {
-				for j := i; j < s.d; j++ {
-					for r := range s.n {
-						want[i*s.d+j] += x[r*s.d+i] * x[r*s.d+j]
+		for _, s := range []struct{ n, d int }{{0, 16}, {1, 16}, {3, 32}, {64, 48}, {257, 64}, {gramRows + 1, 16}} {
+			for _, whole := range []bool{true, false} {
+				x, c := make([]float64, s.n*s.d), make([]float64, s.d*s.d+1)
+				for _, v := range [][]float64{x, c} {
+					for i := range v {
+						if v[i] = rng.NormFloat64(); whole {
+							v[i] = float64(rng.IntN(201) - 100)
+						}
 					}
 				}
-			}
-			AddGram(c[:s.d*s.d], x, s.d)
-			for i := range s.d {
-				for j := i; j < s.d; j++ {
-					if c[i*s.d+j] != want[i*s.d+j] {
-						t.Fatalf("%+v: c[%d,%d] = %v, not %v", s, i, j, c[i*s.d+j], want[i*s.d+j])
+				want := slices.Clone(c)
+				for i := range s.d {
+					for j := i; j < s.d; j++ {
+						for r := range s.n {
+							want[i*s.d+j] += x[r*s.d+i] * x[r*s.d+j]
+						}
 					}
 				}
-			}
-			if c[s.d*s.d] != want[s.d*s.d] {
-				t.Errorf("%+v: wrote behind c", s)
+				AddGram(c[:s.d*s.d], x, s.d)
+				if c[s.d*s.d] != want[s.d*s.d] {
+					t.Errorf("%+v: wrote behind c", s)
+				}
+				tol := 0.
+				if !whole {
+					tol = float64(s.n+1) * 0x1p-53 * 10 * float64(s.n+1)
+				}
+				var upper []float64
+				for i := range s.d {
+					for j := i; j < s.d; j++ {
+						upper = append(upper, c[i*s.d+j])
+						if math.Abs(c[i*s.d+j]-want[i*s.d+j]) > tol {
+							t.Fatalf("%+v: c[%d,%d] = %v, not %v", s, i, j, c[i*s.d+j], want[i*s.d+j])
+						}
+					}
+				}
+				key := fmt.Sprint(s, whole)
+				if before, ok := last[key]; ok && Level() != Generic && !slices.Equal(upper, before) {
+					t.Errorf("%+v: %v gives other bits than the level before", s, Level())
+				}
+				if Level() != Generic {
+					last[key] = upper
+				}
 			}
 		}
 	})
