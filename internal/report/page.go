@@ -158,17 +158,20 @@ type Beside struct {
 
 // Common is how to read the exhibit, where all runs say the same.
 func (b Beside) Common() string {
-	text := ""
+	var first *Exhibit
 	for _, e := range b.Of {
 		switch {
 		case e == nil:
-		case text != "" && e.Text != text:
+		case first == nil:
+			first = e
+		case e.Text != first.Text:
 			return ""
-		default:
-			text = e.Text
 		}
 	}
-	return text
+	if first == nil {
+		return ""
+	}
+	return first.Text
 }
 
 // SVG draws the chart of an exhibit.

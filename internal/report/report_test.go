@@ -123,6 +123,26 @@ func TestBeside(t *testing.T) {
 	}
 }
 
+// TestCommon: a text is that of all runs only where all that have the exhibit say it; to say nothing is to say something else.
+func TestCommon(t *testing.T) {
+	says := func(text string) *Exhibit { return &Exhibit{Text: text} }
+	for _, c := range []struct {
+		of   []*Exhibit
+		want string
+	}{
+		{[]*Exhibit{says("a"), says("a")}, "a"},
+		{[]*Exhibit{nil, says("a")}, "a"},
+		{[]*Exhibit{says("a"), says("b")}, ""},
+		{[]*Exhibit{says(""), says("a")}, ""},
+		{[]*Exhibit{says("a"), says("")}, ""},
+		{[]*Exhibit{nil, nil}, ""},
+	} {
+		if got := (Beside{Of: c.of}).Common(); got != c.want {
+			t.Errorf("%d exhibits have %q in common, want %q", len(c.of), got, c.want)
+		}
+	}
+}
+
 // TestAxis: whatever is shown, an axis has at least two ticks, in order and on it, and the ends of
 // what is shown lie on it too.
 func TestAxis(t *testing.T) {
