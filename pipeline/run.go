@@ -96,8 +96,8 @@ func (r *Runner) Run(ctx context.Context, opt Options) (Summary, error) {
 		defer x.run.Close()
 		x.record.ID = x.run.ID
 	}
+	x.save() // first: who hears of the run may look it up
 	x.emit(Event{Event: RunStarted, RunID: x.record.ID})
-	x.save()
 	if r.Device != "" && r.Device != "auto" && r.Graph.Device != "auto" && r.Device != r.Graph.Device {
 		x.emit(Event{Event: StageWarning, Message: fmt.Sprintf("%s pins device: %s, so %s is not used; --set device=%s changes that",
 			r.Graph.File, r.Graph.Device, r.Device, r.Device)})

@@ -53,7 +53,7 @@ func (s *subject) tell() *told {
 		t.run.Stages = append(t.run.Stages, t.stage(&r.Stages[i], before))
 	}
 	t.section("Learning", "How the loss fell. Lines are means; the shade behind them is the spread of single steps. Values are where the mouse rests.", t.learning())
-	t.section("Quality", "Samples against real test images they were never shown. The floor is real training images, what a perfect model comes to; "+
+	t.section("Quality", "Samples against real test images they were never shown. The floor is real training images, which the judge has learned from: of new ones, and of a perfect model, it knows fewer; "+
 		"reconstructions are the ceiling of any flow on these latents. All rows have as many pictures. NFE is evaluations of the network a sample.", t.quality())
 	return t
 }

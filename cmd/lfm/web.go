@@ -36,6 +36,7 @@ type web struct {
 
 	mu    sync.Mutex
 	run   string // its ID; "" until it begins
+	state string // instead of a run's, as long as there is none
 	over  bool
 	asked time.Time // for the page
 	page  []byte
@@ -55,7 +56,7 @@ func (a *app) serve(ctx context.Context, h *here, address string, listen pipelin
 	if err != nil {
 		return nil, nil, fmt.Errorf("--web %s: %w; choose another port, or :0 for any that is free", address, err)
 	}
-	w := &web{here: h, host: host}
+	w := &web{here: h, host: host, state: "starting"}
 	server := &http.Server{Handler: w, ReadTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: 10 * time.Second,
 		MaxHeaderBytes: 8 << 10, ErrorLog: log.New(noted(a.notef), "", 0)}
 	go server.Serve(&limited{Listener: l, free: make(chan struct{}, webConnections)}) // ends with Close
@@ -96,7 +97,7 @@ func (w *web) listen(to pipeline.Listener) pipeline.Listener {
 	return func(e pipeline.Event) {
 		if e.Event == pipeline.RunStarted {
 			w.mu.Lock()
-			w.run = e.RunID
+			w.run, w.state = e.RunID, "not recorded: the store can only be read"
 			w.mu.Unlock()
 		}
 		to(e)
@@ -140,6 +141,7 @@ func (w *web) ServeHTTP(out http.ResponseWriter, r *http.Request) {
 	}
 	page, err := w.current()
 	if err != nil {
+		header.Set("Refresh", strconv.Itoa(int(webRefresh.Seconds()))) // it may be readable then
 		http.Error(out, "The run's record cannot be read: "+err.Error(), http.StatusInternalServerError)
 		return
 	}
@@ -175,7 +177,7 @@ func (w *web) current() ([]byte, error) {
 		p.Made += "; the run is over, and lfm report shows more"
 	}
 	if w.run == "" {
-		p.Runs = []report.Run{{Name: w.here.graph.Name, State: "starting"}}
+		p.Runs = []report.Run{{Name: w.here.graph.Name, State: w.state}}
 	} else {
 		s, err := newSubject(w.here.store, w.run)
 		if err != nil {

@@ -28,7 +28,7 @@ func TestWebAnswers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &web{here: h, host: "gpu7"}
+	w := &web{here: h, host: "gpu7", state: "starting"}
 	ask := func(method, host, path string) *httptest.ResponseRecorder {
 		r := httptest.NewRequest(method, path, nil)
 		r.Host = host
@@ -38,6 +38,16 @@ func TestWebAnswers(t *testing.T) {
 	}
 	if got := ask("GET", "localhost", "/"); got.Code != http.StatusOK || !strings.Contains(got.Body.String(), "starting") {
 		t.Errorf("before the run begins: %d %s", got.Code, got.Body)
+	}
+	w.listen(func(pipeline.Event) {})(pipeline.Event{Event: pipeline.RunStarted}) // without an ID
+	w.page = nil
+	if got := ask("GET", "localhost", "/"); got.Code != http.StatusOK || !strings.Contains(got.Body.String(), "can only be read") {
+		t.Errorf("where there is no record: %d %s", got.Code, got.Body)
+	}
+	w.run = "20260101T000000Z-0000"
+	w.page = nil
+	if got := ask("GET", "localhost", "/"); got.Code != http.StatusInternalServerError || got.Header().Get("Refresh") != "3" {
+		t.Errorf("where the record cannot be read: %d %v", got.Code, got.Header())
 	}
 	w = &web{here: h, host: "gpu7", run: pipeline.LastRecord(h.store, h.graph.Path).ID}
 	for _, c := range []struct {
