@@ -97,7 +97,7 @@ func TestFrechetDiagonal(t *testing.T) {
 
 // TestFrechetMapped: the best way from a Gaussian to its image under a symmetric positive semidefinite matrix A is A itself
 // (Brenier 1991; Gelbrich 1990), so that a set x and its image Ax + b are |m - Am - b|² + Σ |(I - A)(x - m)|²/(n - 1) apart,
-// though the covariances C and ACA do not commute. Sizes are those that torchmetrics tests its roots at; where vectors are
+// though the covariances C and ACA do not commute. Sizes are of those that torchmetrics tests its roots at; where vectors are
 // fewer than their numbers, C is singular.
 func TestFrechetMapped(t *testing.T) {
 	dense := func(x []float32, n, d int) *mat.Dense {
@@ -373,6 +373,20 @@ func TestOneDimension(t *testing.T) {
 	closeTo(t, "sliced", crew.SlicedWasserstein(x, y, 1, 3, 1), Wasserstein(x, y, 1), 1e-6)
 	twice := append(append([]float32{}, y...), y...)
 	closeTo(t, "of a set repeated", crew.SlicedWasserstein(x, twice, 1, 3, 1), crew.SlicedWasserstein(x, y, 1, 3, 1), 1e-9)
+}
+
+// TestCoverPublished: two draws of a Gaussian in a thousand dimensions, as in the README of Naeem et al.'s program (clovaai/
+// generative-evaluation-prdc), whose draw has .4772, .4705, 1.0555 and .9735.
+func TestCoverPublished(t *testing.T) {
+	if testing.Short() {
+		t.Skip("10,000 vectors of 1,000")
+	}
+	const n, d = 10000, 1000
+	s := crew.Cover(normals(n, d, 1), normals(n, d, 2), d, 5)
+	closeTo(t, "precision", s.Precision, .4772, .03)
+	closeTo(t, "recall", s.Recall, .4705, .03)
+	closeTo(t, "density", s.Density, 1.0555, .08)
+	closeTo(t, "coverage", s.Coverage, .9735, .01)
 }
 
 // TestCrew: any number of threads gives the same bits, and a crew that was told to leave off has done nothing.
