@@ -159,7 +159,7 @@ func (t *told) quality() (exhibits []report.Exhibit) {
 			continue
 		}
 		exhibits = append(exhibits, report.Exhibit{Title: m.Name, Wide: true, Table: qualityTable(&r),
-			Text: fmt.Sprintf("%d pictures a row against %d test images. A row of samples says guidance, solver with its steps, weights, and what else is not as by default; the best of each column is marked. What a column means is where the mouse rests on its head.", r.Floor.N, r.TestImages)})
+			Text: fmt.Sprintf("%d pictures a row against %d test images%s. A row of samples says guidance, solver with its steps, weights, and what else is not as by default; the best of each column is marked. What a column means is where the mouse rests on its head.", r.Floor.N, r.TestImages, r.JudgeSays())})
 		if len(r.Likelihood) > 0 {
 			exhibits = append(exhibits, report.Exhibit{Title: m.Name + ": likelihood", Table: likelihoodTable(r.Likelihood),
 				Text: "How many bits each number of a test image's latent takes under the flow, given its class. Flows of one autoencoder can be compared."})

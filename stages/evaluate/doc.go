@@ -14,8 +14,8 @@
 // Every set is held to the whole test split, and all have the same n, because most figures depend on it:
 //
 //	floor             n training images: how near the distances come to nought for real ones. The judge has learned from
-//	                  them, so their class_accuracy is above that of a perfect model, which is the judge's own on images
-//	                  that it has not seen: it is among what the classifier's stage measured
+//	                  them, so their class_accuracy is above that of a perfect model, which is judge_accuracy: the judge's
+//	                  own on the test images
 //	reconstructions   the same n through the autoencoder: the ceiling, which no flow on its latents passes
 //	samples           as many of each class as among those n, for each guidance, number of steps,
 //	                  solver and kind of weights

@@ -53,6 +53,7 @@ type yardstick struct {
 	along    []float32 // directions (directions, S·S·3)
 
 	test       classifier.Pictures // fewer than neighbours + 1: nothing to be held to
+	accuracy   *float64            // of the judge on the test images
 	features   []float32           // of the test images (T, F)
 	views      []float32           // of the test images (T, directions)
 	trainViews []float32           // of the training images
@@ -71,7 +72,9 @@ func newYardstick(ctx context.Context, b engine.Backend, threads int, m *classif
 	if !y.comparable() {
 		return y, nil
 	}
-	if _, y.features, y.views, err = y.look(ctx, test); err == nil {
+	var predicted []int
+	if predicted, y.features, y.views, err = y.look(ctx, test); err == nil {
+		y.accuracy = accuracy(predicted, test)
 		v := y.newViewer(train.Len())
 		err = v.all(ctx, train)
 		y.trainViews = v.views
@@ -116,6 +119,17 @@ func (y *yardstick) look(ctx context.Context, p classifier.Pictures) (predicted 
 	return predicted, features, v.views, err
 }
 
+// accuracy is the part of pictures whose class was predicted.
+func accuracy(predicted []int, p classifier.Pictures) *float64 {
+	right := 0
+	for i, c := range predicted {
+		if c == p.Label(i) {
+			right++
+		}
+	}
+	return figure(float64(right) / float64(p.Len()))
+}
+
 // measure gives the figures of a set. except, where it is not nil, names for each picture the training
 // image that it was made of. series keeps the checkpoints of the classifier that learns from it.
 func (y *yardstick) measure(ctx context.Context, p classifier.Pictures, except []int, series *checkpoint.Series) (Measures, error) {
@@ -124,13 +138,7 @@ func (y *yardstick) measure(ctx context.Context, p classifier.Pictures, except [
 	if err != nil {
 		return m, err
 	}
-	right := 0
-	for i, c := range predicted {
-		if c == p.Label(i) {
-			right++
-		}
-	}
-	m.ClassAccuracy = figure(float64(right) / float64(p.Len()))
+	m.ClassAccuracy = accuracy(predicted, p)
 	if !y.comparable() {
 		return m, nil
 	}

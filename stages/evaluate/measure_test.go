@@ -93,6 +93,10 @@ func TestBadPictures(t *testing.T) {
 		}
 		return m
 	}
+	test := classifier.Items(set, set.Test())
+	if m := measure(test, nil); *m.ClassAccuracy != *y.accuracy || *m.FD > 1e-9 || *m.Recall != 1 {
+		t.Errorf("the test images themselves: %s, of which the judge knows %v", show(m), *y.accuracy)
+	}
 	floor := measure(changed{Pictures: train, order: chosen}, chosen)
 	if *floor.ClassAccuracy < 0.8 || *floor.CAS < 0.5 || math.Abs(*floor.Memorised-1) > 0.1 || math.Abs(*floor.KID) > 3**floor.KIDError || *floor.Coverage < 0.8 {
 		t.Errorf("floor: %s", show(floor))

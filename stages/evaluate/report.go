@@ -19,6 +19,7 @@ type Report struct {
 	Ceiling    Measures `json:"ceiling"` // their reconstructions against the test images
 	Seed       uint64   `json:"seed"`    // of the samples' noise, of the choice of images, of cas
 	TestImages int      `json:"test_images"`
+	Judge      *float64 `json:"judge_accuracy"` // on the test images: the class_accuracy of new real ones
 	CASSteps   int      `json:"cas_steps"`
 	Neighbours int      `json:"neighbours"` // k of precision, recall, density and coverage
 	Directions int      `json:"directions"` // of sw2 and memorised
@@ -80,6 +81,14 @@ func (d *Drawing) Special() string {
 	return strings.Join(words, ", ")
 }
 
+// JudgeSays tells of the judge's accuracy, behind the number of test images.
+func (r *Report) JudgeSays() string {
+	if r.Judge == nil {
+		return ""
+	}
+	return fmt.Sprintf(", %.3g of whose classes the judge knows", *r.Judge)
+}
+
 // table is the report for people. What is special about a row stands behind its columns.
 func (r *Report) table() string {
 	var out bytes.Buffer
@@ -109,7 +118,7 @@ func (r *Report) table() string {
 		line(row.Set, row.Drawing, row.Measures)
 	}
 	w.Flush()
-	fmt.Fprintf(&out, "\n%d pictures a set, against %d test images; floor: training images; reconstructions: the ceiling.\n", r.Floor.N, r.TestImages)
+	fmt.Fprintf(&out, "\n%d pictures a set, against %d test images%s; floor: training images; reconstructions: the ceiling.\n", r.Floor.N, r.TestImages, r.JudgeSays())
 	for _, l := range r.Likelihood {
 		fmt.Fprintf(&out, "latents of %d test images, %s weights: %.4f ± %.4f bits a number.\n", l.Images, l.Weights, l.BitsPerDim, l.Error)
 	}

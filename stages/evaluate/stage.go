@@ -203,7 +203,7 @@ func (e *evaluation) run(ctx context.Context, n int) (*Report, error) {
 		}
 	}
 
-	r := &Report{Format: format, Seed: e.env.Seed, TestImages: len(e.set.Test()), CASSteps: e.config.CASSteps, Neighbours: neighbours, Directions: directions,
+	r := &Report{Format: format, Seed: e.env.Seed, TestImages: len(e.set.Test()), Judge: e.yardstick.accuracy, CASSteps: e.config.CASSteps, Neighbours: neighbours, Directions: directions,
 		Classifier: e.classifier.ID, Autoencoder: e.autoencoder.ID, Flow: e.flow.ID, Floor: measured[0], Ceiling: measured[1], Likelihood: likelihood}
 	r.Rows = append(r.Rows, Row{Set: "reconstructions", Measures: r.Ceiling})
 	for i, o := range sweep {

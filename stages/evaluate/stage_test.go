@@ -89,8 +89,7 @@ func withStats(t *testing.T, b *pipelinetest.Bench, a *artifacts.Artifact, chang
 	return b.Artifact(flow.Output, files)
 }
 
-// TestExact: the payload's bytes depend neither on threads and batch nor on where a run was interrupted,
-// and nothing is left in the work area.
+// TestExact: the payload's bytes depend neither on threads and batch nor on where a run was interrupted.
 func TestExact(t *testing.T) {
 	b := pipelinetest.New(t)
 	in := data(t, b, 450, nil)
