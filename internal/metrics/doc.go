@@ -13,5 +13,5 @@
 //
 // A picture is (H, W, C) bytes, row-major; a set of vectors is one flat slice. Sets take memory with their numbers of
 // vectors, never with the product of two. A [Crew] spreads the work over threads, and the result does not depend on how
-// many.
+// many; a [Reference] keeps what it costs to know the set that others are compared with.
 package metrics

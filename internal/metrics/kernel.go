@@ -2,13 +2,14 @@ package metrics
 
 import "math"
 
-// Kernel returns the unbiased estimate of the squared maximum mean discrepancy of two sets of vectors of d numbers
+// Kernel returns the unbiased estimate of the squared maximum mean discrepancy of two sets of vectors of d numbers,
 // under the kernel (x·y/d + 1)³ (Bińkowski et al. 2018, who take it on features of a network and call it KID), over
 // all pairs, and its standard error by the jackknife: each vector left out in turn. Two samples of one distribution
 // have nought in the mean, at any size, and may have less than nought. Each set needs three vectors.
-func (c Crew) Kernel(x, y []float32, d int) (distance, standardError float64) {
-	n, m := float64(checkVectors("kernel", x, d, 3)), float64(checkVectors("kernel", y, d, 3))
-	xx, yy := c.kernelSums(x, x, d, true), c.kernelSums(y, y, d, true)
+func (c Crew) Kernel(real *Reference, generated []float32) (distance, standardError float64) {
+	x, y, d := generated, real.x, real.d
+	n, m := float64(checkVectors("kernel", x, d, 3)), float64(len(y)/d)
+	xx, yy := c.kernelSums(x, x, d, true), real.sums
 	xy, yx := c.kernelSums(x, y, d, false), c.kernelSums(y, x, d, false)
 	a, b, across := total(xx), total(yy), total(xy)
 	distance = a/(n*(n-1)) + b/(m*(m-1)) - 2*across/(n*m)

@@ -15,18 +15,13 @@ type Support struct {
 	Coverage  float64 // part of the real with a generated one in its ball (the same)
 }
 
-// Cover measures Support of real and generated vectors of d numbers, with balls to the k-th neighbour; each set needs
-// k + 1 vectors. Nearness is decided by distances in float64: the products in float32 only tell which are in doubt.
-func (c Crew) Cover(real, generated []float32, d, k int) Support {
-	if k < 1 {
-		panic("metrics: cover: k is below one")
-	}
-	checkVectors("cover", real, d, k+1)
+// Cover measures Support of real and generated vectors, of which there must be k + 1. Nearness is decided by distances in
+// float64: the products in float32 only tell which are in doubt.
+func (c Crew) Cover(real *Reference, generated []float32) Support {
+	d, k := real.d, real.k
 	checkVectors("cover", generated, d, k+1)
-	// Distances do not depend on the origin; products round the less, the nearer it is.
-	origin := mean(real, d)
-	r, g := around(real, origin), around(generated, origin)
-	ballsR, ballsG := c.balls(r, k), c.balls(g, k)
+	r, g := real.cloud, around(generated, real.cloud.origin)
+	ballsR, ballsG := real.balls, c.balls(g, k)
 	if c.left() {
 		return Support{}
 	}
@@ -80,12 +75,13 @@ func count(yes bool) int {
 type cloud struct {
 	at      []float32
 	d       int
+	origin  []float64
 	lengths []float64
 }
 
 func around(x []float32, origin []float64) *cloud {
 	d := len(origin)
-	c := &cloud{make([]float32, len(x)), d, make([]float64, len(x)/d)}
+	c := &cloud{make([]float32, len(x)), d, origin, make([]float64, len(x)/d)}
 	for i, v := range x {
 		c.at[i] = float32(float64(v) - origin[i%d])
 	}

@@ -114,6 +114,16 @@ func TestNearest(t *testing.T) {
 // crew works on every core.
 var crew Crew
 
+// kernel is the kernel distance of two sets.
+func kernel(x, y []float32, d int) (distance, standardError float64) {
+	return crew.Kernel(crew.Reference(y, d, 1), x)
+}
+
+// cover is how two sets cover each other.
+func cover(real, generated []float32, d, k int) Support {
+	return crew.Cover(crew.Reference(real, d, k), generated)
+}
+
 // TestMemorised: samples from the distribution of the test set have ratio 1, copies have 0, half copies one half.
 func TestMemorised(t *testing.T) {
 	const d, n = 16, 400

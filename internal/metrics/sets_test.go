@@ -58,10 +58,10 @@ func TestGoldenSets(t *testing.T) {
 			y[i] = y[i]*c.Scale + c.Shift
 		}
 		closeTo(t, "Fréchet distance", crew.Frechet(x, y, c.D), c.Frechet, 1e-7*(1+c.Frechet)) // scipy's root of a product
-		distance, e := crew.Kernel(x, y, c.D)
+		distance, e := kernel(x, y, c.D)
 		closeTo(t, "kernel distance", distance, c.Kernel, 1e-5*(1+c.Kernel)) // products in float32
 		closeTo(t, "its standard error", e, c.Error, 1e-5*(1+c.Error))
-		s := crew.Cover(x, y, c.D, c.K)
+		s := cover(x, y, c.D, c.K)
 		for i, got := range []float64{s.Precision, s.Recall, s.Density, s.Coverage} {
 			closeTo(t, []string{"precision", "recall", "density", "coverage"}[i], got, c.Cover[i], 1e-12)
 		}
@@ -200,7 +200,7 @@ func TestKernelGaussians(t *testing.T) {
 			for i := range y {
 				y[i] += shift
 			}
-			v, e := crew.Kernel(x, y, d)
+			v, e := kernel(x, y, d)
 			sum, squares, variance = sum+v, squares+v*v, variance+e*e
 		}
 		mean := sum / runs
@@ -216,7 +216,7 @@ func TestKernelGaussians(t *testing.T) {
 // and not within one, so the distance is 2/n (the mean of k over pairs of two vectors - that over vectors with
 // themselves), below nought: -10/3 for 0, 1 and -1, where k is 1, 1 and 0 by twos, and 1, 8 and 8 of each with itself.
 func TestKernelOfItself(t *testing.T) {
-	distance, _ := crew.Kernel([]float32{0, 1, -1}, []float32{0, 1, -1}, 1)
+	distance, _ := kernel([]float32{0, 1, -1}, []float32{0, 1, -1}, 1)
 	closeTo(t, "distance", distance, -10./3, 1e-12)
 	const n, d = 50, 8
 	x := normals(n, d, 0)
@@ -231,7 +231,7 @@ func TestKernelOfItself(t *testing.T) {
 			}
 		}
 	}
-	distance, _ = crew.Kernel(x, x, d)
+	distance, _ = kernel(x, x, d)
 	closeTo(t, "distance", distance, 2./n*(others-self), 1e-6) // products in float32
 }
 
@@ -255,7 +255,7 @@ func TestExpectedCoverage(t *testing.T) {
 				for i, v := range x {
 					x[i] = float32(of(float64(v)))
 				}
-				s := crew.Cover(x[:c.n*c.d], x[c.n*c.d:], c.d, c.k)
+				s := cover(x[:c.n*c.d], x[c.n*c.d:], c.d, c.k)
 				coverage[r], density[r] = s.Coverage, s.Density
 			}
 			meanOf(t, fmt.Sprintf("coverage of %s %v", name, c), coverage, ExpectedCoverage(c.n, c.m, c.k))
@@ -274,7 +274,7 @@ func TestCoverOfOne(t *testing.T) {
 		closeTo(t, "expected coverage", ExpectedCoverage(c.n, c.m, c.k), c.coverage, 1e-6)
 		var density, coverage float64
 		for r := range uint64(runs) {
-			s := crew.Cover(normals(c.n, d, 2*r), normals(c.m, d, 2*r+1), d, c.k)
+			s := cover(normals(c.n, d, 2*r), normals(c.m, d, 2*r+1), d, c.k)
 			density, coverage = density+s.Density/runs, coverage+s.Coverage/runs
 		}
 		closeTo(t, "density", density, 1, 0.03)
@@ -286,14 +286,14 @@ func TestCoverOfOne(t *testing.T) {
 func TestCoverOfCopies(t *testing.T) {
 	const n, d = 300, 40
 	x := normals(n, d, 0)
-	if s := crew.Cover(x, x, d, 5); s.Precision != 1 || s.Recall != 1 || s.Density < 1 || s.Coverage != 1 {
+	if s := cover(x, x, d, 5); s.Precision != 1 || s.Recall != 1 || s.Density < 1 || s.Coverage != 1 {
 		t.Errorf("of copies: %+v", s)
 	}
 	far := normals(n, d, 1)
 	for i := range far {
 		far[i] += 100
 	}
-	if s := crew.Cover(x, far, d, 5); s != (Support{}) {
+	if s := cover(x, far, d, 5); s != (Support{}) {
 		t.Errorf("of a set far away: %+v", s)
 	}
 }
@@ -345,7 +345,7 @@ func TestCoverExact(t *testing.T) {
 			want.Precision += 1. / n
 		}
 	}
-	got := crew.Cover(x, y, d, k)
+	got := cover(x, y, d, k)
 	for _, c := range [][2]float64{{got.Precision, want.Precision}, {got.Recall, want.Recall}, {got.Density, want.Density}, {got.Coverage, want.Coverage}} {
 		closeTo(t, "part", c[0], c[1], 1e-12)
 	}
@@ -382,7 +382,7 @@ func TestCoverPublished(t *testing.T) {
 		t.Skip("10,000 vectors of 1,000")
 	}
 	const n, d = 10000, 1000
-	s := crew.Cover(normals(n, d, 1), normals(n, d, 2), d, 5)
+	s := cover(normals(n, d, 1), normals(n, d, 2), d, 5)
 	closeTo(t, "precision", s.Precision, .4772, .03)
 	closeTo(t, "recall", s.Recall, .4705, .03)
 	closeTo(t, "density", s.Density, 1.0555, .08)
@@ -394,8 +394,9 @@ func TestCrew(t *testing.T) {
 	const n, m, d, k = 700, 500, 24, 5
 	x, y := normals(n, d, 1), normals(m, d, 2)
 	figures := func(c Crew) (all []float64) {
-		kid, e := c.Kernel(x, y, d)
-		s := c.Cover(x, y, d, k)
+		reference := c.Reference(x, d, k)
+		kid, e := c.Kernel(reference, y)
+		s := c.Cover(reference, y)
 		return []float64{c.Frechet(x, y, d), kid, e, s.Precision, s.Recall, s.Density, s.Coverage,
 			c.SlicedWasserstein(x, y, d, 50, 1), c.MeanNearest(x, y, d, nil)}
 	}
@@ -424,14 +425,14 @@ func BenchmarkFrechet(b *testing.B) {
 func BenchmarkCover(b *testing.B) {
 	x, y := normals(5000, 64, 0), normals(5000, 64, 1)
 	for b.Loop() {
-		crew.Cover(x, y, 64, 5)
+		cover(x, y, 64, 5)
 	}
 }
 
 func BenchmarkKernel(b *testing.B) {
 	x, y := normals(5000, 64, 0), normals(5000, 64, 1)
 	for b.Loop() {
-		crew.Kernel(x, y, 64)
+		kernel(x, y, 64)
 	}
 }
 

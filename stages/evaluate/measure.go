@@ -55,6 +55,7 @@ type yardstick struct {
 	test       classifier.Pictures // fewer than neighbours + 1: nothing to be held to
 	accuracy   *float64            // of the judge on the test images
 	features   []float32           // of the test images (T, F)
+	reference  *metrics.Reference  // of the features
 	views      []float32           // of the test images (T, directions)
 	trainViews []float32           // of the training images
 	testMemory float64             // mean distance from a test image to the nearest training image
@@ -80,7 +81,9 @@ func newYardstick(ctx context.Context, b engine.Backend, threads int, m *classif
 		y.trainViews = v.views
 	}
 	if err == nil {
-		y.testMemory = y.crew(ctx).MeanNearest(y.views, y.trainViews, directions, nil)
+		crew := y.crew(ctx)
+		y.reference = crew.Reference(y.features, m.Arch.Features, neighbours)
+		y.testMemory = crew.MeanNearest(y.views, y.trainViews, directions, nil)
 		err = ctx.Err()
 	}
 	if err != nil {
@@ -146,11 +149,11 @@ func (y *yardstick) measure(ctx context.Context, p classifier.Pictures, except [
 	steps := []func(){
 		func() { m.FD = figure(crew.Frechet(features, y.features, width)) },
 		func() {
-			kid, e := crew.Kernel(features, y.features, width)
+			kid, e := crew.Kernel(y.reference, features)
 			m.KID, m.KIDError = figure(kid), figure(e)
 		},
 		func() {
-			s := crew.Cover(y.features, features, width, neighbours)
+			s := crew.Cover(y.reference, features)
 			m.Precision, m.Recall, m.Density, m.Coverage = figure(s.Precision), figure(s.Recall), figure(s.Density), figure(s.Coverage)
 		},
 		func() { m.SW2 = figure(crew.SlicedViews(views, y.views, directions)) },
