@@ -498,6 +498,12 @@ func Conv2dGradWeightItems(s ConvShape) int {
 	return g.itemsWithBias(s.Cout)
 }
 
+// Conv2dGradWeightPiece is how many work items a call of [Conv2dGradWeight] should have at least.
+func Conv2dGradWeightPiece(s ConvShape) int {
+	g := newGradWeight(nil, nil, nil, s)
+	return g.piece()
+}
+
 // Conv2dGradWeightScratch is the work memory of [Conv2dGradWeight] in floats.
 func Conv2dGradWeightScratch(s ConvShape) int {
 	g := newGradWeight(nil, nil, nil, s)

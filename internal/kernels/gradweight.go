@@ -121,6 +121,14 @@ func (g *gradWeight) items() int {
 	return g.blocks() * g.kernel * g.kernel * panels(g.b.channels)
 }
 
+// piece is how many items a call should have at least: those of a group share what is copied.
+func (g *gradWeight) piece() int {
+	if g.packA || g.few {
+		return 8
+	}
+	return tapGroup
+}
+
 // scratch is the work memory: stacks of sums, sums for the bias, panels of b, and panels of a or sums of squares.
 func (g *gradWeight) scratch() int {
 	n := maxGroup*gradDepth*(gradBlock+gradBias) + g.biasRoom() + gradPanels*gradPanel

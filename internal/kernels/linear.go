@@ -152,6 +152,9 @@ func (s LinearShape) conv() ConvShape {
 // LinearGradWeightItems is the number of work items of [LinearGradWeight].
 func LinearGradWeightItems(s LinearShape) int { return Conv2dGradWeightItems(s.conv()) }
 
+// LinearGradWeightPiece is how many work items a call of [LinearGradWeight] should have at least.
+func LinearGradWeightPiece(s LinearShape) int { return Conv2dGradWeightPiece(s.conv()) }
+
 // LinearGradWeightScratch is the work memory of [LinearGradWeight] in floats.
 func LinearGradWeightScratch(s LinearShape) int { return Conv2dGradWeightScratch(s.conv()) }
 

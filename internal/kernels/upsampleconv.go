@@ -209,6 +209,12 @@ func UpsampleConvGradWeightItems(s UpsampleConvShape) int {
 	return g.items() + biasItems(s.Cout)
 }
 
+// UpsampleConvGradWeightPiece is how many work items a call of [UpsampleConvGradWeight] should have at least.
+func UpsampleConvGradWeightPiece(s UpsampleConvShape) int {
+	g := newUpsampleGradWeight(nil, nil, nil, s)
+	return g.piece()
+}
+
 // UpsampleConvGradWeightScratch is the work memory of [UpsampleConvGradWeight] in floats.
 func UpsampleConvGradWeightScratch(s UpsampleConvShape) int {
 	g := newUpsampleGradWeight(nil, nil, nil, s)

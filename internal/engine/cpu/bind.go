@@ -12,6 +12,7 @@ import (
 // phase is a loop over items that workers share.
 type phase struct {
 	items int
+	least int // items that a call should have, or 0
 	run   func(worker, i0, i1 int)
 	made  *made // what the loop makes, if that is kept from run to run
 }
@@ -45,9 +46,14 @@ type operand struct {
 
 // loop adds a phase. Scratch is what each worker needs for itself, in floats.
 func (c *call) loop(items, scratch int, run func(scratch []float32, i0, i1 int)) {
+	c.loopBy(0, items, scratch, run)
+}
+
+// loopBy is loop for items of which a call should have whole groups of least.
+func (c *call) loopBy(least, items, scratch int, run func(scratch []float32, i0, i1 int)) {
 	c.b.perWorker = max(c.b.perWorker, scratch)
 	m := c.b.m
-	c.phases = append(c.phases, phase{items: items, run: func(worker, i0, i1 int) {
+	c.phases = append(c.phases, phase{items: items, least: least, run: func(worker, i0, i1 int) {
 		if i0 < i1 {
 			run(m.scratch[worker][:scratch], i0, i1)
 		}

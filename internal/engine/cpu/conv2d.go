@@ -18,7 +18,7 @@ func conv2d(c *call) {
 	packed := c.pack(1, kernels.Conv2dPackSize(s), kernels.Conv2dPackItems(s), func(packed []float32, i0, i1 int) {
 		kernels.Conv2dPack(packed, w, s, i0, i1)
 	})
-	c.loop(kernels.Conv2dItems(s), kernels.Conv2dScratch(s), func(scratch []float32, i0, i1 int) {
+	c.loopBy(kernels.PanelPiece(s.Cout), kernels.Conv2dItems(s), kernels.Conv2dScratch(s), func(scratch []float32, i0, i1 int) {
 		kernels.Conv2d(y, x, packed, bias, s, scratch, i0, i1)
 	})
 }
@@ -31,7 +31,7 @@ func conv2dGradInput(c *call) {
 	packed := c.pack(1, kernels.Conv2dGradInputPackSize(s), kernels.Conv2dGradInputPackItems(s), func(packed []float32, i0, i1 int) {
 		kernels.Conv2dGradInputPack(packed, w, s, i0, i1)
 	})
-	c.loop(kernels.Conv2dGradInputItems(s), kernels.Conv2dGradInputScratch(s), func(scratch []float32, i0, i1 int) {
+	c.loopBy(kernels.PanelPiece(s.Cin), kernels.Conv2dGradInputItems(s), kernels.Conv2dGradInputScratch(s), func(scratch []float32, i0, i1 int) {
 		kernels.Conv2dGradInput(dx, dy, packed, s, scratch, i0, i1)
 	})
 }
@@ -39,7 +39,7 @@ func conv2dGradInput(c *call) {
 func conv2dGradWeight(c *call) {
 	dw, db, dy, x := c.result(0), c.bias(), c.in[0].data, c.in[1].data
 	s := convShape(c.op.(*ops.Conv2dGradWeightOp).Shape(c.shapes()))
-	c.loop(kernels.Conv2dGradWeightItems(s), kernels.Conv2dGradWeightScratch(s), func(scratch []float32, i0, i1 int) {
+	c.loopBy(kernels.Conv2dGradWeightPiece(s), kernels.Conv2dGradWeightItems(s), kernels.Conv2dGradWeightScratch(s), func(scratch []float32, i0, i1 int) {
 		kernels.Conv2dGradWeight(dw, db, dy, x, s, scratch, i0, i1)
 	})
 }

@@ -10,7 +10,7 @@ func linear(c *call) {
 	packed := c.pack(1, kernels.LinearPackSize(s), kernels.LinearPackItems(s), func(packed []float32, i0, i1 int) {
 		kernels.LinearPack(packed, w.data, s, i0, i1)
 	})
-	c.loop(kernels.LinearItems(s), kernels.LinearScratch(s), func(scratch []float32, i0, i1 int) {
+	c.loopBy(kernels.PanelPiece(s.Out), kernels.LinearItems(s), kernels.LinearScratch(s), func(scratch []float32, i0, i1 int) {
 		kernels.Linear(y, x.data, packed, bias, s, scratch, i0, i1)
 	})
 }
@@ -23,7 +23,7 @@ func linearGradInput(c *call) {
 	packed := c.pack(1, kernels.LinearGradInputPackSize(s), kernels.LinearGradInputPackItems(s), func(packed []float32, i0, i1 int) {
 		kernels.LinearGradInputPack(packed, w.data, s, i0, i1)
 	})
-	c.loop(kernels.LinearGradInputItems(s), kernels.LinearGradInputScratch(s), func(scratch []float32, i0, i1 int) {
+	c.loopBy(kernels.PanelPiece(s.In), kernels.LinearGradInputItems(s), kernels.LinearGradInputScratch(s), func(scratch []float32, i0, i1 int) {
 		kernels.LinearGradInput(dx, dy.data, packed, s, scratch, i0, i1)
 	})
 }
@@ -32,7 +32,7 @@ func linearGradWeight(c *call) {
 	dw, db, dy, x := c.result(0), c.bias(), c.in[0], c.in[1]
 	n := x.shape[0]
 	s := kernels.LinearShape{N: n, Rows: rows(x.shape) / n, In: width(x.shape), Out: width(dy.shape)}
-	c.loop(kernels.LinearGradWeightItems(s), kernels.LinearGradWeightScratch(s), func(scratch []float32, i0, i1 int) {
+	c.loopBy(kernels.LinearGradWeightPiece(s), kernels.LinearGradWeightItems(s), kernels.LinearGradWeightScratch(s), func(scratch []float32, i0, i1 int) {
 		kernels.LinearGradWeight(dw, db, dy.data, x.data, s, scratch, i0, i1)
 	})
 }

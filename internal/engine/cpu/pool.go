@@ -11,13 +11,16 @@ import (
 // others are goroutines that wait between loops, at first watching a counter (a loop often
 // follows within microseconds) and then asleep.
 //
-// A loop's items are cut into one contiguous range a worker, always at the same places, so
-// that a worker meets in its cache what it wrote before. Kernels give the same bits for
-// any cut, so the number of workers never shows in a result.
+// A loop's items are cut into one contiguous share a worker, always at the same places, so that a worker
+// meets in its cache what it wrote before. It takes its share in pieces, each half of what is left. One that is
+// done early takes from the ends of the others' shares: there are processors with slow cores beside fast ones, and
+// cores that others use, too. Kernels give the same bits for any cut, so who did what, or how many there were,
+// never shows in a result.
 type pool struct {
 	workers int
 	run     func(worker, i0, i1 int)
-	items   int
+	least   int // items in a piece
+	shares  []share
 	stopped bool
 
 	round   atomic.Uint32                // counts loops; a change wakes the watchers
@@ -27,11 +30,46 @@ type pool struct {
 	wake    []chan struct{}
 }
 
+// share is what is left of a worker's items: the first one, and the one behind the last, in a word. It fills two cache
+// lines, which processors fetch in pairs, lest workers disturb each other.
+type share struct {
+	left atomic.Uint64
+	_    [120]byte
+}
+
+func (s *share) set(i0, i1 int) { s.left.Store(uint64(i0)<<32 | uint64(i1)) }
+
+// take takes half of what is left, up to a multiple of least: from the front for the owner, from the back for others.
+// i0 = i1 says that nothing is.
+func (s *share) take(least int, front bool) (i0, i1 int) {
+	for {
+		left := s.left.Load()
+		from, to := int(left>>32), int(left&(1<<32-1))
+		if from == to {
+			return 0, 0
+		}
+		half := (to - from + 1) / 2
+		if front {
+			i0, i1 = from, min(to, (from+half+least-1)/least*least)
+			from = i1
+		} else {
+			i0, i1 = max(from, (to-half)/least*least), to
+			to = i0
+		}
+		if s.left.CompareAndSwap(left, uint64(from)<<32|uint64(to)) {
+			return i0, i1
+		}
+	}
+}
+
 // watch is how often a waiting worker looks before it sleeps: some 50 microseconds.
 const watch = 20000
 
+// pieces is how many of the least pieces make a share, where a loop does not say how great they are.
+const pieces = 16
+
 func newPool(workers int) *pool {
-	p := &pool{workers: workers, asleep: make([]atomic.Bool, workers), wake: make([]chan struct{}, workers)}
+	p := &pool{workers: workers, shares: make([]share, workers), asleep: make([]atomic.Bool, workers), wake: make([]chan struct{}, workers)}
 	for k := range workers {
 		p.wake[k] = make(chan struct{}, 1)
 	}
@@ -41,10 +79,10 @@ func newPool(workers int) *pool {
 	return p
 }
 
-// do runs run over items, cut into ranges [i0, i1), and returns when all is done. A panic in
-// any range is one of do, and that too comes when no worker is in the loop any more: the memory
-// that it works on may go then.
-func (p *pool) do(items int, run func(worker, i0, i1 int)) {
+// do runs run over items, cut into ranges [i0, i1) at multiples of least, besides the ends of shares, or, if that is
+// 0, as suits their number. It returns when all is done. A panic in any range is one of do, and that too comes
+// when no worker is in the loop any more: the memory that it works on may go then.
+func (p *pool) do(items, least int, run func(worker, i0, i1 int)) {
 	if items == 0 {
 		return
 	}
@@ -52,9 +90,26 @@ func (p *pool) do(items int, run func(worker, i0, i1 int)) {
 		run(0, 0, items)
 		return
 	}
-	p.start(items, run)
+	if least == 0 {
+		least = max(1, items/(p.workers*pieces))
+	}
+	p.start(items, least, run)
 	defer p.join()
-	run(0, 0, items/p.workers)
+	p.work(0)
+}
+
+// work does a worker's share, and then what is left of others'.
+func (p *pool) work(k int) {
+	for i := range p.workers {
+		s := &p.shares[(k+i)%p.workers]
+		for {
+			i0, i1 := s.take(p.least, i == 0)
+			if i0 == i1 {
+				break
+			}
+			p.run(k, i0, i1)
+		}
+	}
 }
 
 // join waits until the other workers have finished the loop.
@@ -63,8 +118,11 @@ func (p *pool) join() {
 	p.panic.Swap(nil).Rethrow()
 }
 
-func (p *pool) start(items int, run func(worker, i0, i1 int)) {
-	p.items, p.run = items, run
+func (p *pool) start(items, least int, run func(worker, i0, i1 int)) {
+	p.least, p.run = least, run
+	for k := range p.shares {
+		p.shares[k].set(k*items/p.workers, (k+1)*items/p.workers)
+	}
 	p.pending.Store(int32(p.workers - 1))
 	p.round.Add(1)
 	for k := 1; k < p.workers; k++ {
@@ -80,7 +138,7 @@ func (p *pool) serve(k int) {
 		if p.stopped {
 			return
 		}
-		if caught := panics.Catch(func() { p.run(k, k*p.items/p.workers, (k+1)*p.items/p.workers) }); caught != nil {
+		if caught := panics.Catch(func() { p.work(k) }); caught != nil {
 			p.panic.CompareAndSwap(nil, caught)
 		}
 		if p.pending.Add(-1) == 0 {
@@ -118,6 +176,6 @@ func (p *pool) rouse(k int) {
 func (p *pool) stop() {
 	p.stopped = true
 	if p.workers > 1 {
-		p.start(0, nil)
+		p.start(0, 1, nil)
 	}
 }

@@ -10,25 +10,39 @@ import (
 )
 
 // TestPool: every item is done exactly once, by whichever number of workers, whether they
-// are awake or have gone to sleep, and fewer items than workers are no trouble.
+// are awake or have gone to sleep, in calls that are shorter than asked for only at the ends of shares,
+// and fewer items than workers are no trouble.
 func TestPool(t *testing.T) {
 	for _, workers := range []int{1, 2, 3, 7} {
 		p := newPool(workers)
-		for _, items := range []int{0, 1, 2, 3, 7, 8, 100} {
-			for round := range 20 {
-				done := make([]atomic.Int32, items)
-				p.do(items, func(_, i0, i1 int) {
-					for i := i0; i < i1; i++ {
-						done[i].Add(1)
+		for _, items := range []int{0, 1, 2, 3, 7, 8, 100, 1000} {
+			for _, least := range []int{0, 1, 3, 8} {
+				for round := range 10 {
+					done := make([]atomic.Int32, items)
+					var calls, short atomic.Int32
+					p.do(items, least, func(_, i0, i1 int) {
+						calls.Add(1)
+						if i1-i0 < least {
+							short.Add(1)
+						}
+						for i := i0; i < i1; i++ {
+							done[i].Add(1)
+						}
+					})
+					for i := range done {
+						if n := done[i].Load(); n != 1 {
+							t.Fatalf("%d workers did item %d of %d %d times, at least %d in a call", workers, i, items, n, least)
+						}
 					}
-				})
-				for i := range done {
-					if n := done[i].Load(); n != 1 {
-						t.Fatalf("%d workers did item %d of %d %d times", workers, i, items, n)
+					if n := short.Load(); n > int32(2*workers) {
+						t.Errorf("%d workers, %d items: %d calls of less than %d", workers, items, n, least)
 					}
-				}
-				if round == 10 {
-					time.Sleep(time.Millisecond)
+					if n := calls.Load(); least == 0 && n > int32(workers*(pieces+2)) {
+						t.Errorf("%d workers did %d items in %d calls", workers, items, n)
+					}
+					if round == 5 && least == 0 {
+						time.Sleep(time.Millisecond)
+					}
 				}
 			}
 		}
@@ -36,30 +50,59 @@ func TestPool(t *testing.T) {
 	}
 }
 
-// TestPoolPanics: a panic in any worker's range is a panic of the loop's caller, when nobody is
-// in the loop any more, and the next loop is done as ever.
-func TestPoolPanics(t *testing.T) {
-	const workers = 3
+// TestPoolSlow: while a worker is held up in its first piece, the others do the rest of its share.
+func TestPoolSlow(t *testing.T) {
+	const workers, items = 3, 300
 	p := newPool(workers)
 	defer p.stop()
-	for bad := range workers {
-		var ended atomic.Int32
+	for slow := range workers {
+		first := slow * items / workers // of its share, which its owner takes first
+		var done atomic.Int32
+		held := 0
+		p.do(items, 1, func(_, i0, i1 int) {
+			if i0 != first {
+				done.Add(int32(i1 - i0))
+				return
+			}
+			held = i1 - i0
+			for deadline := time.Now().Add(10 * time.Second); done.Load() < int32(items-held); time.Sleep(time.Millisecond) {
+				if time.Now().After(deadline) {
+					t.Errorf("%d of %d items were done while share %d was held up", done.Load(), items-held, slow)
+					return
+				}
+			}
+		})
+		if held == 0 || held > items/workers/2 {
+			t.Errorf("the first piece of share %d had %d items", slow, held)
+		}
+	}
+}
+
+// TestPoolPanics: a panic in any worker is a panic of the loop's caller, when nobody is in the loop any more, and the
+// next loop is done as ever.
+func TestPoolPanics(t *testing.T) {
+	const workers, items = 3, 30
+	p := newPool(workers)
+	defer p.stop()
+	for bad := range items {
+		var began, ended atomic.Int32
 		caught := panics.Catch(func() {
-			p.do(workers, func(worker, _, _ int) {
-				if worker == bad {
+			p.do(items, 1, func(_, i0, i1 int) {
+				began.Add(1)
+				defer ended.Add(1)
+				if i0 <= bad && bad < i1 {
 					panic("kernels: gemm: b too short")
 				}
-				time.Sleep(5 * time.Millisecond)
-				ended.Add(1)
+				time.Sleep(time.Millisecond)
 			})
 		})
-		if caught == nil || caught.Value != "kernels: gemm: b too short" || ended.Load() != workers-1 {
-			t.Errorf("worker %d: caught %v when %d others had ended", bad, caught, ended.Load())
+		if caught == nil || caught.Value != "kernels: gemm: b too short" || ended.Load() != began.Load() {
+			t.Errorf("item %d: caught %v when %d of %d calls had ended", bad, caught, ended.Load(), began.Load())
 		}
 		var done atomic.Int32
-		p.do(workers, func(_, i0, i1 int) { done.Add(int32(i1 - i0)) })
-		if done.Load() != workers {
-			t.Errorf("worker %d: %d of %d items in the next loop", bad, done.Load(), workers)
+		p.do(items, 0, func(_, i0, i1 int) { done.Add(int32(i1 - i0)) })
+		if done.Load() != items {
+			t.Errorf("item %d: %d of %d items in the next loop", bad, done.Load(), items)
 		}
 	}
 }
@@ -69,7 +112,7 @@ func BenchmarkFork(b *testing.B) {
 	p := newPool(2)
 	defer p.stop()
 	for b.Loop() {
-		p.do(2, func(int, int, int) {})
+		p.do(2, 0, func(int, int, int) {})
 	}
 }
 
@@ -82,7 +125,7 @@ func BenchmarkPool(b *testing.B) {
 			nothing := func(_, _, _ int) {}
 			b.ReportAllocs()
 			for b.Loop() {
-				p.do(workers, nothing)
+				p.do(workers, 0, nothing)
 			}
 		})
 	}

@@ -81,7 +81,7 @@ func (u *updater) run(m *Machine) engine.Report {
 	if len(u.chunks) == 0 {
 		return r
 	}
-	m.backend.pool.do(len(u.chunks), u.norm)
+	m.backend.pool.do(len(u.chunks), 0, u.norm)
 	sum := 0.0
 	for _, s := range u.squares {
 		sum += s
@@ -92,7 +92,7 @@ func (u *updater) run(m *Machine) engine.Report {
 		return r
 	}
 	u.prepare(r.GradNorm)
-	m.backend.pool.do(len(u.chunks), u.move)
+	m.backend.pool.do(len(u.chunks), 0, u.move)
 	for i := range m.params {
 		m.params[i].block.version.Add(1)
 	}

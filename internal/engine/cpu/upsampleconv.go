@@ -11,7 +11,7 @@ func upsampleConv(c *call) {
 	packed := c.pack(1, kernels.UpsampleConvPackSize(s), kernels.UpsampleConvPackItems(s), func(packed []float32, i0, i1 int) {
 		kernels.UpsampleConvPack(packed, w, s, i0, i1)
 	})
-	c.loop(kernels.UpsampleConvItems(s), kernels.UpsampleConvScratch(s), func(scratch []float32, i0, i1 int) {
+	c.loopBy(kernels.PanelPiece(s.Cout), kernels.UpsampleConvItems(s), kernels.UpsampleConvScratch(s), func(scratch []float32, i0, i1 int) {
 		kernels.UpsampleConv(y, x, packed, bias, s, scratch, i0, i1)
 	})
 }
@@ -22,7 +22,7 @@ func upsampleConvGradInput(c *call) {
 	packed := c.pack(1, kernels.UpsampleConvGradInputPackSize(s), kernels.UpsampleConvGradInputPackItems(s), func(packed []float32, i0, i1 int) {
 		kernels.UpsampleConvGradInputPack(packed, w, s, i0, i1)
 	})
-	c.loop(kernels.UpsampleConvGradInputItems(s), kernels.UpsampleConvGradInputScratch(s), func(scratch []float32, i0, i1 int) {
+	c.loopBy(kernels.PanelPiece(s.Cin), kernels.UpsampleConvGradInputItems(s), kernels.UpsampleConvGradInputScratch(s), func(scratch []float32, i0, i1 int) {
 		kernels.UpsampleConvGradInput(dx, dy, packed, s, scratch, i0, i1)
 	})
 }
@@ -30,7 +30,7 @@ func upsampleConvGradInput(c *call) {
 func upsampleConvGradWeight(c *call) {
 	dw, db, dy, x := c.result(0), c.bias(), c.in[0].data, c.in[1].data
 	s := kernels.UpsampleConvShape(c.op.(*ops.UpsampleConvGradWeightOp).Shape(c.shapes()))
-	c.loop(kernels.UpsampleConvGradWeightItems(s), kernels.UpsampleConvGradWeightScratch(s), func(scratch []float32, i0, i1 int) {
+	c.loopBy(kernels.UpsampleConvGradWeightPiece(s), kernels.UpsampleConvGradWeightItems(s), kernels.UpsampleConvGradWeightScratch(s), func(scratch []float32, i0, i1 int) {
 		kernels.UpsampleConvGradWeight(dw, db, dy, x, s, scratch, i0, i1)
 	})
 }
