@@ -52,7 +52,7 @@ func (t *told) pictures(ctx context.Context, b engine.Backend) error {
 			exhibits = append(exhibits, e)
 		}
 	}
-	flows := t.made(flow.Name, "Samples")
+	flows, weights := t.made(flow.Name, "Samples"), ""
 	for _, m := range flows {
 		prefix := ""
 		if len(flows) > 1 {
@@ -62,6 +62,9 @@ func (t *told) pictures(ctx context.Context, b engine.Backend) error {
 		if err != nil {
 			t.leaveOut("Samples of %s: %v.", m.Name, err)
 			continue
+		}
+		if s.model.Averaged {
+			weights = " and averaged weights" // of those flows that have any
 		}
 		for _, part := range s.parts() {
 			e, err := part.draw(ctx)
@@ -81,7 +84,7 @@ func (t *told) pictures(ctx context.Context, b engine.Backend) error {
 	}
 	if len(exhibits) > 0 {
 		t.run.Sections = slices.Insert(t.run.Sections, 0, report.Section{Title: "Pictures", Exhibits: exhibits,
-			Text: fmt.Sprintf("Drawn for this page with %d steps of %s and averaged weights, unless a caption says otherwise.", drawSteps, drawSolver)})
+			Text: fmt.Sprintf("Drawn for this page with %d steps of %s%s, unless a caption says otherwise.", drawSteps, drawSolver, weights)})
 	}
 	return ctx.Err()
 }
