@@ -152,10 +152,11 @@ type evaluation struct {
 	chosen    []int // places in set.Train() of the images behind floor, ceiling and the samples' classes
 	labels    []int // of these
 
-	began       time.Time
-	done, steps int    // pictures of all sets together, and test images whose likelihood is measured
-	parts       []part // of the steps, in order
-	drawn       int    // in this process
+	began          time.Time
+	done, steps    int    // pictures of all sets together, and test images whose likelihood is measured
+	parts          []part // of the steps, in order
+	measured, sets int    // sets of pictures
+	drawn          int    // in this process
 }
 
 // run measures sets of n pictures.
@@ -179,13 +180,14 @@ func (e *evaluation) run(ctx context.Context, n int) (*Report, error) {
 		}
 	}
 	weights := e.weightsOf(sweep)
-	e.parts = []part{{e.images() * len(weights), following * float64(cmp.Or(e.config.LikelihoodProbes, e.flow.Latent.Size()))}, {2 * n, measuring}}
+	e.parts = []part{{e.images() * len(weights), following * float64(cmp.Or(e.config.LikelihoodProbes, e.flow.Latent.Size()))}, {2 * n, making}}
 	for _, evaluations := range nfe {
-		e.parts = append(e.parts, part{n, measuring + float64(evaluations)})
+		e.parts = append(e.parts, part{n, float64(evaluations)})
 	}
 	for _, p := range e.parts {
 		e.steps += p.pictures
 	}
+	e.sets = len(sets)
 	e.resume(weights, sets)
 	likelihood, err := e.likelihoods(ctx, weights)
 	if err != nil {
@@ -290,12 +292,15 @@ func (e *evaluation) figures(ctx context.Context, set pictureSet) (Measures, err
 	m, ok := e.known(set.name)
 	if ok {
 		e.done += len(e.labels)
+		e.measured++
 		return m, s.remove()
 	}
 	m, err := e.measure(ctx, set, s)
 	if err != nil {
 		return m, err
 	}
+	e.measured++
+	e.tell()
 	if err := e.keep(set.name, m); err != nil {
 		return m, err
 	}
@@ -331,6 +336,11 @@ func (e *evaluation) measure(ctx context.Context, set pictureSet, s *shelf) (Mea
 func (e *evaluation) step(pictures int) {
 	e.done += pictures
 	e.drawn += pictures
+	e.tell()
+}
+
+// tell says how far it is.
+func (e *evaluation) tell() {
 	e.listen.UnequalProgress(e.done, e.steps, e.share(), float64(e.drawn)/time.Since(e.began).Seconds())
 }
 
@@ -342,13 +352,15 @@ type part struct {
 
 // What else is done, in evaluations of the flow's network; by these the time left is foretold, and nothing else.
 const (
-	measuring = 8   // a picture: to look at it, and to learn from it for cas
+	making    = 1   // a picture that is not drawn
+	measuring = 7   // a picture: to look at it, and to learn from it for cas
 	following = 500 // a latent by one probe: there and back, with gradients
 )
 
 // share is how much of the work is done.
 func (e *evaluation) share() float64 {
-	var done, all float64
+	each := measuring * float64(len(e.labels)) // of a set
+	done, all := float64(e.measured)*each, float64(e.sets)*each
 	left := e.done
 	for _, p := range e.parts {
 		n := min(left, p.pictures)
