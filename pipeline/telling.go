@@ -190,7 +190,7 @@ func (s sieve) passes(e Event, at time.Duration) bool {
 	}
 	key := e.Event + " " + e.Stage
 	last, any := s[key]
-	ended := e.Event == StageProgress && e.Step == e.Steps
+	ended := e.Event == StageProgress && e.Done() >= 1
 	if any && !ended && at-last < max(time.Second, at/1000) {
 		return false
 	}

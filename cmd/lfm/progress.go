@@ -120,7 +120,7 @@ func timeOf(e pipeline.Event) time.Time {
 func (p *plainLog) progress(name string, e pipeline.Event) string {
 	left := p.left(e)
 	b, now := p.began[work(e)], timeOf(e)
-	if now.Sub(b.said) < plainEvery && e.Step != e.Steps {
+	if now.Sub(b.said) < plainEvery && e.Done() < 1 {
 		return ""
 	}
 	b.said = now
@@ -178,6 +178,9 @@ type barLog struct {
 	drawn time.Time
 }
 
+// barParts is how finely a bar shows what is done.
+const barParts = 1000
+
 // barEvery is the least time between two drawings of a bar.
 const barEvery = 100 * time.Millisecond
 
@@ -195,10 +198,10 @@ func (b *barLog) event(e pipeline.Event) {
 }
 
 func (b *barLog) draw(e pipeline.Event) {
-	if b.bar == nil || b.work != work(e) || b.bar.GetMax() != e.Steps {
+	if b.bar == nil || b.work != work(e) {
 		b.clear()
 		b.work = work(e)
-		b.bar = progressbar.NewOptions(e.Steps,
+		b.bar = progressbar.NewOptions(barParts,
 			progressbar.OptionSetWriter(b.lines.out),
 			progressbar.OptionSetDescription(fmt.Sprintf("%-12s", e.Stage)),
 			progressbar.OptionSetPredictTime(false), // it takes the steps before a resumption for done now
@@ -208,12 +211,12 @@ func (b *barLog) draw(e pipeline.Event) {
 		)
 	}
 	text := fmt.Sprintf("%-12s %s", e.Stage, progressText(e, b.lines.left(e)))
-	if e.Step < e.Steps && time.Since(b.drawn) < barEvery {
+	if e.Done() < 1 && time.Since(b.drawn) < barEvery {
 		return
 	}
 	b.drawn = time.Now()
-	b.bar.Set(e.Step)
-	if e.Step < e.Steps { // at the end Set clears the bar
+	b.bar.Set(int(e.Done() * barParts))
+	if e.Done() < 1 { // at the end Set clears the bar
 		b.bar.Describe(text)
 	}
 }

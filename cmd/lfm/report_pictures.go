@@ -52,7 +52,7 @@ func (t *told) pictures(ctx context.Context, b engine.Backend) error {
 			exhibits = append(exhibits, e)
 		}
 	}
-	flows, weights := t.made(flow.Name, "Samples"), ""
+	flows, averaged := t.made(flow.Name, "Samples"), 0
 	for _, m := range flows {
 		prefix := ""
 		if len(flows) > 1 {
@@ -64,7 +64,7 @@ func (t *told) pictures(ctx context.Context, b engine.Backend) error {
 			continue
 		}
 		if s.model.Averaged {
-			weights = " and averaged weights" // of those flows that have any
+			averaged++
 		}
 		for _, part := range s.parts() {
 			e, err := part.draw(ctx)
@@ -81,6 +81,13 @@ func (t *told) pictures(ctx context.Context, b engine.Backend) error {
 			e, err := t.reconstructions(b, m)
 			show("Reconstructions of "+m.Name, e, err)
 		}
+	}
+	weights := ""
+	switch {
+	case averaged == len(flows):
+		weights = " and averaged weights"
+	case averaged > 0:
+		weights = " and averaged weights, where a flow has them"
 	}
 	if len(exhibits) > 0 {
 		t.run.Sections = slices.Insert(t.run.Sections, 0, report.Section{Title: "Pictures", Exhibits: exhibits,

@@ -153,13 +153,20 @@ func (b *Bench) Interrupted(k pipeline.Kind, cfg any, in pipeline.Inputs, event 
 	if !errors.Is(err, context.Canceled) {
 		b.t.Fatalf("%s, interrupted at %s of step %d, returned: %v", k.Name, event, step, err)
 	}
+	var last pipeline.Event
 	a, err = b.Start(b.t.Context(), k, cfg, in, func(e pipeline.Event) {
-		if e.Event == pipeline.StageResumed {
+		switch e.Event {
+		case pipeline.StageResumed:
 			resumed = e.Step
+		case pipeline.StageProgress:
+			last = e
 		}
 	})
 	if err != nil {
 		b.t.Fatal(err)
+	}
+	if last.Steps > 0 && last.Done() != 1 {
+		b.t.Errorf("%s, resumed at step %d, ended when %g of the work was done: %+v", k.Name, resumed, last.Done(), last)
 	}
 	return a, resumed
 }

@@ -293,6 +293,7 @@ func (e *evaluation) figures(ctx context.Context, set pictureSet) (Measures, err
 	if ok {
 		e.done += len(e.labels)
 		e.measured++
+		e.tell()
 		return m, s.remove()
 	}
 	m, err := e.measure(ctx, set, s)
@@ -353,13 +354,17 @@ type part struct {
 // What else is done, in evaluations of the flow's network; by these the time left is foretold, and nothing else.
 const (
 	making    = 1   // a picture that is not drawn
-	measuring = 7   // a picture: to look at it, and to learn from it for cas
+	looking   = 1   // at a picture
+	learning  = 0.6 // from a picture, for cas
 	following = 500 // a latent by one probe: there and back, with gradients
 )
 
 // share is how much of the work is done.
 func (e *evaluation) share() float64 {
-	each := measuring * float64(len(e.labels)) // of a set
+	each := looking * float64(len(e.labels)) // of a set
+	if enough(len(e.set.Test())) {
+		each += learning * float64(casBatch*e.config.CASSteps)
+	}
 	done, all := float64(e.measured)*each, float64(e.sets)*each
 	left := e.done
 	for _, p := range e.parts {

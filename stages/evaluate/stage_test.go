@@ -118,7 +118,7 @@ func TestExact(t *testing.T) {
 		}
 		last = e
 	}
-	if n := len(pace); n < 8 || last.Step != last.Steps || drawn > 0.99 || math.Abs(last.Share-1) > 1e-9 || pace[0] < 10*pace[n-1] || pace[n-1] < 1.1*pace[10] || slices.Min(pace) <= 0 {
+	if n := len(pace); n < 11 || last.Step != last.Steps || drawn > 0.99 || math.Abs(last.Share-1) > 1e-9 || pace[0] < 10*pace[n-1] || pace[n-1] < 1.1*pace[10] || slices.Min(pace) <= 0 {
 		t.Errorf("the last of %d steps is %+v; shares of the work a step: %v", n, last, pace)
 	}
 	b.Env.Threads = 3
