@@ -500,6 +500,7 @@ func Conv2dGradWeightItems(s ConvShape) int {
 
 // Conv2dGradWeightPiece is how many work items a call of [Conv2dGradWeight] should have at least.
 func Conv2dGradWeightPiece(s ConvShape) int {
+	s.check()
 	g := newGradWeight(nil, nil, nil, s)
 	return g.piece()
 }

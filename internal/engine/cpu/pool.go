@@ -19,7 +19,7 @@ import (
 type pool struct {
 	workers int
 	run     func(worker, i0, i1 int)
-	least   int // items in a piece
+	least   int // pieces end at multiples of it, and with their share
 	shares  []share
 	stopped bool
 
@@ -30,8 +30,8 @@ type pool struct {
 	wake    []chan struct{}
 }
 
-// share is what is left of a worker's items: the first one, and the one behind the last, in a word. It fills two cache
-// lines, which processors fetch in pairs, lest workers disturb each other.
+// share is what is left of a worker's items: the first one, and the one behind the last, each below 2³², in a word. It
+// fills two cache lines, which processors fetch in pairs, lest workers disturb each other.
 type share struct {
 	left atomic.Uint64
 	_    [120]byte
@@ -65,7 +65,7 @@ func (s *share) take(least int, front bool) (i0, i1 int) {
 // watch is how often a waiting worker looks before it sleeps: some 50 microseconds.
 const watch = 20000
 
-// pieces is how many of the least pieces make a share, where a loop does not say how great they are.
+// pieces is how many of the least pieces, or twice as many, make a share, where a loop does not say how great they are.
 const pieces = 16
 
 func newPool(workers int) *pool {

@@ -9,21 +9,31 @@ import (
 	"lfm/internal/panics"
 )
 
-// TestPool: every item is done exactly once, by whichever number of workers, whether they
-// are awake or have gone to sleep, in calls that are shorter than asked for only at the ends of shares,
-// and fewer items than workers are no trouble.
+// TestPool: every item is done exactly once, by whichever number of workers, whether they are awake or have gone to sleep,
+// and fewer items than workers are no trouble. Calls begin and end at multiples of the least size or at the ends of
+// shares, a worker has one at a time, and there are few of them.
 func TestPool(t *testing.T) {
 	for _, workers := range []int{1, 2, 3, 7} {
 		p := newPool(workers)
 		for _, items := range []int{0, 1, 2, 3, 7, 8, 100, 1000} {
+			ends := map[int]bool{}
+			for k := range workers + 1 {
+				ends[k*items/workers] = true
+			}
 			for _, least := range []int{0, 1, 3, 8} {
 				for round := range 10 {
-					done := make([]atomic.Int32, items)
-					var calls, short atomic.Int32
-					p.do(items, least, func(_, i0, i1 int) {
+					done, busy := make([]atomic.Int32, items), make([]atomic.Bool, workers)
+					var calls, bad atomic.Int32
+					p.do(items, least, func(worker, i0, i1 int) {
+						if !busy[worker].CompareAndSwap(false, true) {
+							bad.Add(1)
+						}
+						defer busy[worker].Store(false)
 						calls.Add(1)
-						if i1-i0 < least {
-							short.Add(1)
+						for _, i := range []int{i0, i1} {
+							if least > 0 && i%least != 0 && !ends[i] {
+								bad.Add(1)
+							}
 						}
 						for i := i0; i < i1; i++ {
 							done[i].Add(1)
@@ -31,13 +41,13 @@ func TestPool(t *testing.T) {
 					})
 					for i := range done {
 						if n := done[i].Load(); n != 1 {
-							t.Fatalf("%d workers did item %d of %d %d times, at least %d in a call", workers, i, items, n, least)
+							t.Fatalf("%d workers did item %d of %d %d times, in pieces of %d", workers, i, items, n, least)
 						}
 					}
-					if n := short.Load(); n > int32(2*workers) {
-						t.Errorf("%d workers, %d items: %d calls of less than %d", workers, items, n, least)
+					if n := bad.Load(); n > 0 {
+						t.Errorf("%d workers, %d items in pieces of %d: %d bad calls", workers, items, least, n)
 					}
-					if n := calls.Load(); least == 0 && n > int32(workers*(pieces+2)) {
+					if n := calls.Load(); least == 0 && n > int32(6*workers) {
 						t.Errorf("%d workers did %d items in %d calls", workers, items, n)
 					}
 					if round == 5 && least == 0 {
