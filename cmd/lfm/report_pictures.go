@@ -84,9 +84,10 @@ func (t *told) pictures(ctx context.Context, b engine.Backend) error {
 	}
 	weights := ""
 	switch {
+	case averaged == 0:
 	case averaged == len(flows):
 		weights = " and averaged weights"
-	case averaged > 0:
+	default:
 		weights = " and averaged weights, where a flow has them"
 	}
 	if len(exhibits) > 0 {
