@@ -14,8 +14,8 @@
 //
 // computes items [i0, i1) with XScratch(s) floats of work memory. Package kernels starts
 // no goroutines: whoever calls it splits the items over as many as there are cores. Neighbouring
-// items of products and convolutions share copies, and a call should have whole groups of them: [PanelPiece], and
-// XPiece(s) for a weight's gradient.
+// items of products and convolutions share copies, and a call should have whole groups of them: XPiece(s), and
+// [PanelPiece] for convolutions.
 //
 //	n := kernels.LinearItems(s)
 //	go kernels.Linear(y, x, packed, b, s, scratch[0], 0, n/2)

@@ -25,6 +25,9 @@ func LinearPack(packed, w []float32, s LinearShape, i0, i1 int) {
 	}
 }
 
+// LinearPiece is how many work items a call of [Linear] should have at least.
+func LinearPiece(s LinearShape) int { return productPiece(s.Out) }
+
 // LinearItems is the number of work items of [Linear].
 func LinearItems(s LinearShape) int { return productItems(s.N*s.Rows, s.Out) }
 
@@ -36,6 +39,10 @@ func LinearScratch(s LinearShape) int { return productScratch(s.In) }
 func Linear(y, x, packed, b []float32, s LinearShape, scratch []float32, i0, i1 int) {
 	product(y, x, packed, b, s.N*s.Rows, s.Out, s.In, s.Accumulate, scratch, i0, i1)
 }
+
+// productPiece is how many work items of a product with n columns a call should have at least: a quarter of those
+// of a block of rows. With as many as there are, a worker waited for another for 4 % of a product of 1,024 rows.
+func productPiece(n int) int { return max(1, panels(n)/4) }
 
 // productItems is the number of work items of a product with m rows and n columns.
 func productItems(m, n int) int { return divideUp(m, cut.rows) * panels(n) }
@@ -131,6 +138,9 @@ func LinearGradInputPack(packed, w []float32, s LinearShape, i0, i1 int) {
 		packRows(packed[full*size:], w, rows, s.In, full*panelCols, rest)
 	}
 }
+
+// LinearGradInputPiece is how many work items a call of [LinearGradInput] should have at least.
+func LinearGradInputPiece(s LinearShape) int { return productPiece(s.In) }
 
 // LinearGradInputItems is the number of work items of [LinearGradInput].
 func LinearGradInputItems(s LinearShape) int { return productItems(s.N*s.Rows, s.In) }

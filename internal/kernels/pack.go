@@ -7,8 +7,8 @@ package kernels
 // panels is the number of panels of n columns.
 func panels(n int) int { return (n + panelCols - 1) / panelCols }
 
-// PanelPiece is how many work items a call of a product or a convolution with n columns or channels should have at
-// least: those of all panels, which share a block of rows.
+// PanelPiece is how many work items a call of a convolution with n channels should have at least: those of all panels,
+// which share what is copied or transformed of an image.
 func PanelPiece(n int) int { return panels(n) }
 
 // packRows packs columns [j, j+cols) of k rows that lie row after row at a stride.

@@ -10,7 +10,7 @@ func linear(c *call) {
 	packed := c.pack(1, kernels.LinearPackSize(s), kernels.LinearPackItems(s), func(packed []float32, i0, i1 int) {
 		kernels.LinearPack(packed, w.data, s, i0, i1)
 	})
-	c.loopBy(kernels.PanelPiece(s.Out), kernels.LinearItems(s), kernels.LinearScratch(s), func(scratch []float32, i0, i1 int) {
+	c.loopBy(kernels.LinearPiece(s), kernels.LinearItems(s), kernels.LinearScratch(s), func(scratch []float32, i0, i1 int) {
 		kernels.Linear(y, x.data, packed, bias, s, scratch, i0, i1)
 	})
 }
@@ -23,7 +23,7 @@ func linearGradInput(c *call) {
 	packed := c.pack(1, kernels.LinearGradInputPackSize(s), kernels.LinearGradInputPackItems(s), func(packed []float32, i0, i1 int) {
 		kernels.LinearGradInputPack(packed, w.data, s, i0, i1)
 	})
-	c.loopBy(kernels.PanelPiece(s.In), kernels.LinearGradInputItems(s), kernels.LinearGradInputScratch(s), func(scratch []float32, i0, i1 int) {
+	c.loopBy(kernels.LinearGradInputPiece(s), kernels.LinearGradInputItems(s), kernels.LinearGradInputScratch(s), func(scratch []float32, i0, i1 int) {
 		kernels.LinearGradInput(dx, dy.data, packed, s, scratch, i0, i1)
 	})
 }

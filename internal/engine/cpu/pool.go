@@ -66,7 +66,7 @@ func (s *share) take(least int, front bool) (i0, i1 int) {
 const watch = 20000
 
 // pieces is how many of the least pieces, or twice as many, make a share, where a loop does not say how great they are.
-const pieces = 16
+const pieces = 64
 
 func newPool(workers int) *pool {
 	p := &pool{workers: workers, shares: make([]share, workers), asleep: make([]atomic.Bool, workers), wake: make([]chan struct{}, workers)}

@@ -47,7 +47,7 @@ func TestPool(t *testing.T) {
 					if n := bad.Load(); n > 0 {
 						t.Errorf("%d workers, %d items in pieces of %d: %d bad calls", workers, items, least, n)
 					}
-					if n := calls.Load(); least == 0 && n > int32(6*workers) {
+					if n := calls.Load(); least == 0 && n > int32(8*workers) {
 						t.Errorf("%d workers did %d items in %d calls", workers, items, n)
 					}
 					if round == 5 && least == 0 {
