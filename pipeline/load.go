@@ -288,12 +288,19 @@ func (g *Graph) decodeStages(n *yaml.Node) error {
 	return nil
 }
 
-// configAt is the settings of the stage at a port, nil where none is.
-func (n *Node) configAt(port string) any {
-	if at := n.Needs[port]; at != nil {
-		return at.Config
+// configAt is the settings of what lies behind these ports, one after the other, nil where nothing does.
+func (n *Node) configAt(ports ...string) any {
+	for _, port := range ports {
+		next := n.Needs[port]
+		if port == DataPort {
+			next = n.Data
+		}
+		if next == nil {
+			return nil
+		}
+		n = next
 	}
-	return nil
+	return n.Config
 }
 
 // stageText is a stage before its needs are looked up.
@@ -361,7 +368,7 @@ func (kinds Kinds) check() {
 		Fields(k.Config())
 		ports := map[string]bool{}
 		for _, p := range k.Inputs {
-			if p.Name == "" || p.Artifact == "" || ports[p.Name] || p.Via == p.Name {
+			if p.Name == "" || p.Name == DataPort || p.Artifact == "" || ports[p.Name] || p.Via == p.Name {
 				panic(fmt.Sprintf("pipeline: kind %s: port %q is not whole, or stands there twice", k.Name, p.Name))
 			}
 			ports[p.Name] = true

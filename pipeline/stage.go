@@ -21,8 +21,9 @@ type Kind struct {
 	// Check, if set, says what is wrong with settings beside those of the stages that they are
 	// wired to, as the settings' own Validate says what is wrong with them alone: what would
 	// be refused when everything before it has run is refused before anything does. at gives
-	// the settings of the stage at a port, nil where none is.
-	Check func(cfg any, at func(port string) any) error
+	// the settings of the stage at a port, or behind several, one after the other, and with
+	// DataPort as the last one those of the data set that is read there; nil where none is.
+	Check func(cfg any, at func(ports ...string) any) error
 
 	// Open makes a stage from its settings, a pointer as Config returns it.
 	Open func(cfg any, env Env) (Stage, error)
@@ -41,6 +42,9 @@ type Port struct {
 	// Optional ports may be left empty, and are filled by name alone: needs: {port: stage}.
 	Optional bool
 }
+
+// DataPort stands for the data set that a stage reads, where Kind.Check asks for settings. No port has this name.
+const DataPort = "data"
 
 // Env is what a stage is told beside its settings. Of these only Seed is part of the key;
 // Device is where pipeline.yaml pins it.

@@ -108,7 +108,7 @@ func (w *world) kinds() Kinds {
 			{Name: "flow", Version: 2, Output: "flow", Open: open("flow"),
 				Inputs: []Port{{Name: "encode", Artifact: "latents"}, {Name: "autoencoder", Artifact: "autoencoder", Via: "encode"},
 					{Name: "base", Artifact: "latents", Optional: true}},
-				Check: func(cfg any, at func(string) any) error {
+				Check: func(cfg any, at func(...string) any) error {
 					if at("base") != nil && cfg.(*flowConfig).Time != "uniform" {
 						return FieldError{"time", "must be uniform beside a base"}
 					}
@@ -117,9 +117,15 @@ func (w *world) kinds() Kinds {
 				Config: func() any { return &flowConfig{training, 64, 4, "uniform"} }},
 			{Name: "decode", Version: 1, Output: "pictures", Open: open("decode"),
 				Inputs: []Port{{Name: "autoencoder", Artifact: "autoencoder"}, {Name: "flow", Artifact: "flow"}},
-				Check: func(cfg any, at func(string) any) error {
+				Check: func(cfg any, at func(...string) any) error {
 					if cfg.(*picturesConfig).Solver == "euler" && at("flow").(*flowConfig).Width == 68 {
 						return FieldError{"solver", "euler wants no flow of width 68"}
+					}
+					if cfg.(*picturesConfig).Guidance == 68 && at("flow", "encode", DataPort).(*datasetConfig).Fit == "pad" {
+						return FieldError{"guidance", "68 wants no data set that is padded"}
+					}
+					if at("flow", "base", DataPort) != nil {
+						return errors.New("the flow has a base")
 					}
 					return nil
 				},

@@ -36,6 +36,9 @@ func Default() *Config {
 // generated reports whether the images are drawn, not read.
 func (c *Config) generated() bool { return c.Source == "critters" }
 
+// Captioned reports whether the images have captions.
+func (c *Config) Captioned() bool { return c.Captions != "" }
+
 // Validate reports the first setting that makes no sense. The error's Field method names it.
 func (c *Config) Validate() error {
 	if c.Source == "" {

@@ -40,7 +40,7 @@ func Kind(open engine.Open) pipeline.Kind {
 		},
 		Output: Output,
 		Config: func() any { return DefaultConfig() },
-		Check:  func(cfg any, at func(string) any) error { return cfg.(*Config).check(at("flow").(*flow.Config)) },
+		Check:  func(cfg any, at func(...string) any) error { return cfg.(*Config).check(at("flow").(*flow.Config)) },
 		Open: func(cfg any, env pipeline.Env) (pipeline.Stage, error) {
 			return &stage{config: *cfg.(*Config), env: env, open: open}, nil
 		},

@@ -523,7 +523,7 @@ func TestBaseRefused(t *testing.T) {
 	for _, base := range []string{gaussian, empirical} {
 		for _, filled := range []bool{false, true} {
 			c.Base = base
-			err := c.check(filled)
+			err := c.check(filled, true)
 			if right := filled == (base == empirical); (err == nil) != right || err != nil && (!errors.As(err, &field) || field.Name != "base") {
 				t.Errorf("%s, port filled %v: %v", base, filled, err)
 			}

@@ -12,6 +12,7 @@ import (
 
 	"lfm/artifacts"
 	"lfm/crossattn"
+	"lfm/internal/dataset"
 	"lfm/internal/disk"
 	"lfm/internal/engine/cpu"
 	"lfm/internal/latent"
@@ -240,6 +241,37 @@ func TestConditionsStop(t *testing.T) {
 	}
 	if _, err := newTerms(ended, spec, set); !errors.Is(err, context.Canceled) {
 		t.Errorf("reading: %v", err)
+	}
+}
+
+// TestConditionMissing: latents that say nothing of what a condition asks for are refused, by the setting's name. Of a data set
+// without captions Check knows before there are latents.
+func TestConditionMissing(t *testing.T) {
+	b := pipelinetest.New(t)
+	set, err := latent.Open(t.Context(), inputs(t, b).Artifacts["encode"].Path, latent.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer set.Close()
+	for _, condition := range []string{byCaption, byProperties} {
+		c := tiny(1)
+		c.Condition = condition
+		spec := (&stage{config: *c}).spec(set)
+		var field pipeline.FieldError
+		if err := spec.learnCondition(t.Context(), c, set); !errors.As(err, &field) || field.Name != "condition" {
+			t.Errorf("%s of latents without: %v", condition, err)
+		}
+		for _, images := range []*dataset.Config{{}, {Captions: "drawn"}} {
+			err := Kind(nil).Check(c, func(ports ...string) any {
+				if slices.Equal(ports, []string{"encode", pipeline.DataPort}) {
+					return images
+				}
+				return nil
+			})
+			if refused := errors.As(err, &field) && field.Name == "condition"; refused == images.Captioned() {
+				t.Errorf("%s of a data set with captions %q: %v", condition, images.Captions, err)
+			}
+		}
 	}
 }
 

@@ -88,9 +88,12 @@ func (c *Config) Validate() error {
 	return nil
 }
 
-// check holds the base to its port, which is filled or not.
-func (c *Config) check(there bool) error {
+// check holds the base to its port, which is filled or not, and the condition to the data set, whose images may be known to
+// have no captions.
+func (c *Config) check(there, uncaptioned bool) error {
 	switch {
+	case c.Condition != byClass && uncaptioned:
+		return pipeline.FieldError{Name: "condition", Msg: c.Condition + " wants captions, and the data set has none: set its captions to a .jsonl, .csv or .tsv file, or to drawn for critters"}
 	case c.Base == empirical && !there:
 		return pipeline.FieldError{Name: "base", Msg: "empirical is made of the latents of another stage, and none stands under needs; write needs: {encode: …, base: …}"}
 	case c.Base != empirical && there:

@@ -36,7 +36,10 @@ func Kind(open engine.Open) pipeline.Kind {
 		},
 		Output: Output,
 		Config: func() any { return DefaultConfig() },
-		Check:  func(cfg any, at func(string) any) error { return cfg.(*Config).check(at(basePort) != nil) },
+		Check: func(cfg any, at func(...string) any) error {
+			images, ok := at("encode", pipeline.DataPort).(interface{ Captioned() bool })
+			return cfg.(*Config).check(at(basePort) != nil, ok && !images.Captioned())
+		},
 		Open: func(cfg any, env pipeline.Env) (pipeline.Stage, error) {
 			return &stage{config: *cfg.(*Config), env: env, open: open}, nil
 		},
