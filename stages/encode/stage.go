@@ -26,10 +26,21 @@ func Kind(open engine.Open) pipeline.Kind {
 		Data:   true,
 		Output: latent.Kind,
 		Config: func() any { return DefaultConfig() },
+		Check: func(_ any, at func(...string) any) error {
+			return sameSize(at("autoencoder", pipeline.DataPort).(*dataset.Config).Size, at(pipeline.DataPort).(*dataset.Config).Size)
+		},
 		Open: func(cfg any, env pipeline.Env) (pipeline.Stage, error) {
 			return &stage{config: *cfg.(*Config), env: env, open: open}, nil
 		},
 	}
+}
+
+// sameSize refuses images of a size that the autoencoder was not trained on.
+func sameSize(trained, images int) error {
+	if trained == images {
+		return nil
+	}
+	return fmt.Errorf("the autoencoder learns images of size %d, and those to encode have %d: give both stages the same data set, or both data sets one size", trained, images)
 }
 
 type stage struct {
@@ -48,8 +59,8 @@ func (s *stage) Run(ctx context.Context, in pipeline.Inputs, work artifacts.Work
 	if err != nil {
 		return err
 	}
-	if model.Arch.Size != set.Size() {
-		return fmt.Errorf("encode: the autoencoder was trained on images of size %d, the data set's are %d: give both stages the same data set, or set its size", model.Arch.Size, set.Size())
+	if err := sameSize(model.Arch.Size, set.Size()); err != nil {
+		return fmt.Errorf("encode: %w", err)
 	}
 	backend, err := s.open(ctx, s.env.Device, s.env.Threads)
 	if err != nil {

@@ -51,7 +51,10 @@ func Kind(open engine.Open) pipeline.Kind {
 		Data:   true,
 		Output: Output,
 		Config: func() any { return DefaultConfig() },
-		Check:  func(cfg any, at func(...string) any) error { return cfg.(*Config).check(at("flow").(*flow.Config)) },
+		Check: func(cfg any, at func(...string) any) error {
+			size := func(ports ...string) int { return at(append(ports, pipeline.DataPort)...).(*dataset.Config).Size }
+			return cmp.Or(cfg.(*Config).check(at("flow").(*flow.Config)), sameSize(size(), size("classifier"), size("autoencoder")))
+		},
 		Open: func(cfg any, env pipeline.Env) (pipeline.Stage, error) {
 			return &stage{config: *cfg.(*Config), env: env, open: open}, nil
 		},
@@ -133,10 +136,19 @@ func openModels(in pipeline.Inputs, set *dataset.Set) (m models, err error) {
 		return m, fmt.Errorf("evaluate: the flow is conditioned on %s, and evaluate asks for classes: give it a flow with condition: class", m.flow.Arch.Condition)
 	case !slices.Equal(m.classifier.Classes, set.Classes()) || !slices.Equal(m.flow.Classes, set.Classes()):
 		return m, fmt.Errorf("evaluate: the classes of the data set are %q, of the classifier %q, of the flow %q: all want to be of one data set", set.Classes(), m.classifier.Classes, m.flow.Classes)
-	case m.classifier.Arch.Size != set.Size() || m.autoencoder.Arch.Size != set.Size():
-		return m, fmt.Errorf("evaluate: images of the data set have %d pixels, of the classifier %d, of the autoencoder %d: all want to be of one data set", set.Size(), m.classifier.Arch.Size, m.autoencoder.Arch.Size)
+	}
+	if err := sameSize(set.Size(), m.classifier.Arch.Size, m.autoencoder.Arch.Size); err != nil {
+		return m, fmt.Errorf("evaluate: %w", err)
 	}
 	return m, nil
+}
+
+// sameSize refuses images of different sizes: the data set's, the classifier's and the autoencoder's.
+func sameSize(images, classifier, autoencoder int) error {
+	if classifier == images && autoencoder == images {
+		return nil
+	}
+	return fmt.Errorf("images of the data set have size %d, of the classifier %d, of the autoencoder %d: all want to be of one data set", images, classifier, autoencoder)
 }
 
 // evaluation is a Run at work.
