@@ -141,6 +141,10 @@ func TestMisuse(t *testing.T) {
 	if got := panics(func() { kinds.check() }); !strings.Contains(got, `by way of "encoder"`) {
 		t.Errorf("panics with %q", got)
 	}
+	kinds.Stages[2].Inputs[1].Name = DataPort
+	if got := panics(func() { kinds.check() }); !strings.Contains(got, `port "data"`) {
+		t.Errorf("panics with %q", got)
+	}
 	kinds.Stages[0].Name = "flow"
 	if got := panics(func() { kinds.check() }); !strings.Contains(got, `kind "flow"`) {
 		t.Errorf("panics with %q", got)
