@@ -476,6 +476,8 @@ func (w *window) place(t *tile, n, width int) {
 			}
 		}
 	}
+	line, col = (n-1)/width, (n-1)%width
+	t.lastA, t.lastC = line*w.aLine()+col*t.aRow, line*w.cLine()+col*t.cRow
 }
 
 // clearPhase zeroes a panel of pixels that no weight reaches.

@@ -93,6 +93,7 @@ func TestTile(t *testing.T) {
 				a, c := place(r)
 				lastA, lastC = max(lastA, a), max(lastC, c)
 			}
+			ti.lastA, ti.lastC = lastA, lastC
 			a := randomGuarded(rng, lastA+(k-1)*d.aK+91+3*190+1)
 			b := randomGuarded(rng, (k-1)*d.bK+101+3*205+ti.wide())
 			c := randomGuarded(rng, lastC+cols)
@@ -127,6 +128,45 @@ func TestTile(t *testing.T) {
 			ti.run()
 			near(t, fmt.Sprintf("%dx%d %v", rows, cols, d), c.v, want)
 			c.check(t, "c")
+		}
+	})
+}
+
+// TestFarthestRows: each layout says where the farthest of its rows are, for that is what the bounds are checked by.
+func TestFarthestRows(t *testing.T) {
+	atEachLevel(t, func(t *testing.T) {
+		check := func(name string, ti *tile) {
+			t.Helper()
+			var lastA, lastC int
+			for r := range ti.m {
+				s, in := &ti.spots[r/ti.g.rows], r%ti.g.rows
+				lastA = max(lastA, s.a[in/ti.g.group]+in%ti.g.group*ti.aRow)
+				lastC = max(lastC, s.c[in/ti.g.group]+in%ti.g.group*ti.cRow)
+			}
+			if lastA != ti.lastA || lastC != ti.lastC {
+				t.Errorf("%s, %d rows: farthest %d of A, %d of C, want %d, %d", name, ti.m, ti.lastA, ti.lastC, lastA, lastC)
+			}
+		}
+		var ti tile
+		ti.init()
+		ti.aRow, ti.cRow = 7, 5
+		for m := 1; m <= ti.g.maxRows(); m++ {
+			ti.lay(m)
+			check("lay", &ti)
+		}
+		ti.aRow, ti.cRow = 1, panelCols
+		for m := 1; m <= gradRows; m++ {
+			ti.layPanels(gradRows, m)
+			check("layPanels", &ti)
+		}
+		for _, width := range []int{4, 8, 20} {
+			s := ConvShape{N: 1, H: 6, W: width, Cin: 3, Cout: 5, Kernel: 3, Stride: 1}
+			w := s.forward()
+			ti.aRow, ti.cRow = w.step*w.joined*w.k, w.spread()*w.n
+			for n := 1; n <= min(6*width, ti.g.maxRows()); n++ {
+				w.place(&ti, n, width)
+				check("place", &ti)
+			}
 		}
 	})
 }

@@ -44,7 +44,8 @@ type tile struct {
 	add                            bool
 	g                              geometry
 
-	m int // rows laid out
+	m            int // rows laid out
+	lastA, lastC int // offsets of the farthest of them in A and C
 	call
 }
 
@@ -121,19 +122,24 @@ func (t *tile) lay(m int) {
 			s.a[p], s.c[p] = r*t.aRow, r*t.cRow
 		}
 	}
+	t.lastA, t.lastC = (m-1)*t.aRow, (m-1)*t.cRow
 }
 
 // layPanels lays out m rows of an A whose columns are packed in panels of gradPanel floats, from the one
 // with a number: aRow is 1 and aK is panelCols. No group of rows goes over the end of a panel if the number
 // is a multiple of its height.
 func (t *tile) layPanels(row, m int) {
-	t.lay(m)
-	for i := 0; i*t.g.rows < m; i++ {
+	t.m = m
+	g := t.g
+	at := func(r int) int { return int(uint(r)/panelCols*gradPanel + uint(r)%panelCols) }
+	for i := 0; i < m; i += g.rows {
+		s := &t.spots[i/g.rows]
 		for p := range 3 {
-			r := row + i*t.g.rows + p*t.g.group
-			t.spots[i].a[p] = r/panelCols*gradPanel + r%panelCols
+			r := i + p*g.group
+			s.a[p], s.c[p] = at(row+r), r*t.cRow
 		}
 	}
+	t.lastA, t.lastC = at(row+m-1), (m-1)*t.cRow
 }
 
 const (
@@ -216,25 +222,11 @@ func (t *tile) check() {
 	if t.bias != nil && len(t.bias) < t.cols {
 		panic(shortBias)
 	}
-	// What is needed from the beginning of a group of r rows.
-	endA := len(t.a) - (t.k-1)*t.aK - (t.n1-1)*t.aStep1 - (t.n2-1)*t.aStep2
-	endC := len(t.c) - t.cols
-	left := t.m
-	for i := range t.spots {
-		s := &t.spots[i]
-		for p := range 3 {
-			if left <= 0 {
-				return
-			}
-			last := min(left, t.g.group) - 1
-			if a := s.a[p] + last*t.aRow; s.a[p] < 0 || a >= endA {
-				panic(shortA)
-			}
-			if c := s.c[p] + last*t.cRow; s.c[p] < 0 || c > endC {
-				panic(shortC)
-			}
-			left -= t.g.group
-		}
+	if t.lastA < 0 || t.lastA+(t.k-1)*t.aK+(t.n1-1)*t.aStep1+(t.n2-1)*t.aStep2 >= len(t.a) {
+		panic(shortA)
+	}
+	if t.lastC < 0 || t.lastC+t.cols > len(t.c) {
+		panic(shortC)
 	}
 }
 
