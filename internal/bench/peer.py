@@ -131,7 +131,7 @@ def percent(x):
 
 
 def remarks():
-    """What remarks.md says of each case, by the case's name."""
+    """What remarks.md says of each case, by the case's name, and of other machines."""
     with open(os.path.join(os.path.dirname(__file__), "remarks.md")) as f:
         sections = f.read().split("\n## ")[1:]
     return {title: text.strip() for title, _, text in (s.partition("\n") for s in sections)}
@@ -151,7 +151,7 @@ def write_page(m, times):
     stages = {c: m.lfm(c, a.threads) for c in STAGES.split(",")}
     batches = BATCHES[:2] if a.quick else BATCHES
     swept = [c for c in cases if c != "flow-sample-10"]
-    by_batch = {c: [m.lfm(c, a.threads, "--batch", n) for n in batches] for c in swept}
+    by_batch = {c: [{n: 1e3 / m.lfm(c, a.threads, "--batch", n)["items_per_s"] for n in batches} for _ in range(min(a.rounds, 3))] for c in swept}
     by_tokens = [m.lfm("flow-train", a.threads, "--batch", TOKENS_BATCH, "--tokens", n) for n in (TOKENS[:2] if a.quick else TOKENS)]
 
     unet = [m.lfm(c, a.threads, "--unet", "--profile") for c in ("flow-train", "flow-sample-10")]
@@ -180,6 +180,9 @@ A ratio is the median over rounds in alternation, {a.rounds} of them each time, 
                      f"{max(x['rss_mb'] for x in ours):.0f}", f"{frugal[c]['rss_mb']:.0f}"])
     out.append(table(["case", "batch", "lfm items/s", "PyTorch items/s", "ratio", f"each of {len(times)} times", "least–greatest", "lfm GFLOP/s", "of peak", "lfm MB", "PyTorch MB"], rows))
 
+    said = remarks()
+    out.append(f"## Other machines\n\n{said['other machines']}\n")
+
     out.append("## Threads\n")
     rows = []
     for c in cases:
@@ -196,8 +199,10 @@ A ratio is the median over rounds in alternation, {a.rounds} of them each time, 
     out.append("## Whole stages, from disk to disk\n")
     out.append(table(["case", "batch", "items/s", "MB"], [[c, r["batch"], f"{r['items_per_s']:.1f}", f"{r['rss_mb']:.0f}"] for c, r in stages.items()]))
 
-    out.append("## Batches\n\nMilliseconds an item.\n")
-    out.append(table(["case"] + batches, [[c] + [f"{1e3 / r['items_per_s']:.2f}" for r in row] for c, row in by_batch.items()]))
+    few, many = batches[0], batches[-1]
+    out.append(f"## Batches\n\nMilliseconds an item, the batches in turn, medians of {min(a.rounds, 3)} rounds. The last column is the median of the rounds' own ratios.\n")
+    out.append(table(["case"] + batches + [f"{few} by {many}"], [[c] + [f"{statistics.median(r[n] for r in rounds):.2f}" for n in batches]
+                     + [f"{statistics.median(r[few] / r[many] for r in rounds):.2f}"] for c, rounds in by_batch.items()]))
 
     out.append(f"## Tokens\n\nTraining R1's flow with other numbers of latent tokens, {TOKENS_BATCH} samples a step.\n")
     out.append(table(["tokens", "ms a sample", "GFLOP a sample", "GFLOP/s", "MB"],
@@ -208,7 +213,6 @@ A ratio is the median over rounds in alternation, {a.rounds} of them each time, 
                      [[r["case"], r["batch"], f"{r['items_per_s']:.1f}", r["gflop_per_item"], f"{r['gflops']:.0f}", percent(r["peak_fraction"]), f"{r['rss_mb']:.0f}"] for r in unet]))
 
     out.append("## Where the time goes\n\nThe ten costliest operations of a step of each case.\n")
-    said = remarks()
     for c, r in [*profiles.items(), *((f"{r['case']}, U-Net", r) for r in unet)]:
         rows = [[p["name"], p["passes"], f"{p['ms']:.2f}", f"{100 * p['share']:.1f} %", f"{p['gflops']:.0f}" if p["gflops"] else "–"] for p in r["profile"][:10]]
         out.append(f"### {c}\n\n" + table(["operation", "passes", "ms", "share", "GFLOP/s"], rows) + f"\n{said[c]}\n")
