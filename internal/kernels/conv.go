@@ -476,7 +476,7 @@ func (w *window) place(t *tile, n, width int) {
 			}
 		}
 	}
-	line, col = (n-1)/width, (n-1)%width
+	line, col = (n-1)/width, (n-1)%width // the farthest place: a line ends before the next begins
 	t.lastA, t.lastC = line*w.aLine()+col*t.aRow, line*w.cLine()+col*t.cRow
 }
 
