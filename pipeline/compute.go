@@ -96,7 +96,7 @@ func (x *execution) compute(ctx context.Context, n *Node, f *finding, threads in
 	err = x.payload(trace.With(ctx, trace.From(ctx).Process(n.Name)), n, f, threads, work, out)
 	span.End()
 	if err != nil {
-		return x.doubt(ctx, n, err)
+		return x.doubt(ctx, n.inputs(), err)
 	}
 	span = track.Begin("publish")
 	a, err := out.Publish(f.action, f.key, x.inputIDs(n))
@@ -157,10 +157,53 @@ func (x *execution) payload(ctx context.Context, n *Node, f *finding, threads in
 	return x.Graph.locate(n, stage.Run(ctx, in, work, out, l))
 }
 
-// doubt asks of a node that failed whether its inputs are to blame: looking them up compared sizes alone. What turns out
+// checkData asks the stages whether they can work with their data sets, each as soon as all of these are indexed: the
+// last of them now. It returns the first node that is at fault.
+func (x *execution) checkData(ctx context.Context, indexed *Node) (*Node, error) {
+	facts := x.Graph.kinds.Source.Facts
+	if !indexed.IsSource() || facts == nil {
+		return nil, nil
+	}
+	f, err := x.found[indexed.index], error(nil)
+	if f.facts, err = facts(f.artifact); err != nil {
+		return indexed, x.stageError(ctx, indexed, x.doubt(ctx, []*Node{indexed}, err))
+	}
+	for _, n := range x.selected {
+		if n.IsSource() || n.Kind.CheckData == nil || !x.dataKnown(n, indexed) {
+			continue
+		}
+		if err := x.checkDataOf(n); err != nil {
+			return n, x.stageError(ctx, n, err)
+		}
+	}
+	return nil, nil
+}
+
+// dataKnown says that all data sets that n is made from are indexed, one of them by indexed.
+func (x *execution) dataKnown(n, indexed *Node) bool {
+	up := x.Graph.upstream(n)
+	for in := range up {
+		if in.IsSource() && x.found[in.index] == nil {
+			return false
+		}
+	}
+	return up[indexed]
+}
+
+func (x *execution) checkDataOf(n *Node) (err error) {
+	defer x.rescue(n, &err)
+	return x.Graph.locate(n, n.Kind.CheckData(n.Config, func(ports ...string) any {
+		if at := n.behind(ports...); at != nil {
+			return x.found[at.index].facts
+		}
+		return nil
+	}))
+}
+
+// doubt asks, of what failed, whether its inputs are to blame: looking them up compared sizes alone. What turns out
 // damaged is computed again by the next run, and the error says so.
-func (x *execution) doubt(ctx context.Context, n *Node, err error) error {
-	for _, in := range n.inputs() {
+func (x *execution) doubt(ctx context.Context, inputs []*Node, err error) error {
+	for _, in := range inputs {
 		if ctx.Err() != nil {
 			break
 		}

@@ -288,19 +288,27 @@ func (g *Graph) decodeStages(n *yaml.Node) error {
 	return nil
 }
 
-// configAt is the settings of what lies behind these ports, one after the other, nil where nothing does.
-func (n *Node) configAt(ports ...string) any {
+// behind is what lies behind these ports, one after the other, nil where nothing does.
+func (n *Node) behind(ports ...string) *Node {
 	for _, port := range ports {
-		next := n.Needs[port]
+		if n == nil {
+			break
+		}
 		if port == DataPort {
-			next = n.Data
+			n = n.Data
+		} else {
+			n = n.Needs[port]
 		}
-		if next == nil {
-			return nil
-		}
-		n = next
 	}
-	return n.Config
+	return n
+}
+
+// configAt is the settings of what lies behind these ports, nil where nothing does.
+func (n *Node) configAt(ports ...string) any {
+	if n = n.behind(ports...); n != nil {
+		return n.Config
+	}
+	return nil
 }
 
 // stageText is a stage before its needs are looked up.

@@ -265,6 +265,13 @@ func (x *execution) schedule(parent context.Context) error {
 	ready := func(n *Node) bool {
 		return !slices.ContainsFunc(n.inputs(), func(in *Node) bool { return x.found[in.index] == nil })
 	}
+	fail := func(n *Node, err error) {
+		x.failed(n, err)
+		if failure == nil {
+			failure = err
+		}
+		cancel()
+	}
 	for {
 		for working < x.jobs() && ctx.Err() == nil {
 			i := slices.IndexFunc(waiting, ready)
@@ -288,15 +295,14 @@ func (x *execution) schedule(parent context.Context) error {
 		switch {
 		case o.err == nil:
 			x.found[o.node.index] = o.found
+			if n, err := x.checkData(ctx, o.node); err != nil {
+				fail(n, err)
+			}
 		case ctx.Err() != nil && errors.Is(o.err, ctx.Err()):
 			stopped = append(stopped, o.node.Name)
 			x.interrupted(o.node)
 		default:
-			x.failed(o.node, o.err)
-			if failure == nil {
-				failure = o.err
-			}
-			cancel()
+			fail(o.node, o.err)
 		}
 	}
 	switch {

@@ -328,6 +328,54 @@ func tooShort() {
 	g.Wait()
 }
 
+// TestCheckData: what a stage says of its data set is said before anything is made of that, at the line of
+// what it is about, and not when the stage is not asked for.
+func TestCheckData(t *testing.T) {
+	for images, want := range map[string]string{
+		"dull images":          "stage decode: there is nothing to draw",
+		"images without light": "pipeline.yaml:17:3: guidance wants light",
+		"a trap":               "stage decode: panicked: stepped on",
+		"nothing":              "stage critters: this is no index",
+	} {
+		w := newWorld(t)
+		w.images = images
+		r := w.runner(standard)
+		for range 2 { // the index is made, and found
+			_, err := r.Run(t.Context(), Options{})
+			var stage *StageError
+			if !errors.As(err, &stage) || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: %v, want %q", images, err, want)
+			}
+		}
+		wantComputed(t, images, w.computed(), "dataset")
+		if strings.HasPrefix(want, "stage critters") {
+			continue
+		}
+		if _, err := r.Run(t.Context(), Options{Until: "flow"}); err != nil {
+			t.Errorf("%s, until flow: %v", images, err)
+		}
+	}
+}
+
+// TestCheckTwoDataSets: a stage that is made from two data sets is asked when both are indexed, and knows which is where.
+func TestCheckTwoDataSets(t *testing.T) {
+	const text = `
+datasets: {a: {source: one}, b: {source: two}}
+stages:
+  ae: {uses: autoencoder, data: a}
+  e: {uses: encode, needs: [ae], data: b}
+  f: {uses: flow, needs: [e]}
+  d: {uses: decode, needs: [ae, f]}
+`
+	w := newWorld(t)
+	w.imagesOf = map[string]string{"one": "bright images", "two": "dull images"}
+	_, err := w.runner(text).Run(t.Context(), Options{})
+	if err == nil || err.Error() != "stage d: what is dull looks bright" {
+		t.Error(err)
+	}
+	wantComputed(t, "two data sets", w.computed(), "dataset", "dataset")
+}
+
 // TestPanic: a panic in a stage, also one that a goroutine handed over, is an error that names
 // the stage, with the stack of where it began in the run record and not in the message. The
 // store is as it was, and the next run goes on.

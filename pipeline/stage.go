@@ -25,6 +25,11 @@ type Kind struct {
 	// DataPort as the last one those of the data set that is read there; nil where none is.
 	Check func(cfg any, at func(ports ...string) any) error
 
+	// CheckData, if set, says of data sets what Check says of settings: what is wrong with them for a
+	// stage of these settings. It is asked as soon as they are indexed, before anything is made of
+	// them. at gives the facts of a data set (SourceKind.Facts), whose way ends with DataPort.
+	CheckData func(cfg any, at func(ports ...string) any) error
+
 	// Open makes a stage from its settings, a pointer as Config returns it.
 	Open func(cfg any, env Env) (Stage, error)
 }
@@ -43,7 +48,7 @@ type Port struct {
 	Optional bool
 }
 
-// DataPort stands for the data set that a stage reads, where Kind.Check asks for settings. No port has this name.
+// DataPort stands for the data set that a stage reads, where Kind.Check and Kind.CheckData ask for it. No port has this name.
 const DataPort = "data"
 
 // Env is what a stage is told beside its settings. Of these only Seed is part of the key;
@@ -91,6 +96,9 @@ type Source interface {
 type SourceKind struct {
 	Version int        // of the index
 	Config  func() any // as in Kind
+
+	// Facts says what Kind.CheckData is to know of a data set, by its index. It may be nil if no kind has one.
+	Facts func(index *artifacts.Artifact) (any, error)
 
 	// Open opens a data set. dir is the folder of pipeline.yaml, from which relative
 	// paths start; cacheDir is a folder for what makes digesting and reading quick, and may

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,10 +17,11 @@ import (
 // A world has toy kinds with the ports of the real ones, counts what they compute, and
 // lets a test step in. A toy's payload is its key settings and its inputs' payloads.
 type world struct {
-	t      *testing.T
-	dir    string
-	images string // what the data set holds
-	digest func(context.Context) error
+	t        *testing.T
+	dir      string
+	images   string            // what the data set holds
+	imagesOf map[string]string // by source, where they are others
+	digest   func(context.Context) error
 
 	mu    sync.Mutex
 	calls map[string]int // by seed and kind: how often Run was called
@@ -98,7 +100,14 @@ func (w *world) kinds() Kinds {
 	}
 	training := trained{Steps: 500, Rate: 0.001, Every: 100}
 	return Kinds{
-		Source: SourceKind{Version: 1, Config: func() any { return &datasetConfig{Size: 32, Fit: "crop"} }, Open: w.openSource},
+		Source: SourceKind{Version: 1, Config: func() any { return &datasetConfig{Size: 32, Fit: "crop"} }, Open: w.openSource,
+			Facts: func(index *artifacts.Artifact) (any, error) {
+				text, err := index.ReadFile("index")
+				if err == nil && string(text) == "index of nothing" {
+					err = errors.New("this is no index")
+				}
+				return string(text), err
+			}},
 		Stages: []Kind{
 			{Name: "autoencoder", Version: 1, Data: true, Output: "autoencoder", Open: open("autoencoder"),
 				Config: func() any { return &autoencoderConfig{training, 4, 4} }},
@@ -129,6 +138,19 @@ func (w *world) kinds() Kinds {
 					}
 					return nil
 				},
+				CheckData: func(cfg any, at func(...string) any) error {
+					switch at("flow", "encode", DataPort).(string) + " and " + at("autoencoder", DataPort).(string) {
+					case "index of dull images and index of dull images":
+						return errors.New("there is nothing to draw")
+					case "index of images without light and index of images without light":
+						return FieldError{"guidance", "wants light"}
+					case "index of dull images and index of bright images":
+						return errors.New("what is dull looks bright")
+					case "index of a trap and index of a trap":
+						panic("stepped on")
+					}
+					return nil
+				},
 				Config: func() any { return &picturesConfig{Guidance: 2, Solver: "heun"} }},
 			{Name: "compare", Version: 1, Output: "report", Open: open("compare"),
 				Inputs: []Port{{Name: "reference", Artifact: "flow"}, {Name: "candidate", Artifact: "flow"}},
@@ -137,26 +159,29 @@ func (w *world) kinds() Kinds {
 	}
 }
 
-type toySource struct{ w *world }
+type toySource struct {
+	w    *world
+	name string // of the images
+}
 
 func (w *world) openSource(cfg any, dir, cacheDir string) (Source, error) {
 	if cfg.(*datasetConfig).Source == "gone" {
 		return nil, FieldError{"source", "gone: no such folder"}
 	}
-	return toySource{w}, nil
+	return toySource{w, cmp.Or(w.imagesOf[cfg.(*datasetConfig).Source], w.images)}, nil
 }
 
 func (s toySource) Digest(ctx context.Context, tell func(string, int, int, float64)) (artifacts.ID, error) {
 	if s.w.digest != nil {
 		return artifacts.ID{}, s.w.digest(ctx)
 	}
-	return artifacts.HashText(s.w.images), nil
+	return artifacts.HashText(s.name), nil
 }
 
 func (s toySource) Index(_ context.Context, out *artifacts.Builder, warn func(string), tell func(string, int, int, float64)) error {
 	s.w.count("dataset")
 	tell("decoding", 1, 2, 30)
-	return out.WriteFile("index", []byte("index of "+s.w.images))
+	return out.WriteFile("index", []byte("index of "+s.name))
 }
 
 type toy struct {

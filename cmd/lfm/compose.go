@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"lfm/artifacts"
 	"lfm/internal/dataset"
 	"lfm/internal/engine"
 	"lfm/internal/engine/cpu"
@@ -33,6 +34,7 @@ func kinds() pipeline.Kinds {
 		Source: pipeline.SourceKind{
 			Version: 1,
 			Config:  func() any { return dataset.Default() },
+			Facts:   func(index *artifacts.Artifact) (any, error) { return dataset.ReadFacts(index) },
 			Open: func(cfg any, dir, cacheDir string) (pipeline.Source, error) {
 				return dataset.Open(cfg.(*dataset.Config), dir, cacheDir)
 			},

@@ -4,6 +4,7 @@
 //	src, err := dataset.Open(cfg, dir, cacheDir)  // a Source: a path, or the built-in critters
 //	id, err := src.Digest(ctx, tell)              // what the images are, without decoding one
 //	err = src.Index(ctx, out, warn, tell)         // decodes each once and writes index.json
+//	facts, err := dataset.ReadFacts(index)        // classes and numbers of images, at once
 //	set, err := dataset.Load(index, src)          // a Set
 //	err = set.Read(dst, i, flip)                  // dst (H, W, 3), values -1 … 1
 //

@@ -12,6 +12,7 @@ import (
 	"image/png"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"testing"
 
@@ -178,7 +179,30 @@ func build(t testing.TB, s *Source) (*Set, []string, error) {
 	index, err := out.Publish(artifacts.HashText("index of "+id.String()), "index of "+id.String(), nil)
 	must(t, err)
 	set, err := Load(index, s)
+	if err == nil {
+		checkFacts(t, index, set)
+	}
 	return set, warnings, err
+}
+
+// checkFacts holds the facts of an index to the set that it lists.
+func checkFacts(t testing.TB, index *artifacts.Artifact, set *Set) {
+	t.Helper()
+	f, err := ReadFacts(index)
+	must(t, err)
+	captions, properties, err := f.Said()
+	must(t, err)
+	said := 0
+	for i := range set.Len() {
+		if set.Caption(i) != "" {
+			said++
+		}
+	}
+	if !slices.Equal(f.Classes, set.Classes()) || f.Train != len(set.Train()) || f.Test != len(set.Test()) ||
+		captions != said || !slices.Equal(properties, set.Properties()) {
+		t.Errorf("facts %q, %d + %d images, %d captions, properties %q of a set of %q, %d + %d, %d, %q", f.Classes, f.Train, f.Test,
+			captions, properties, set.Classes(), len(set.Train()), len(set.Test()), said, set.Properties())
+	}
 }
 
 // read returns image i.

@@ -65,27 +65,8 @@ func (l *listing) digest(i int, buf []byte) (id artifacts.ID, err error) {
 // readListing reads what Index.write wrote, of size bytes, in one pass, and trusts none of it. each is called with every
 // digest in order.
 func readListing(file io.ReaderAt, size int64, each func(i int, digest artifacts.ID)) (*listing, error) {
-	l := &listing{file: file}
-	r := &indexReader{in: bufio.NewReaderSize(io.NewSectionReader(file, 0, size), 1<<16), size: size}
-	var format string
-	var stated int
-	counts := map[string][]int{}
-	r.exact(`{"format": `)
-	r.value(&format)
-	if r.err == nil && format != indexFormat {
-		return nil, fmt.Errorf("format is %q, this program reads %q", format, indexFormat)
-	}
-	r.field("origin", &l.origin)
-	r.field("size", &l.size)
-	r.field("channels", &stated)
-	r.field("fit", &l.fit)
-	r.field("background", &l.background)
-	r.lines("classes", ",", func(line []byte) {
-		var name string
-		r.parse(line, &name)
-		l.classes = append(l.classes, name)
-	})
-	r.field("counts", &counts)
+	r := readIndex(file, size)
+	l, _ := r.head()
 	r.lines("skipped", ",", func(line []byte) {
 		if len(l.skipped) < mostSkips {
 			var s Skip
@@ -122,8 +103,8 @@ func readListing(file io.ReaderAt, size int64, each func(i int, digest artifacts
 	if r.err == nil && r.at != size {
 		r.fail("it does not end here")
 	}
-	if r.err == nil && (stated != channels || l.size < 1 || len(l.ends) != len(l.labels)) {
-		r.fail(fmt.Sprintf("columns do not fit together (%d ids, %d labels, %d channels, size %d)", len(l.ends), len(l.labels), stated, l.size))
+	if r.err == nil && len(l.ends) != len(l.labels) {
+		r.fail(fmt.Sprintf("%d ids and %d labels", len(l.ends), len(l.labels)))
 	}
 	if r.err != nil {
 		return nil, fmt.Errorf("not an index: %w", r.err)
@@ -131,9 +112,43 @@ func readListing(file io.ReaderAt, size int64, each func(i int, digest artifacts
 	return l, nil
 }
 
+// readIndex begins to read an index file of so many bytes.
+func readIndex(file io.ReaderAt, size int64) *indexReader {
+	return &indexReader{in: bufio.NewReaderSize(io.NewSectionReader(file, 0, size), 1<<16), size: size, file: file}
+}
+
+// head reads what an index says of its set as a whole, which stands before its images, and how many images each class
+// has in each split.
+func (r *indexReader) head() (l *listing, counts map[string][]int) {
+	l = &listing{file: r.file}
+	var format string
+	var stated int
+	r.exact(`{"format": `)
+	r.value(&format)
+	if r.err == nil && format != indexFormat {
+		r.err = fmt.Errorf("format is %q, this program reads %q", format, indexFormat)
+	}
+	r.field("origin", &l.origin)
+	r.field("size", &l.size)
+	r.field("channels", &stated)
+	r.field("fit", &l.fit)
+	r.field("background", &l.background)
+	r.lines("classes", ",", func(line []byte) {
+		var name string
+		r.parse(line, &name)
+		l.classes = append(l.classes, name)
+	})
+	r.field("counts", &counts)
+	if r.err == nil && (stated != channels || l.size < 1) {
+		r.fail(fmt.Sprintf("images of %d channels and size %d", stated, l.size))
+	}
+	return l, counts
+}
+
 // indexReader reads the file from its beginning. After the first error it reads nothing more.
 type indexReader struct {
 	in   *bufio.Reader
+	file io.ReaderAt
 	at   int64 // of the next byte
 	size int64
 	err  error

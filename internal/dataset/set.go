@@ -32,17 +32,11 @@ func Load(index *artifacts.Artifact, src *Source) (*Set, error) {
 		return nil, fmt.Errorf("dataset: %w", err)
 	}
 	s, err := load(f, info.Size(), src)
-	if _, there := index.File(captionsFile); err != nil || !there {
-		return s, err
-	}
-	data, err := index.ReadFile(captionsFile)
 	if err != nil {
-		return nil, fmt.Errorf("dataset: %w", err)
+		return nil, err
 	}
-	if s.told, err = decodeTold(data, s.Len()); err != nil {
-		return nil, fmt.Errorf("dataset: %s: %w: run `lfm artifacts verify`", index.Path(captionsFile), err)
-	}
-	return s, nil
+	s.told, err = readTold(index, s.Len())
+	return s, err
 }
 
 func load(index io.ReaderAt, size int64, src *Source) (*Set, error) {

@@ -25,6 +25,9 @@ func Kind(open engine.Open) pipeline.Kind {
 		Data:   true,
 		Output: Output,
 		Config: func() any { return DefaultConfig() },
+		CheckData: func(_ any, at func(...string) any) error {
+			return tellable(at(pipeline.DataPort).(*dataset.Facts).Classes)
+		},
 		Open: func(cfg any, env pipeline.Env) (pipeline.Stage, error) {
 			return &stage{config: *cfg.(*Config), env: env, open: open}, nil
 		},
@@ -37,14 +40,22 @@ type stage struct {
 	open   engine.Open
 }
 
+// tellable refuses a single class. There is no data set without any.
+func tellable(classes []string) error {
+	if len(classes) > 1 {
+		return nil
+	}
+	return fmt.Errorf("classifier: all images of the data set are of one class, %q, and there is nothing to tell apart: take the stage out, or put the images into a folder for each class", classes[0])
+}
+
 // Run trains the classifier on the training split and measures it on the held-out one.
 func (s *stage) Run(ctx context.Context, in pipeline.Inputs, work artifacts.Workspace, out *artifacts.Builder, l pipeline.Listener) error {
 	set, err := dataset.Load(in.Data, in.Source.(*dataset.Source))
 	if err != nil {
 		return err
 	}
-	if len(set.Classes()) < 2 {
-		return fmt.Errorf("classifier: all images of the data set are of one class, %q, and there is nothing to tell apart: take the stage out, or put the images into a folder for each class", set.Classes()[0])
+	if err := tellable(set.Classes()); err != nil {
+		return err
 	}
 	if len(set.Test()) == 0 {
 		l.Warn("the data set has no test images: the held-out accuracy is left out (set test_fraction, or add a test folder)")

@@ -32,6 +32,14 @@ func DefaultConfig() *Config {
 		SampleSettings: flow.DefaultSampleSettings(), LikelihoodProbes: 1, Batch: 64}
 }
 
+// checkImages refuses too few training images.
+func (c *Config) checkImages(train int) error {
+	if n := min(c.Samples, train); n <= neighbours {
+		return fmt.Errorf("evaluate: the data set has %d training images, and %d or more are needed", n, neighbours+1)
+	}
+	return nil
+}
+
 // check holds the settings to the flow that is to be measured.
 func (c *Config) check(fl *flow.Config) error {
 	if !fl.Classed() {

@@ -55,6 +55,11 @@ func Kind(open engine.Open) pipeline.Kind {
 			size := func(ports ...string) int { return at(append(ports, pipeline.DataPort)...).(*dataset.Config).Size }
 			return cmp.Or(cfg.(*Config).check(at("flow").(*flow.Config)), sameSize(size(), size("classifier"), size("autoencoder")))
 		},
+		CheckData: func(cfg any, at func(...string) any) error {
+			images := at(pipeline.DataPort).(*dataset.Facts)
+			judged, drawn := at("classifier", pipeline.DataPort).(*dataset.Facts), at("flow", "encode", pipeline.DataPort).(*dataset.Facts)
+			return cmp.Or(sameClasses(images.Classes, judged.Classes, drawn.Classes), cfg.(*Config).checkImages(images.Train))
+		},
 		Open: func(cfg any, env pipeline.Env) (pipeline.Stage, error) {
 			return &stage{config: *cfg.(*Config), env: env, open: open}, nil
 		},
@@ -80,10 +85,10 @@ func (s *stage) Run(ctx context.Context, in pipeline.Inputs, work artifacts.Work
 	if t := len(set.Test()); !enough(t) {
 		l.Warn("the data set has %d test images, and fewer than %d say nothing: all figures but class_accuracy are left out (set test_fraction, or add a test folder)", t, neighbours+1)
 	}
-	n := min(s.config.Samples, len(set.Train()))
-	if n <= neighbours {
-		return fmt.Errorf("evaluate: the data set has %d training images, and %d or more are needed", n, neighbours+1)
+	if err := s.config.checkImages(len(set.Train())); err != nil {
+		return err
 	}
+	n := min(s.config.Samples, len(set.Train()))
 	if n < s.config.Samples {
 		l.Warn("the data set has %d training images, so that is how many pictures each set has, and not samples: %d", n, s.config.Samples)
 	}
@@ -134,13 +139,11 @@ func openModels(in pipeline.Inputs, set *dataset.Set) (m models, err error) {
 		return m, fmt.Errorf("evaluate: the flow was trained on latents of autoencoder %.12s, not of %s: name that one under needs", m.flow.Autoencoder, m.autoencoder.ID.Short())
 	case m.flow.Arch.Condition != "":
 		return m, fmt.Errorf("evaluate: the flow is conditioned on %s, and evaluate asks for classes: give it a flow with condition: class", m.flow.Arch.Condition)
-	case !slices.Equal(m.classifier.Classes, set.Classes()) || !slices.Equal(m.flow.Classes, set.Classes()):
-		return m, fmt.Errorf("evaluate: the classes of the data set are %q, of the classifier %q, of the flow %q: all want to be of one data set", set.Classes(), m.classifier.Classes, m.flow.Classes)
 	}
 	if err := sameSize(set.Size(), m.classifier.Arch.Size, m.autoencoder.Arch.Size); err != nil {
 		return m, fmt.Errorf("evaluate: %w", err)
 	}
-	return m, nil
+	return m, sameClasses(set.Classes(), m.classifier.Classes, m.flow.Classes)
 }
 
 // sameSize refuses images of different sizes: the data set's, the classifier's and the autoencoder's.
@@ -149,6 +152,14 @@ func sameSize(images, classifier, autoencoder int) error {
 		return nil
 	}
 	return fmt.Errorf("images of the data set have size %d, of the classifier %d, of the autoencoder %d: all want to be of one data set", images, classifier, autoencoder)
+}
+
+// sameClasses refuses different classes: the data set's, the classifier's and the flow's.
+func sameClasses(images, classifier, flow []string) error {
+	if slices.Equal(classifier, images) && slices.Equal(flow, images) {
+		return nil
+	}
+	return fmt.Errorf("evaluate: the classes of the data set are %q, of the classifier %q, of the flow %q: all want to be of one data set", images, classifier, flow)
 }
 
 // evaluation is a Run at work.

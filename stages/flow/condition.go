@@ -248,6 +248,45 @@ func (s *Spec) Words() []string {
 	return s.Tokenizer.Words
 }
 
+// noCaptions is what is wrong with a data set that says nothing of its images, under condition: caption.
+var noCaptions = pipeline.FieldError{Name: "condition", Msg: "caption wants captions, and the data set has none: set its captions to a file that has a caption in each row"}
+
+// checkProperties says what is wrong with the names of the numbers that a data set has of its images.
+func checkProperties(names []string) error {
+	if len(names) == 0 {
+		return pipeline.FieldError{Name: "condition", Msg: "properties wants numbers, and the data set has none: set its captions to a file with columns of numbers"}
+	}
+	for _, name := range names {
+		if strings.ContainsAny(name, ",=") || strings.TrimSpace(name) != name || name == "" {
+			return fmt.Errorf("flow: a property is called %q: rename the column in the file of captions to a name without commas, = and spaces around it", name)
+		}
+	}
+	return nil
+}
+
+// telling is a data set that knows what is said of its images: how many have a caption, and the names of the numbers
+// that are known of each.
+type telling interface {
+	Said() (captions int, properties []string, err error)
+}
+
+// checkData holds the condition to what a data set says of its images.
+func (c *Config) checkData(images telling) error {
+	if c.Condition == byClass {
+		return nil
+	}
+	captions, properties, err := images.Said()
+	switch {
+	case err != nil:
+		return err
+	case c.Condition == byProperties:
+		return checkProperties(properties)
+	case captions == 0:
+		return noCaptions
+	}
+	return nil
+}
+
 // learnCondition gives a model that is not conditioned on classes what the set says of conditions:
 // the tokenizer or the properties, and some to show, held-out ones.
 func (s *Spec) learnCondition(ctx context.Context, c *Config, set *latent.Set) error {
@@ -270,18 +309,13 @@ func (s *Spec) learnCondition(ctx context.Context, c *Config, set *latent.Set) e
 			return err
 		}
 		if len(s.Tokenizer.Words) == 0 {
-			return pipeline.FieldError{Name: "condition", Msg: "caption wants captions, and the latents have none: set captions of the data set"}
+			return noCaptions
 		}
 		s.Arch.Vocabulary, s.Arch.TextDepth = s.Tokenizer.Vocabulary(), c.TextDepth
 	} else {
 		s.Properties = properties(set, train)
-		if len(s.Properties) == 0 {
-			return pipeline.FieldError{Name: "condition", Msg: "properties wants numbers, and the latents have none: set captions of the data set to a file with columns of numbers"}
-		}
-		for _, p := range s.Properties {
-			if strings.ContainsAny(p.Name, ",=") || strings.TrimSpace(p.Name) != p.Name || p.Name == "" {
-				return fmt.Errorf("flow: a property is called %q: rename the column in the file of captions to a name without commas, = and spaces around it", p.Name)
-			}
+		if err := checkProperties(set.Summary().Properties); err != nil {
+			return err
 		}
 		s.Arch.Properties = len(s.Properties)
 		show = func(row int) string { return s.write(set.Properties(row)) }

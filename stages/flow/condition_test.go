@@ -333,7 +333,16 @@ func TestConditionArch(t *testing.T) {
 	}
 }
 
-// TestConditionSettings: settings that contradict a condition are refused.
+// said is what a data set says of its images.
+type said struct {
+	captions   int
+	properties []string
+	err        error
+}
+
+func (s said) Said() (int, []string, error) { return s.captions, s.properties, s.err }
+
+// TestConditionSettings: settings that contradict a condition are refused, and data sets that say nothing of it.
 func TestConditionSettings(t *testing.T) {
 	for want, change := range map[string]func(*Config){
 		"settings of condition: caption": func(c *Config) { c.Vocabulary = 300 },
@@ -346,12 +355,28 @@ func TestConditionSettings(t *testing.T) {
 			t.Errorf("%v, want %q", err, want)
 		}
 	}
+	for want, images := range map[string]struct {
+		condition string
+		said
+	}{
+		"":                                    {byClass, said{err: errors.New("unreadable")}}, // nobody asks
+		"caption wants captions":              {byCaption, said{properties: []string{"x"}}},
+		"properties wants numbers":            {byProperties, said{captions: 3}},
+		`a property is called "x, y": rename`: {byProperties, said{3, []string{"size", "x, y"}, nil}},
+		"unreadable":                          {byCaption, said{err: errors.New("unreadable")}},
+	} {
+		c := DefaultConfig()
+		c.Condition = images.condition
+		if err := c.checkData(images); (err != nil) != (want != "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%+v: %v, want %q", images, err, want)
+		}
+	}
 	b := pipelinetest.New(t)
 	for _, condition := range []string{byCaption, byProperties} {
 		c := tiny(1)
 		c.Condition = condition
 		_, err := b.Start(t.Context(), Kind(pipelinetest.CPU), c, inputs(t, b), nil)
-		if err == nil || !strings.Contains(err.Error(), "set captions of the data set") {
+		if err == nil || !strings.Contains(err.Error(), "set its captions to a file") {
 			t.Errorf("latents without captions: %v", err)
 		}
 	}

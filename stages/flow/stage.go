@@ -40,6 +40,9 @@ func Kind(open engine.Open) pipeline.Kind {
 			images, ok := at("encode", pipeline.DataPort).(interface{ Captioned() bool })
 			return cfg.(*Config).check(at(basePort) != nil, ok && !images.Captioned())
 		},
+		CheckData: func(cfg any, at func(...string) any) error {
+			return cfg.(*Config).checkData(at("encode", pipeline.DataPort).(telling))
+		},
 		Open: func(cfg any, env pipeline.Env) (pipeline.Stage, error) {
 			return &stage{config: *cfg.(*Config), env: env, open: open}, nil
 		},
