@@ -73,7 +73,7 @@ func TestBar(t *testing.T) {
 	time.Sleep(150 * time.Millisecond) // the bar draws at most ten times a second
 	at(11, pipeline.Event{Event: pipeline.StageProgress, Step: 610, Steps: 700, Loss: 0.25, ItemsPerS: 640})
 	at(20, pipeline.Event{Event: pipeline.StageFinished, OutputID: strings.Repeat("ab", 32), Seconds: 20})
-	for _, want := range []string{"goes on from step 500", "610/700  loss 0.2500  640/s  9s left", "finished  abababababab"} {
+	for _, want := range []string{"goes on from step 500", "610/700  loss 0.2500  640 images/s  9s left", "finished  abababababab"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in %q", want, out.String())
 		}

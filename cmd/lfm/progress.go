@@ -150,7 +150,15 @@ func (p *plainLog) left(e pipeline.Event) time.Duration {
 	return e.Left(b.first)
 }
 
-// progressText is "350/700  loss 0.9123  1034/s  1m20s left", behind what is done if the event says so.
+// rate is so many images a second, slow ones with two digits. Steps are counted beside it, so it says of what it is.
+func rate(perSecond float64) string {
+	if perSecond < 9.5 {
+		return fmt.Sprintf("%.2g images/s", perSecond)
+	}
+	return fmt.Sprintf("%.0f images/s", perSecond)
+}
+
+// progressText is "350/700  loss 0.9123  1034 images/s  1m20s left", behind what is done if the event says so.
 func progressText(e pipeline.Event, left time.Duration) string {
 	text := fmt.Sprintf("%d/%d", e.Step, e.Steps)
 	if e.Message != "" {
@@ -160,7 +168,7 @@ func progressText(e pipeline.Event, left time.Duration) string {
 		text += fmt.Sprintf("  loss %.4f", e.Loss)
 	}
 	if e.ItemsPerS > 0 {
-		text += fmt.Sprintf("  %.0f/s", e.ItemsPerS)
+		text += "  " + rate(e.ItemsPerS)
 	}
 	if left > 0 {
 		text += fmt.Sprintf("  %s left", max(time.Second, left.Round(time.Second)))

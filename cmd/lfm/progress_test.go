@@ -27,15 +27,26 @@ func TestSourceProgress(t *testing.T) {
 		}
 		return out.String()
 	}
-	if got, want := show("plain"), "cats         hashing 100/900  10/s  1m20s left\ncats         hashing 200/900  10/s  1m10s left\n"+
-		"cats         decoding 100/900  10/s  1m20s left\ncats         decoding 200/900  10/s  1m10s left\n"; got != want {
+	if got, want := show("plain"), "cats         hashing 100/900  10 images/s  1m20s left\ncats         hashing 200/900  10 images/s  1m10s left\n"+
+		"cats         decoding 100/900  10 images/s  1m20s left\ncats         decoding 200/900  10 images/s  1m10s left\n"; got != want {
 		t.Errorf("plain:\n%swant\n%s", got, want)
 	}
 	if got := show("json"); strings.Count(got, `"event":"source_progress","stage":"cats"`) != 6 ||
 		!strings.Contains(got, `"step":100,"steps":900,"items_per_s":10,"message":"decoding"}`) {
 		t.Errorf("json:\n%s", got)
 	}
-	if got := show("bar"); !strings.Contains(got, "cats         hashing 0/900  10/s") {
+	if got := show("bar"); !strings.Contains(got, "cats         hashing 0/900  10 images/s") {
 		t.Errorf("bar: %q", got)
+	}
+}
+
+// TestRate: images a second are told with two digits at least, fast or slow.
+func TestRate(t *testing.T) {
+	for perSecond, want := range map[float64]string{
+		0.0123: "0.012 images/s", 0.5: "0.5 images/s", 3.14159: "3.1 images/s", 9.6: "10 images/s", 1034.4: "1034 images/s",
+	} {
+		if got := rate(perSecond); got != want {
+			t.Errorf("%v: %s, want %s", perSecond, got, want)
+		}
 	}
 }
