@@ -42,8 +42,11 @@ func jsonLines(out io.Writer) pipeline.Listener {
 	}
 }
 
-// plainEvery is the least time between two progress lines of one stage.
-const plainEvery = 5 * time.Second
+// plainEvery is the least time between two progress lines of a stage that has been at work for so long: a log of ten hours
+// has a thousand lines, not seven.
+func plainEvery(worked time.Duration) time.Duration {
+	return max(5*time.Second, min(worked/200, time.Minute))
+}
 
 // plainLog prints a line an event, progress at most every plainEvery.
 type plainLog struct {
@@ -120,7 +123,7 @@ func timeOf(e pipeline.Event) time.Time {
 func (p *plainLog) progress(name string, e pipeline.Event) string {
 	left := p.left(e)
 	b, now := p.began[work(e)], timeOf(e)
-	if now.Sub(b.said) < plainEvery && e.Done() < 1 {
+	if now.Sub(b.said) < plainEvery(now.Sub(b.first.Time)) && e.Done() < 1 {
 		return ""
 	}
 	b.said = now

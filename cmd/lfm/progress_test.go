@@ -50,3 +50,24 @@ func TestRate(t *testing.T) {
 		}
 	}
 }
+
+// TestLongLog: the lines of a stage become fewer the longer it works, and the last one is always there.
+func TestLongLog(t *testing.T) {
+	var out strings.Builder
+	p := &plainLog{out: &out}
+	began := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	lines := func() int { return strings.Count(out.String(), "\n") }
+	const hours = 10
+	for s := range hours*3600 + 1 {
+		p.event(pipeline.Event{Event: pipeline.StageProgress, Stage: "flow", Step: s, Steps: hours * 3600, Time: began.Add(time.Duration(s) * time.Second)})
+		if s == 60 && lines() != 12 {
+			t.Errorf("%d lines in the first minute, want 12", lines())
+		}
+	}
+	if n := lines(); n < 60*hours || n > 1200 {
+		t.Errorf("%d lines in ten hours", n)
+	}
+	if !strings.HasSuffix(out.String(), "36000/36000\n") {
+		t.Error("the last line is missing")
+	}
+}
