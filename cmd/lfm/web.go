@@ -205,7 +205,7 @@ func (t *told) soFar() {
 		}
 	}
 	for _, m := range t.finished(decode.Name) {
-		png, err := m.ReadFile(decode.GridFile)
+		png, err := readPicture(m.Path(decode.GridFile))
 		show(m.Name+": samples", png, err)
 	}
 	for _, e := range t.previews {
@@ -213,7 +213,7 @@ func (t *told) soFar() {
 		show(e.Stage+": "+strings.TrimSuffix(filepath.Base(e.Path), ".png"), png, err)
 	}
 	for _, m := range t.finished(autoencoder.Name) {
-		png, err := m.ReadFile("reconstructions.png")
+		png, err := readPicture(m.Path("reconstructions.png"))
 		show(m.Name+": reconstructions", png, err)
 	}
 	if len(exhibits) > 0 {
