@@ -41,6 +41,11 @@ func (x *execution) bringUp(ctx context.Context, n *Node, threads int) (f *findi
 	if err := x.writable(); err != nil {
 		return nil, x.stageError(ctx, n, fmt.Errorf("has to be computed (%s), but %w", f.reason, err))
 	}
+	if !n.IsSource() {
+		if err := x.checkData(ctx); err != nil {
+			return nil, err
+		}
+	}
 	unlock, err := x.Store.Lock(ctx, "action-"+f.action.String(), func(holder string) {
 		x.emit(Event{Event: StageWaiting, Stage: n.Name, Message: holder + " is computing the same; waiting for it"})
 	})
@@ -157,47 +162,51 @@ func (x *execution) payload(ctx context.Context, n *Node, f *finding, threads in
 	return x.Graph.locate(n, stage.Run(ctx, in, work, out, l))
 }
 
-// checkData asks the stages whether they can work with their data sets, each as soon as all of these are indexed: the
-// last of them now. It returns the first node that is at fault.
-func (x *execution) checkData(ctx context.Context, indexed *Node) (*Node, error) {
-	facts := x.Graph.kinds.Source.Facts
-	if !indexed.IsSource() || facts == nil {
-		return nil, nil
+// checkData asks the stages that the run is about whether they can work with their data sets, before the first of them is
+// computed. Whoever comes first asks, and gets the answer; after a refusal others wait for the end that it brings.
+func (x *execution) checkData(ctx context.Context) error {
+	first, refusal := false, error(nil)
+	x.checking.Do(func() {
+		first = true
+		refusal = x.askData(ctx)
+		x.fit = refusal == nil
+	})
+	if !first && !x.fit {
+		<-ctx.Done()
+		return ctx.Err()
 	}
-	f, err := x.found[indexed.index], error(nil)
-	if f.facts, err = facts(f.artifact); err != nil {
-		return indexed, x.stageError(ctx, indexed, x.doubt(ctx, []*Node{indexed}, err))
+	return refusal
+}
+
+func (x *execution) askData(ctx context.Context) error {
+	tell := x.Graph.kinds.Source.Facts
+	if tell == nil {
+		return nil
 	}
+	facts := map[*Node]any{}
 	for _, n := range x.selected {
-		if n.IsSource() || n.Kind.CheckData == nil || !x.dataKnown(n, indexed) {
+		if !n.IsSource() {
 			continue
 		}
-		if err := x.checkDataOf(n); err != nil {
-			return n, x.stageError(ctx, n, err)
+		var err error
+		if facts[n], err = tell(x.found[n.index].artifact); err != nil {
+			return x.stageError(ctx, n, x.doubt(ctx, []*Node{n}, err))
 		}
 	}
-	return nil, nil
-}
-
-// dataKnown says that all data sets that n is made from are indexed, one of them by indexed.
-func (x *execution) dataKnown(n, indexed *Node) bool {
-	up := x.Graph.upstream(n)
-	for in := range up {
-		if in.IsSource() && x.found[in.index] == nil {
-			return false
+	for _, n := range x.selected {
+		if n.IsSource() || n.Kind.CheckData == nil {
+			continue
+		}
+		if err := x.askDataOf(n, facts); err != nil {
+			return x.stageError(ctx, n, err)
 		}
 	}
-	return up[indexed]
+	return nil
 }
 
-func (x *execution) checkDataOf(n *Node) (err error) {
+func (x *execution) askDataOf(n *Node, facts map[*Node]any) (err error) {
 	defer x.rescue(n, &err)
-	return x.Graph.locate(n, n.Kind.CheckData(n.Config, func(ports ...string) any {
-		if at := n.behind(ports...); at != nil {
-			return x.found[at.index].facts
-		}
-		return nil
-	}))
+	return x.Graph.locate(n, n.Kind.CheckData(n.Config, func(ports ...string) any { return facts[n.behind(ports...)] }))
 }
 
 // doubt asks, of what failed, whether its inputs are to blame: looking them up compared sizes alone. What turns out
@@ -207,7 +216,7 @@ func (x *execution) doubt(ctx context.Context, inputs []*Node, err error) error 
 		if ctx.Err() != nil {
 			break
 		}
-		if bad := x.Store.Verify(ctx, x.found[in.index].artifact.ID); bad != nil {
+		if bad := x.Store.Verify(ctx, x.found[in.index].artifact.ID); bad != nil && ctx.Err() == nil {
 			return fmt.Errorf("%w; %s, which it reads, is damaged: %w", err, in.Name, bad)
 		}
 	}

@@ -120,6 +120,8 @@ type execution struct {
 	memories map[string]memory
 	found    []*finding // by node; written once, before a node that needs it starts
 	started  time.Time
+	checking sync.Once // by checkData
+	fit      bool      // the data sets are, by what it found
 
 	mu      sync.Mutex // guards what follows, the record's files, and calls of Listen
 	record  *Record
@@ -262,15 +264,11 @@ func (x *execution) schedule(parent context.Context) error {
 		failure error
 		stopped []string
 	)
+	// Stages begin when all data sets are indexed: checkData asks for all of them.
 	ready := func(n *Node) bool {
-		return !slices.ContainsFunc(n.inputs(), func(in *Node) bool { return x.found[in.index] == nil })
-	}
-	fail := func(n *Node, err error) {
-		x.failed(n, err)
-		if failure == nil {
-			failure = err
-		}
-		cancel()
+		missing := func(in *Node) bool { return x.found[in.index] == nil }
+		unread := func(in *Node) bool { return in.IsSource() && missing(in) }
+		return n.IsSource() || !slices.ContainsFunc(n.inputs(), missing) && !slices.ContainsFunc(x.selected, unread)
 	}
 	for {
 		for working < x.jobs() && ctx.Err() == nil {
@@ -295,14 +293,15 @@ func (x *execution) schedule(parent context.Context) error {
 		switch {
 		case o.err == nil:
 			x.found[o.node.index] = o.found
-			if n, err := x.checkData(ctx, o.node); err != nil {
-				fail(n, err)
-			}
 		case ctx.Err() != nil && errors.Is(o.err, ctx.Err()):
 			stopped = append(stopped, o.node.Name)
 			x.interrupted(o.node)
 		default:
-			fail(o.node, o.err)
+			x.failed(o.err)
+			if failure == nil {
+				failure = o.err
+			}
+			cancel()
 		}
 	}
 	switch {

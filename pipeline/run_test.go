@@ -336,6 +336,7 @@ func TestCheckData(t *testing.T) {
 		"images without light": "pipeline.yaml:17:3: guidance wants light",
 		"a trap":               "stage decode: panicked: stepped on",
 		"nothing":              "stage critters: this is no index",
+		"the abyss":            "stage autoencoder: panicked: looked back",
 	} {
 		w := newWorld(t)
 		w.images = images
@@ -348,12 +349,25 @@ func TestCheckData(t *testing.T) {
 			}
 		}
 		wantComputed(t, images, w.computed(), "dataset")
-		if strings.HasPrefix(want, "stage critters") {
+		if !strings.HasPrefix(want, "stage decode") {
 			continue
 		}
 		if _, err := r.Run(t.Context(), Options{Until: "flow"}); err != nil {
 			t.Errorf("%s, until flow: %v", images, err)
 		}
+	}
+}
+
+// TestCheckDataInterrupted: a run that ends while it is asked why facts cannot be read was interrupted.
+func TestCheckDataInterrupted(t *testing.T) {
+	w := newWorld(t)
+	w.images = "nothing"
+	ctx, cancel := context.WithCancel(t.Context())
+	w.unfounded = cancel
+	_, err := w.runner(standard).Run(ctx, Options{})
+	var stopped *InterruptedError
+	if !errors.As(err, &stopped) && (err == nil || err.Error() != "stage critters: this is no index") {
+		t.Error(err)
 	}
 }
 
@@ -369,11 +383,24 @@ stages:
 `
 	w := newWorld(t)
 	w.imagesOf = map[string]string{"one": "bright images", "two": "dull images"}
-	_, err := w.runner(text).Run(t.Context(), Options{})
+	r := w.runner(text)
+	r.Jobs = 2
+	var asked atomic.Int32
+	w.digest = func(context.Context) error {
+		if asked.Add(1) == 2 {
+			time.Sleep(100 * time.Millisecond) // a stage could be computed meanwhile
+		}
+		return nil
+	}
+	_, err := r.Run(t.Context(), Options{})
 	if err == nil || err.Error() != "stage d: what is dull looks bright" {
 		t.Error(err)
 	}
 	wantComputed(t, "two data sets", w.computed(), "dataset", "dataset")
+	record := LastRecord(r.Store, r.Graph.File)
+	if s := record.Stage("d"); s.State != WasFailed || record.Stage("ae").State == WasFailed {
+		t.Errorf("record: %+v", record.Stages)
+	}
 }
 
 // TestPanic: a panic in a stage, also one that a goroutine handed over, is an error that names

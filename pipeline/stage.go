@@ -26,8 +26,8 @@ type Kind struct {
 	Check func(cfg any, at func(ports ...string) any) error
 
 	// CheckData, if set, says of data sets what Check says of settings: what is wrong with them for a
-	// stage of these settings. It is asked as soon as they are indexed, before anything is made of
-	// them. at gives the facts of a data set (SourceKind.Facts), whose way ends with DataPort.
+	// stage of these settings. It is asked when all of a run are indexed, before a stage is computed.
+	// at gives the facts of a data set (SourceKind.Facts), whose way ends with DataPort.
 	CheckData func(cfg any, at func(ports ...string) any) error
 
 	// Open makes a stage from its settings, a pointer as Config returns it.

@@ -188,7 +188,6 @@ type finding struct {
 	artifact *artifacts.Artifact // nil unless cached
 	miss     string              // why the store has none
 	source   Source              // of a data set
-	facts    any                 // of a data set, once it is indexed
 	state    string
 	reason   string
 	err      error // the data set cannot be read

@@ -97,9 +97,11 @@ func (x *execution) finished(n *Node, f *finding, took time.Duration) {
 		ActionID: f.action.String(), OutputID: f.artifact.ID.String(), Seconds: took.Seconds()})
 }
 
-func (x *execution) failed(n *Node, err error) {
+// failed tells of a failure of the node that the error names: a stage may be refused while another is about to begin.
+func (x *execution) failed(err error) {
 	var stage *StageError
 	errors.As(err, &stage)
+	n, _ := x.Graph.Node(stage.Stage)
 	x.update(n, func(s *StageRecord) {
 		s.State, s.Error, s.Stack, s.Seconds = WasFailed, stage.Err.Error(), stage.Stack, since(s.Started)
 	})

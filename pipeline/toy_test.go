@@ -17,11 +17,12 @@ import (
 // A world has toy kinds with the ports of the real ones, counts what they compute, and
 // lets a test step in. A toy's payload is its key settings and its inputs' payloads.
 type world struct {
-	t        *testing.T
-	dir      string
-	images   string            // what the data set holds
-	imagesOf map[string]string // by source, where they are others
-	digest   func(context.Context) error
+	t         *testing.T
+	dir       string
+	images    string            // what the data set holds
+	imagesOf  map[string]string // by source, where they are others
+	digest    func(context.Context) error
+	unfounded func() // before facts are refused
 
 	mu    sync.Mutex
 	calls map[string]int // by seed and kind: how often Run was called
@@ -103,8 +104,14 @@ func (w *world) kinds() Kinds {
 		Source: SourceKind{Version: 1, Config: func() any { return &datasetConfig{Size: 32, Fit: "crop"} }, Open: w.openSource,
 			Facts: func(index *artifacts.Artifact) (any, error) {
 				text, err := index.ReadFile("index")
-				if err == nil && string(text) == "index of nothing" {
+				switch string(text) {
+				case "index of nothing":
+					if w.unfounded != nil {
+						w.unfounded()
+					}
 					err = errors.New("this is no index")
+				case "index of the abyss":
+					panic("looked back")
 				}
 				return string(text), err
 			}},
@@ -173,7 +180,9 @@ func (w *world) openSource(cfg any, dir, cacheDir string) (Source, error) {
 
 func (s toySource) Digest(ctx context.Context, tell func(string, int, int, float64)) (artifacts.ID, error) {
 	if s.w.digest != nil {
-		return artifacts.ID{}, s.w.digest(ctx)
+		if err := s.w.digest(ctx); err != nil {
+			return artifacts.ID{}, err
+		}
 	}
 	return artifacts.HashText(s.name), nil
 }

@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"fmt"
+	"os"
 
 	"lfm/artifacts"
 )
@@ -16,21 +17,31 @@ type Facts struct {
 
 // ReadFacts reads those of an index artifact, and nothing of its images.
 func ReadFacts(index *artifacts.Artifact) (*Facts, error) {
+	facts := &Facts{index: index}
+	err := readIndexFile(index, func(f *os.File, size int64) error {
+		r := readIndex(f, size)
+		l, counts := r.head()
+		facts.Classes, facts.Train, facts.Test = l.classes, total(counts[Train]), total(counts[Test])
+		return r.err
+	})
+	return facts, err
+}
+
+// readIndexFile opens the index file of an artifact and reads it.
+func readIndexFile(index *artifacts.Artifact, read func(f *os.File, size int64) error) error {
 	f, err := index.Open(indexFile)
 	if err != nil {
-		return nil, fmt.Errorf("dataset: %w", err)
+		return fmt.Errorf("dataset: %w", err)
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return nil, fmt.Errorf("dataset: %w", err)
+		return fmt.Errorf("dataset: %w", err)
 	}
-	r := readIndex(f, info.Size())
-	l, counts := r.head()
-	if r.err != nil {
-		return nil, fmt.Errorf("dataset: %s: not an index: %w: run `lfm artifacts verify`", index.Path(indexFile), r.err)
+	if err := read(f, info.Size()); err != nil {
+		return fmt.Errorf("dataset: %s: %w: run `lfm artifacts verify`", index.Path(indexFile), err)
 	}
-	return &Facts{Classes: l.classes, Train: total(counts[Train]), Test: total(counts[Test]), index: index}, nil
+	return nil
 }
 
 func total(counts []int) int {
@@ -41,18 +52,26 @@ func total(counts []int) int {
 	return n
 }
 
-// Said is what is said of the images: how many have a caption, and the names of the numbers that are known of each.
+// Said is what is said of the images: how many of the training images have a caption with a word in it, and the names of
+// the numbers that are known of each image.
 func (f *Facts) Said() (captions int, properties []string, err error) {
 	t, err := readTold(f.index, f.Train+f.Test)
 	if t == nil || err != nil {
 		return 0, nil, err
 	}
-	for _, caption := range t.Captions {
-		if caption != "" {
-			captions++
+	err = readIndexFile(f.index, func(file *os.File, size int64) error {
+		l, err := readListing(file, size, nil)
+		if err != nil {
+			return err
 		}
-	}
-	return captions, t.Properties, nil
+		for i, caption := range t.Captions[:min(l.len(), len(t.Captions))] {
+			if !l.test[i] && len(words(caption)) > 0 {
+				captions++
+			}
+		}
+		return nil
+	})
+	return captions, t.Properties, err
 }
 
 // readTold reads what an index artifact says of its so many images, nil if nothing.

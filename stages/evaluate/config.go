@@ -35,7 +35,7 @@ func DefaultConfig() *Config {
 // checkImages refuses too few training images.
 func (c *Config) checkImages(train int) error {
 	if n := min(c.Samples, train); n <= neighbours {
-		return fmt.Errorf("evaluate: the data set has %d training images, and %d or more are needed", n, neighbours+1)
+		return fmt.Errorf("evaluate: the data set has %d training images, and %d or more are needed: give it more, or take the stage out", n, neighbours+1)
 	}
 	return nil
 }

@@ -249,7 +249,7 @@ func (s *Spec) Words() []string {
 }
 
 // noCaptions is what is wrong with a data set that says nothing of its images, under condition: caption.
-var noCaptions = pipeline.FieldError{Name: "condition", Msg: "caption wants captions, and the data set has none: set its captions to a file that has a caption in each row"}
+var noCaptions = pipeline.FieldError{Name: "condition", Msg: "caption wants captions, and no training image of the data set has one with a word in it: set its captions to a file that has"}
 
 // checkProperties says what is wrong with the names of the numbers that a data set has of its images.
 func checkProperties(names []string) error {
@@ -264,8 +264,8 @@ func checkProperties(names []string) error {
 	return nil
 }
 
-// telling is a data set that knows what is said of its images: how many have a caption, and the names of the numbers
-// that are known of each.
+// telling is a data set that knows what is said of its images: how many of the training images have a caption with a word
+// in it, and the names of the numbers that are known of each image.
 type telling interface {
 	Said() (captions int, properties []string, err error)
 }
@@ -321,16 +321,18 @@ func (s *Spec) learnCondition(ctx context.Context, c *Config, set *latent.Set) e
 		show = func(row int) string { return s.write(set.Properties(row)) }
 	}
 	s.Classes = nil
-	for _, row := range metrics.Spread(rows, 8*maxShown) {
-		if text := show(row); text != "" && len(s.Classes) < maxShown && !slices.Contains(s.Classes, text) {
-			s.Classes = append(s.Classes, text)
+	add := func(rows []int) {
+		for _, row := range metrics.Spread(rows, 8*maxShown) {
+			if text := show(row); text != "" && len(s.Classes) < maxShown && !slices.Contains(s.Classes, text) {
+				s.Classes = append(s.Classes, text)
+			}
 		}
 	}
-	if len(s.Classes) == 0 {
-		return pipeline.FieldError{Name: "condition", Msg: "caption: no held-out image has a caption"}
+	if add(rows); len(s.Classes) == 0 { // then of those that were learned
+		add(slices.DeleteFunc(train, func(row int) bool { return show(row) == "" }))
 	}
 	s.Arch.Classes = len(s.Classes)
-	return nil
+	return s.checkCondition()
 }
 
 // properties measures those of rows.

@@ -381,3 +381,22 @@ func TestConditionSettings(t *testing.T) {
 		}
 	}
 }
+
+// TestNoCaptionHeldOut: where no held-out image has a caption, the model shows those of training images.
+func TestNoCaptionHeldOut(t *testing.T) {
+	b := pipelinetest.New(t)
+	c := tiny(1)
+	c.Condition = byCaption
+	in := told(t, b, 40, func(r *latent.Row) {
+		if r.Split == latent.Test {
+			r.Caption = ""
+		}
+	})
+	m, err := Open(b.Run(Kind(pipelinetest.CPU), c, in))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Contains(m.Classes, "a red low one") || slices.Contains(m.Classes, "") {
+		t.Errorf("it shows %q", m.Classes)
+	}
+}
