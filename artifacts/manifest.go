@@ -128,10 +128,17 @@ func checkName(name string) error {
 		return fmt.Errorf("%q is no name for a payload's file: want a relative one, with slashes, in which no part is . or .. itself", name)
 	case strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || strings.ContainsRune(`\:*?"<>|`, r) }):
 		return fmt.Errorf(`%q is no name for a payload's file: it holds one of \:*?"<>| or a control character`, name)
-	case strings.EqualFold(name, manifestName) || strings.EqualFold(name, suspectName):
-		return fmt.Errorf("%q is the store's own name", name)
+	}
+	if first, _, _ := strings.Cut(name, "/"); Reserved(first) {
+		return fmt.Errorf("%q: %s is a name of the store's own", name, first)
 	}
 	return nil
+}
+
+// Reserved says that a name belongs to the store, in a payload's folder or in a work area: files and folders of a stage,
+// right in there, are called otherwise. Upper and lower case are one, as they are on some systems.
+func Reserved(name string) bool {
+	return slices.ContainsFunc([]string{manifestName, suspectName, backendName}, func(own string) bool { return strings.EqualFold(name, own) })
 }
 
 // load reads the artifact of that output ID: its manifest, whether that is the

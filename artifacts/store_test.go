@@ -284,7 +284,7 @@ func TestIDText(t *testing.T) {
 func TestBuilderRefuses(t *testing.T) {
 	s := open(t, t.TempDir())
 	b := build(t, s, "bytes")
-	for _, name := range []string{"", ".", "..", "../a", "a/../../b", "/etc/passwd", "a//b", "a/", `a\b`, "C:x", "a\nb", "\xff", "manifest.json", "Suspect.TXT", "weights.bin"} {
+	for _, name := range []string{"", ".", "..", "../a", "a/../../b", "/etc/passwd", "a//b", "a/", `a\b`, "C:x", "a\nb", "\xff", "manifest.json", "Suspect.TXT", "manifest.json/0.png", "suspect.txt/a", "backend/a", "weights.bin"} {
 		if err := b.WriteFile(name, nil); err == nil {
 			t.Errorf("a payload takes a file named %q", name)
 		}

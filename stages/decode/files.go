@@ -10,14 +10,17 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"lfm/artifacts"
 	"lfm/internal/disk"
 	"lfm/internal/picture"
 )
 
-// FileNames gives each class the name of its folder. It is SafeName where that is free; two
-// classes never share one, not even where upper and lower case are the same. A class that
+// FileNames gives each class the name of its folder. It is SafeName where that is free: two
+// classes never share one, not even where upper and lower case are the same, and what a stage
+// or the store writes beside them keeps its name. A class that
 // is a file name as it stands keeps it; the others take what is left, with a number behind:
 //
 //	a-b  a/b  a:b  ->  a-b  a-b-2  a-b-3
@@ -25,7 +28,7 @@ func FileNames(classes []string) []string {
 	names := make([]string, len(classes))
 	taken := map[string]bool{GridFile: true, samplesFile: true}
 	take := func(i int, name string) bool {
-		if fold := strings.ToLower(name); !taken[fold] {
+		if fold := strings.ToLower(name); !taken[fold] && !artifacts.Reserved(name) {
 			taken[fold], names[i] = true, name
 			return true
 		}
@@ -46,15 +49,17 @@ func FileNames(classes []string) []string {
 	return names
 }
 
-// maxName is how long the name of a file may grow, some systems allow 255 bytes in all.
+// maxName is how long the name of a file may grow in bytes, some systems allow 255 in all.
 const maxName = 200
 
-// SafeName is a class as a file name: every character outside [A-Za-z0-9._ -] becomes '-',
-// and so does a dot at the beginning; what is longer than 200 characters is cut.
+// SafeName is a class as a file name: letters and digits of any script stay, as do '.', '_', ' '
+// and '-'; every other character becomes '-', and so does a dot at the beginning. What is longer
+// than 200 bytes is cut.
 func SafeName(class string) string {
 	safe := strings.Map(func(r rune) rune {
 		switch {
-		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', strings.ContainsRune("._ -", r):
+		case r == utf8.RuneError:
+		case unicode.IsLetter(r), unicode.IsMark(r), unicode.IsDigit(r), strings.ContainsRune("._ -", r):
 			return r
 		}
 		return '-'
@@ -62,7 +67,11 @@ func SafeName(class string) string {
 	if safe == "" || safe[0] == '.' {
 		safe = "-" + strings.TrimPrefix(safe, ".")
 	}
-	return safe[:min(len(safe), maxName)]
+	cut := min(len(safe), maxName)
+	for !utf8.RuneStart((safe + " ")[cut]) {
+		cut--
+	}
+	return safe[:cut]
 }
 
 // WritePicture writes a picture's file, whole or not at all, and the folder that it lies in.

@@ -21,7 +21,11 @@ func TestFileNames(t *testing.T) {
 		{[]string{"a/b", "a-b-2", "a-b"}, []string{"a-b-3", "a-b-2", "a-b"}},
 		{[]string{"Cat", "cat"}, []string{"Cat", "cat-2"}},
 		{[]string{"grid.png", "samples.json"}, []string{"grid.png-2", "samples.json-2"}},
-		{[]string{"..", ".", "", "é"}, []string{"-.", "-", "--2", "--3"}},
+		{[]string{"manifest.json", "Suspect.txt", "backend", "BACKEND"}, []string{"manifest.json-2", "Suspect.txt-2", "backend-2", "BACKEND-3"}},
+		{[]string{"..", ".", "", "?"}, []string{"-.", "-", "--2", "--3"}},
+		{[]string{"猫", "犬", "été", "ÉTÉ", "अंक", "a/猫"}, []string{"猫", "犬", "été", "ÉTÉ-2", "अंक", "a-猫"}},
+		{[]string{strings.Repeat("猫", 100)}, []string{strings.Repeat("猫", 66)}},
+		{[]string{"a\xffb\ufffd", "a\u202eb"}, []string{"a-b-", "a-b"}},
 	} {
 		if got := FileNames(c.classes); !slices.Equal(got, c.want) {
 			t.Errorf("%q: %q, want %q", c.classes, got, c.want)

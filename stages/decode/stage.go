@@ -33,7 +33,7 @@ const GridColumns = 16
 // Kind is the stage's kind, computing on the back end that open gives.
 func Kind(open engine.Open) pipeline.Kind {
 	return pipeline.Kind{
-		Name: Name, Version: 5,
+		Name: Name, Version: 6,
 		Inputs: []pipeline.Port{
 			{Name: "autoencoder", Artifact: autoencoder.Output},
 			{Name: "flow", Artifact: flow.Output},
