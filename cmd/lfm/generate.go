@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -49,7 +50,8 @@ A picture's number picks the noise that it starts from, whatever the prompt.
 
 A picture depends on seed, class, number and settings alone: asked for again, in any
 batch and with any number of threads, it has the same bytes. One whose file is there
-already, whole and of these settings, is not drawn again.
+already, whole and of these settings, is not drawn again. The name of a text's folder ends
+in six digits of its SHA-256 where it had to be changed.
 
 Guidance w: v = v(null) + w (v(class) - v(null)); 0 is unconditional, 1 conditional.`,
 		Example: `  lfm generate --prompt-class cat
@@ -97,6 +99,9 @@ Guidance w: v = v(null) + w (v(class) - v(null)); 0 is unconditional, 1 conditio
 // maxNumber is how many pictures of a class there are: the random streams number no more.
 const maxNumber = 1<<32 - 1
 
+// maxAtOnce is how many pictures of a class are drawn at once: all are looked for before the first is drawn.
+const maxAtOnce = 1_000_000
+
 // check finds what is wrong with the flags, before anything is opened.
 func (o *generateOptions) check() (from, to int, err error) {
 	from, to = 0, o.n
@@ -113,6 +118,8 @@ func (o *generateOptions) check() (from, to int, err error) {
 	switch {
 	case to > maxNumber:
 		return 0, 0, usagef("picture %d: numbers end at %d", to-1, maxNumber-1)
+	case to-from > maxAtOnce:
+		return 0, 0, usagef("%d pictures of each class: want at most %d at once; --range %d:%d are the first", to-from, maxAtOnce, from, from+maxAtOnce)
 	case to-from < 1:
 		return 0, 0, usagef("-n %d: want at least 1", o.n)
 	}
@@ -148,13 +155,7 @@ func generateRun(ctx context.Context, a *app, o generateOptions) error {
 	if err != nil {
 		return err
 	}
-	if fl, err = o.prompted(a, fl); err != nil {
-		return err
-	}
-	if len(o.classes) == 0 && !fl.Conditional() {
-		o.classes = []string{"0"} // there is one class only
-	}
-	classes, err := chosen(fl.Classes, o.classes)
+	fl, classes, err := o.asked(a, fl)
 	if err != nil {
 		return err
 	}
@@ -170,7 +171,11 @@ func generateRun(ctx context.Context, a *app, o generateOptions) error {
 			request.Labels, request.Numbers = append(request.Labels, fl.Label(c)), append(request.Numbers, i)
 		}
 	}
-	folders := newFolders(h, o.out, fl.Classes, classes, from, to)
+	names := decode.FileNames(fl.Classes)
+	if len(o.prompts) > 0 {
+		names = promptNames(fl.Classes)
+	}
+	folders := newFolders(h, o.out, fl.Classes, names, classes, from, to)
 	kept, err := request.Keep(ctx, ae, fl, folders.have)
 	if err != nil {
 		return err
@@ -194,20 +199,29 @@ func generateRun(ctx context.Context, a *app, o generateOptions) error {
 	return folders.finish(a)
 }
 
-// prompted is the flow with the prompts in the place of its classes, and all of them chosen.
-func (o *generateOptions) prompted(a *app, fl *flow.Model) (*flow.Model, error) {
-	if len(o.prompts) == 0 {
-		if fl.Arch.Condition != "" && len(o.classes) == 0 {
-			return nil, usagef("say what to draw, for example --prompt %q; --prompt-class all draws this and others that training held out", fl.Classes[0])
-		}
-		return fl, nil
+// asked is the flow, with prompts in the place of its classes if there are any, and the numbers of the classes to draw.
+func (o *generateOptions) asked(a *app, fl *flow.Model) (*flow.Model, []int, error) {
+	switch {
+	case len(o.prompts) > 0:
+		return o.prompted(a, fl)
+	case len(o.classes) == 0 && fl.Arch.Condition != "":
+		return nil, nil, usagef("say what to draw, for example --prompt %q; --prompt-class all draws this and others of the data set", fl.Classes[0])
+	case len(o.classes) == 0 && !fl.Conditional():
+		return fl, []int{0}, nil // there is one class only
 	}
+	classes, err := chosen(fl.Classes, o.classes)
+	return fl, classes, err
+}
+
+// prompted is the flow with the prompts in the place of its classes, and all of them chosen.
+func (o *generateOptions) prompted(a *app, fl *flow.Model) (*flow.Model, []int, error) {
 	var prompts []string
+	var numbers []int
 	for _, prompt := range o.prompts {
 		if slices.Contains(prompts, prompt) {
 			continue
 		}
-		prompts = append(prompts, prompt)
+		prompts, numbers = append(prompts, prompt), append(numbers, len(prompts))
 		for _, word := range fl.Unknown(prompt) {
 			a.notef("no caption in training had the word %q: it means nothing to the flow%s", word, didYouMean(word, fl.Words()))
 		}
@@ -217,12 +231,9 @@ func (o *generateOptions) prompted(a *app, fl *flow.Model) (*flow.Model, error) 
 	}
 	fl, err := fl.Prompted(prompts)
 	if err != nil {
-		return nil, usageError{err}
+		return nil, nil, usageError{err}
 	}
-	for i := range prompts {
-		o.classes = append(o.classes, strconv.Itoa(i))
-	}
-	return fl, nil
+	return fl, numbers, nil
 }
 
 // models opens the flow to draw with, and the autoencoder behind it.
@@ -274,13 +285,21 @@ func (h *here) latestFlow(ctx context.Context, a *app, name string) (*artifacts.
 			return h.store.Get(s.OutputID)
 		}
 	}
+	var lost error // why the last one that was finished cannot be had
 	for record := range pipeline.Records(h.store) {
 		if s := record.Stage(node.Name); record.File == h.graph.Path && s != nil && !s.Output.IsZero() {
-			if art, err := h.store.Get(s.Output); err == nil {
+			art, err := h.store.Get(s.Output)
+			if err == nil {
 				a.notef("%s is not up to date; drawing with what it made in run %s", node.Name, record.ID)
 				return art, nil
 			}
+			if lost == nil {
+				lost = err
+			}
 		}
+	}
+	if lost != nil {
+		return nil, fmt.Errorf("what %s made cannot be read: %w; make it anew with: lfm run %s", node.Name, lost, shown(h.graph.Path))
 	}
 	return nil, fmt.Errorf("no finished flow here yet; make one with: lfm run %s", shown(h.graph.Path))
 }
@@ -350,8 +369,20 @@ type folders struct {
 	rows     map[int]picture.Row
 }
 
-func newFolders(h *here, out string, classes []string, order []int, from, to int) *folders {
-	f := &folders{dirs: map[int]string{}, names: decode.FileNames(classes), order: order, from: from, to: to, rows: map[int]picture.Row{}}
+// promptNames gives prompts the names of their folders. Those that are no file names as they stand end in the beginning of
+// their SHA-256: another time another prompt is not to be taken for them.
+func promptNames(prompts []string) []string {
+	names := decode.FileNames(prompts)
+	for i, prompt := range prompts {
+		if names[i] != prompt {
+			names[i] = fmt.Sprintf("%s-%.3x", decode.SafeName(prompt), sha256.Sum256([]byte(prompt)))
+		}
+	}
+	return names
+}
+
+func newFolders(h *here, out string, classes, names []string, order []int, from, to int) *folders {
+	f := &folders{dirs: map[int]string{}, names: names, order: order, from: from, to: to, rows: map[int]picture.Row{}}
 	for _, c := range order {
 		f.rows[c] = picture.Row{Label: classes[c], Images: make([]*picture.Image, min(to-from, decode.GridColumns))}
 		f.dirs[c] = out
