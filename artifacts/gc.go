@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -14,6 +15,8 @@ import (
 // Keep says what Garbage spares beside what roots reach. The zero value is the default.
 type Keep struct {
 	Runs int // the newest run records; 0 means 20
+
+	NotGone bool // spare nothing for pipeline files that are gone, as if DropRoot had been called for each
 }
 
 // Garbage is what no root reaches: nobody's pipeline would miss it.
@@ -93,6 +96,9 @@ func (s *Store) Garbage(keep Keep) (*Garbage, error) {
 	roots, err := s.Roots()
 	if err != nil {
 		return nil, err
+	}
+	if keep.NotGone {
+		roots = slices.DeleteFunc(roots, func(r Root) bool { return r.Gone })
 	}
 	for _, r := range roots {
 		if r.Gone {

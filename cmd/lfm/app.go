@@ -123,6 +123,7 @@ func (a *app) report(err error, interrupted func() os.Signal) int {
 // advice ends a message of the operating system in what to do.
 func advice(err error) string {
 	var told *artifacts.ReadOnlyError
+	var renamed *os.LinkError
 	is := func(refusals ...error) bool {
 		return slices.ContainsFunc(refusals, func(r error) bool { return errors.Is(err, r) })
 	}
@@ -141,7 +142,7 @@ func advice(err error) string {
 		return "; make it accessible (chmod, chown), or choose another place"
 	case is(syscall.ENAMETOOLONG):
 		return "; choose a place with a shorter name"
-	case is(syscall.EISDIR):
+	case is(syscall.EISDIR), is(fs.ErrExist) && errors.As(err, &renamed) && renamed.Op == "rename":
 		return "; a folder stands where a file is wanted: name a file in it"
 	case is(syscall.ENOTDIR, fs.ErrExist):
 		return "; a file, or a link to nothing, stands where a folder is wanted: move it away"

@@ -221,7 +221,7 @@ func artifactsGCRun(ctx context.Context, a *app, o gcOptions) error {
 	if err != nil {
 		return err
 	}
-	garbage, err := store.Garbage(artifacts.Keep{})
+	garbage, err := store.Garbage(artifacts.Keep{NotGone: o.dryRun && o.dropGone})
 	if err != nil {
 		return err
 	}
@@ -250,7 +250,9 @@ func artifactsGCRun(ctx context.Context, a *app, o gcOptions) error {
 		return errors.New("nothing deleted; say --yes to delete without being asked")
 	}
 	freed, err := store.Collect(ctx, garbage)
-	a.notef("freed %s", size(freed))
+	if freed > 0 || err == nil {
+		a.notef("freed %s", size(freed))
+	}
 	return err
 }
 

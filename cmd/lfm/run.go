@@ -2,11 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -115,7 +118,27 @@ func (a *app) checkRunning(h *here, r running) error {
 			return err
 		}
 	}
-	return r.tracing.check()
+	if err := r.tracing.check(); err != nil {
+		return err
+	}
+	return checkOut(h.graph)
+}
+
+// checkOut finds a file that stands where the folders of pictures are wanted, before anything is computed.
+func checkOut(g *pipeline.Graph) error {
+	dirs := []string{filepath.Join(g.Dir, "out")}
+	for _, n := range g.Nodes {
+		if !n.IsSource() {
+			dirs = append(dirs, filepath.Join(g.Dir, "out", n.Name))
+		}
+	}
+	for _, dir := range dirs {
+		_, missing := os.Lstat(dir)
+		if info, err := os.Stat(dir); missing == nil && (errors.Is(err, fs.ErrNotExist) || err == nil && !info.IsDir()) {
+			return &fs.PathError{Op: "open", Path: dir, Err: syscall.ENOTDIR}
+		}
+	}
+	return nil
 }
 
 // execute runs a pipeline and shows how it goes: what run and resume do in the end.
@@ -142,10 +165,11 @@ func (a *app) execute(ctx context.Context, h *here, listen pipeline.Listener, op
 	runner := h.runner(a)
 	runner.Listen, runner.Jobs, runner.AcceptInexact = listen, r.jobs, r.acceptInexact
 	summary, err := runner.Run(ctx, options)
-	if err = end(err); err != nil {
-		return err
+	err = end(err)
+	if failed := a.copyOut(h, summary); err == nil { // what was finished before a failure, too
+		err = failed
 	}
-	return a.copyOut(h, summary)
+	return err
 }
 
 // resumeCommand is what goes on with a run of this pipeline, called from the same folder.

@@ -1,6 +1,8 @@
 package autoencoder
 
 import (
+	"fmt"
+
 	"lfm/internal/train"
 	"lfm/pipeline"
 )
@@ -32,4 +34,12 @@ func (c *Config) Validate() error {
 // arch is the size of the model for images of a size.
 func (c *Config) arch(size int) Arch {
 	return Arch{Channels: c.Channels, LatentChannels: c.LatentChannels, Downsample: c.Downsample, Size: size}
+}
+
+// divides refuses images of a size that the latents do not divide.
+func (c *Config) divides(size int) error {
+	if size%c.Downsample == 0 {
+		return nil
+	}
+	return pipeline.FieldError{Name: "downsample", Msg: fmt.Sprintf("is %d and does not divide the images' size, %d", c.Downsample, size)}
 }

@@ -28,6 +28,9 @@ func Kind(open engine.Open) pipeline.Kind {
 		Data:   true,
 		Output: Output,
 		Config: func() any { return DefaultConfig() },
+		Check: func(cfg any, at func(...string) any) error {
+			return cfg.(*Config).divides(at(pipeline.DataPort).(*dataset.Config).Size)
+		},
 		Open: func(cfg any, env pipeline.Env) (pipeline.Stage, error) {
 			return &stage{config: *cfg.(*Config), env: env, open: open}, nil
 		},
@@ -46,10 +49,10 @@ func (s *stage) Run(ctx context.Context, in pipeline.Inputs, work artifacts.Work
 	if err != nil {
 		return err
 	}
-	arch := s.config.arch(set.Size())
-	if arch.Size%arch.Downsample != 0 {
-		return pipeline.FieldError{Name: "downsample", Msg: fmt.Sprintf("is %d and does not divide the images' size, %d", arch.Downsample, arch.Size)}
+	if err := s.config.divides(set.Size()); err != nil {
+		return err
 	}
+	arch := s.config.arch(set.Size())
 	backend, err := s.open(ctx, s.env.Device, s.env.Threads)
 	if err != nil {
 		return err
