@@ -26,6 +26,7 @@ type generateOptions struct {
 	classes []string
 	prompts []string
 	flow    string
+	guided  bool // a scale of guidance is asked for
 	n       int
 	span    string
 	draw    *decode.Config
@@ -65,6 +66,7 @@ Guidance w: v = v(null) + w (v(class) - v(null)); 0 is unconditional, 1 conditio
 			if len(o.prompts) > 0 && len(o.classes) > 0 {
 				return usagef("--prompt and --prompt-class exclude each other")
 			}
+			o.guided = cmd.Flags().Changed("guidance")
 			return generateRun(cmd.Context(), a, o)
 		},
 	}
@@ -158,6 +160,9 @@ func generateRun(ctx context.Context, a *app, o generateOptions) error {
 	fl, classes, err := o.asked(a, fl)
 	if err != nil {
 		return err
+	}
+	if o.guided && fl.Unguided && o.draw.Guidance != 1 {
+		return usagef("--guidance %g looks at samples without a condition, and the flow was trained with condition_dropout: 0: leave it out, or say 1", o.draw.Guidance)
 	}
 	backend, err := openBackend(ctx, a.device, a.threads)
 	if err != nil {

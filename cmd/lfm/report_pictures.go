@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -259,6 +260,9 @@ func (s *studio) strips() *report.Gallery {
 // guided shows the same noise at several scales of guidance.
 func (s *studio) guided(ctx context.Context) (report.Exhibit, error) {
 	e := report.Exhibit{Gallery: s.strips(), Wide: true, Text: "v = v(null) + w (v(class) - v(null)) from the same noise: w = 0 knows no class, 1 is plainly conditional."}
+	if s.model.Unguided {
+		return e, errors.New("the flow never saw a sample without its condition (condition_dropout: 0)")
+	}
 	for _, w := range guidances {
 		o := s.options(engine.Average)
 		o.Guidance = w

@@ -52,6 +52,7 @@ type Spec struct {
 	Coupling    string       `json:"coupling,omitempty"` // of noise and data in training; "" is independent
 	Base        string       `json:"base,omitempty"`     // what noise is; "" is N(0, I)
 	Averaged    bool         `json:"averaged"`           // flow-ema.safetensors is there
+	Unguided    bool         `json:"unguided,omitempty"` // no sample was ever shown without its condition, so there is nothing to guide away from
 	Autoencoder string       `json:"autoencoder"`        // output ID of the autoencoder that made the latents
 
 	// What it is conditioned on, if that is not the class: Classes are then captions or properties
@@ -104,10 +105,14 @@ func (s *Spec) Label(class int) int {
 }
 
 // Guidance is the scale that samples are drawn with where w is asked for: nought with a
-// single class, as there is nothing to be guided to.
+// single class, as there is nothing to be guided to, and 1 where there is nothing to be
+// guided away from.
 func (s *Spec) Guidance(w float64) float64 {
-	if !s.Conditional() {
+	switch {
+	case !s.Conditional():
 		return 0
+	case s.Unguided:
+		return 1
 	}
 	return w
 }

@@ -422,4 +422,7 @@ func TestOneClass(t *testing.T) {
 	if got := fmt.Sprint(s.Conditional(), s.Label(1), s.Null(), s.Guidance(2.5)); got != "true 1 2 2.5" {
 		t.Errorf("two classes: %s", got)
 	}
+	if s.Unguided = true; s.Guidance(2.5) != 1 || s.Guidance(0) != 1 {
+		t.Errorf("without a null context: guidance %v, %v", s.Guidance(2.5), s.Guidance(0))
+	}
 }
