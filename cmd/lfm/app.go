@@ -37,12 +37,12 @@ const (
 type streams struct {
 	In       io.Reader
 	Out, Err io.Writer
-	Terminal bool // Err is a terminal: progress bars rather than lines
+	Terminal bool // Err is a terminal that can go back in a line: progress bars rather than lines
 }
 
 // System is the process's own streams.
 func System() streams {
-	return streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Terminal: term.IsTerminal(int(os.Stderr.Fd()))}
+	return streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Terminal: term.IsTerminal(int(os.Stderr.Fd())) && os.Getenv("TERM") != "dumb"}
 }
 
 // results passes on what goes to stdout and remembers the first failure, so that a command

@@ -4,11 +4,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
 
 	"lfm/pipeline"
 )
@@ -153,9 +155,12 @@ func (p *plainLog) left(e pipeline.Event) time.Duration {
 	return e.Left(b.first)
 }
 
-// rate is so many images a second, slow ones with two digits. Steps are counted beside it, so it says of what it is.
+// rate is so many images a second, slow ones to two digits. Steps are counted beside it, so it says of what it is.
 func rate(perSecond float64) string {
-	if perSecond < 9.5 {
+	switch {
+	case perSecond < 0.00995:
+		return "<0.01 images/s"
+	case perSecond < 9.5:
 		return fmt.Sprintf("%.2g images/s", perSecond)
 	}
 	return fmt.Sprintf("%.0f images/s", perSecond)
@@ -228,8 +233,27 @@ func (b *barLog) draw(e pipeline.Event) {
 	b.drawn = time.Now()
 	b.bar.Set(int(e.Done() * barParts))
 	if e.Done() < 1 { // at the end Set clears the bar
-		b.bar.Describe(text)
+		b.bar.Describe(fitting(text, columns(b.lines.out)-barRoom))
 	}
+}
+
+// barRoom is how many columns a bar takes beside its text: percents and its ends.
+const barRoom = 12
+
+// fitting is the beginning of a text that has so many characters: a line that wraps cannot be drawn over.
+func fitting(text string, n int) string {
+	runes := []rune(text)
+	return string(runes[:max(0, min(n, len(runes)))])
+}
+
+// columns is the width of a terminal, or 80.
+func columns(out io.Writer) int {
+	if f, ok := out.(*os.File); ok {
+		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
+			return width
+		}
+	}
+	return 80
 }
 
 // clear takes the bar off the terminal, so that a line can be printed in its place.

@@ -40,10 +40,10 @@ func TestSourceProgress(t *testing.T) {
 	}
 }
 
-// TestRate: images a second are told with two digits at least, fast or slow.
+// TestRate: images a second are told in whole ones, and slow ones to two digits.
 func TestRate(t *testing.T) {
 	for perSecond, want := range map[float64]string{
-		0.0123: "0.012 images/s", 0.5: "0.5 images/s", 3.14159: "3.1 images/s", 9.6: "10 images/s", 1034.4: "1034 images/s",
+		0.0001: "<0.01 images/s", 0.0123: "0.012 images/s", 0.5: "0.5 images/s", 3.14159: "3.1 images/s", 9.6: "10 images/s", 1034.4: "1034 images/s",
 	} {
 		if got := rate(perSecond); got != want {
 			t.Errorf("%v: %s, want %s", perSecond, got, want)
@@ -69,5 +69,17 @@ func TestLongLog(t *testing.T) {
 	}
 	if !strings.HasSuffix(out.String(), "36000/36000\n") {
 		t.Error("the last line is missing")
+	}
+}
+
+// TestFitting: what stands beside a bar leaves room for it.
+func TestFitting(t *testing.T) {
+	for n, want := range map[int]string{-3: "", 0: "", 4: "flow", 6: "flow  ", 100: "flow   鳥 1/2"} {
+		if got := fitting("flow   鳥 1/2", n); got != want {
+			t.Errorf("%d: %q, want %q", n, got, want)
+		}
+	}
+	if n := columns(&strings.Builder{}); n != 80 {
+		t.Errorf("no terminal has %d columns", n)
 	}
 }

@@ -160,7 +160,7 @@ func (s *stage) spec(set *latent.Set) *Spec {
 		Arch:   s.config.arch(shape, len(set.Classes())),
 		Latent: shape, Stats: set.Stats(), Classes: set.Classes(),
 		Path: s.config.objective().Path.Name(), SigmaMin: s.config.SigmaMin, Averaged: s.config.EMA > 0,
-		Unguided: s.config.ConditionDropout == 0,
+		Unguided:    s.config.ConditionDropout == 0,
 		Autoencoder: set.Summary().Autoencoder,
 	}
 	if s.config.Coupling != independent {
