@@ -179,34 +179,14 @@ func (x *execution) checkData(ctx context.Context) error {
 }
 
 func (x *execution) askData(ctx context.Context) error {
-	tell := x.Graph.kinds.Source.Facts
-	if tell == nil {
+	n, err := x.unfit(x.selected, x.found)
+	if err == nil {
 		return nil
 	}
-	facts := map[*Node]any{}
-	for _, n := range x.selected {
-		if !n.IsSource() {
-			continue
-		}
-		var err error
-		if facts[n], err = tell(x.found[n.index].artifact); err != nil {
-			return x.stageError(ctx, n, x.doubt(ctx, []*Node{n}, err))
-		}
+	if n.IsSource() {
+		err = x.doubt(ctx, []*Node{n}, err)
 	}
-	for _, n := range x.selected {
-		if n.IsSource() || n.Kind.CheckData == nil {
-			continue
-		}
-		if err := x.askDataOf(n, facts); err != nil {
-			return x.stageError(ctx, n, err)
-		}
-	}
-	return nil
-}
-
-func (x *execution) askDataOf(n *Node, facts map[*Node]any) (err error) {
-	defer x.rescue(n, &err)
-	return x.Graph.locate(n, n.Kind.CheckData(n.Config, func(ports ...string) any { return facts[n.behind(ports...)] }))
+	return x.stageError(ctx, n, err)
 }
 
 // doubt asks, of what failed, whether its inputs are to blame: looking them up compared sizes alone. What turns out

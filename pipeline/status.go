@@ -37,29 +37,41 @@ type NodeStatus struct {
 // digested. One that cannot be read is missing, with the reason; the store not being
 // readable is an error.
 func (r *Runner) Status(ctx context.Context) ([]NodeStatus, error) {
-	return r.Plan(ctx, Options{})
+	_, _, statuses, err := r.plan(ctx, Options{})
+	return statuses, err
 }
 
 // forcedReason is why a stage runs that need not.
 const forcedReason = "forced"
 
 // Plan is Status for what Run would do with the same options: of the nodes that they choose
-// alone, and with those they force as good as gone. Its errors are Run's.
+// alone, and with those they force as good as gone. Its errors are Run's, as far as they can be
+// foreseen: a data set that is not indexed yet is not known.
 func (r *Runner) Plan(ctx context.Context, opt Options) ([]NodeStatus, error) {
+	selected, found, statuses, err := r.plan(ctx, opt)
+	if err != nil || !slices.ContainsFunc(statuses, func(s NodeStatus) bool { return !s.Source && s.State != Cached }) ||
+		slices.ContainsFunc(statuses, func(s NodeStatus) bool { return s.Source && s.State != Cached }) {
+		return statuses, err
+	}
+	if n, err := r.unfit(selected, found); err != nil {
+		return nil, &StageError{Stage: n.Name, Err: err}
+	}
+	return statuses, nil
+}
+
+func (r *Runner) plan(ctx context.Context, opt Options) (selected []*Node, found []*finding, statuses []NodeStatus, err error) {
 	c, err := r.Graph.choose(opt)
 	if err != nil {
-		return nil, err
+		return nil, nil, nil, err
 	}
-	found, err := r.lookAll(ctx, c.wanted, c.forced)
-	if err != nil {
-		return nil, err
+	if found, err = r.lookAll(ctx, c.wanted, c.forced); err != nil {
+		return nil, nil, nil, err
 	}
-	var statuses []NodeStatus
 	for _, n := range c.selected {
 		f := found[n.index]
 		if f.artifact == nil {
 			if err := c.unasked(n, f); err != nil {
-				return nil, err
+				return nil, nil, nil, err
 			}
 		}
 		s := NodeStatus{Name: n.Name, Kind: n.KindName(), State: f.state, Reason: f.reason, ActionID: f.action, Needs: n.NamedNeeds(), Source: n.IsSource()}
@@ -71,7 +83,35 @@ func (r *Runner) Plan(ctx context.Context, opt Options) ([]NodeStatus, error) {
 		}
 		statuses = append(statuses, s)
 	}
-	return statuses, nil
+	return c.selected, found, statuses, nil
+}
+
+// unfit asks stages whether they can work with their data sets, all of which are indexed. It returns the first node that
+// is at fault: a stage that cannot, or a data set whose facts cannot be read.
+func (r *Runner) unfit(selected []*Node, found []*finding) (*Node, error) {
+	tell, facts := r.Graph.kinds.Source.Facts, map[*Node]any{}
+	if tell == nil {
+		return nil, nil
+	}
+	for _, n := range selected {
+		if !n.IsSource() {
+			continue
+		}
+		var err error
+		if facts[n], err = tell(found[n.index].artifact); err != nil {
+			return n, err
+		}
+	}
+	for _, n := range selected {
+		if n.IsSource() || n.Kind.CheckData == nil {
+			continue
+		}
+		err := n.Kind.CheckData(n.Config, func(ports ...string) any { return facts[n.behind(ports...)] })
+		if err != nil {
+			return n, r.Graph.locate(n, err)
+		}
+	}
+	return nil, nil
 }
 
 // NamedNeeds names what a node is made from as pipeline.yaml says it.
