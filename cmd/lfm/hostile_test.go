@@ -103,12 +103,21 @@ func TestOddStores(t *testing.T) {
 	}
 }
 
-// TestOddOut: what stands in the place of out/ costs the copies of the pictures, and no more.
+// TestOddOut: what stands in the place of out/ is not touched: a run is refused before it computes anything, and where
+// that was finished, the copies of the pictures are all that is missing.
 func TestOddOut(t *testing.T) {
 	t.Parallel()
 	p := newProgram(t)
 	p.tiny()
 	out := filepath.Join(p.dir, "out")
+	p.write("out", "a file of mine")
+	p.fails(exitFailed, []string{"run"}, out, "move it away")
+	if made, _ := filepath.Glob(filepath.Join(p.dir, ".lfm", "artifacts", "*")); len(made) > 0 {
+		t.Errorf("computed before it was refused: %v", made)
+	}
+	os.Remove(out)
+	p.run("run")
+	os.RemoveAll(out)
 	p.write("out", "a file of mine")
 	p.fails(exitFailed, []string{"run"}, out, "move it away")
 	p.fails(exitFailed, []string{"generate", "--prompt-class", "cat", "-n", "1"}, out, "move it away")
