@@ -17,6 +17,7 @@ import (
 	"lfm/pipeline"
 	"lfm/stages/decode"
 	"lfm/stages/evaluate"
+	"lfm/stages/flow"
 )
 
 type runOptions struct {
@@ -126,10 +127,10 @@ func (a *app) checkRunning(h *here, r running) error {
 
 // checkOut finds a file that stands where the folders of pictures are wanted, before anything is computed.
 func checkOut(g *pipeline.Graph) error {
-	dirs := []string{filepath.Join(g.Dir, "out")}
+	var dirs []string
 	for _, n := range g.Nodes {
-		if !n.IsSource() {
-			dirs = append(dirs, filepath.Join(g.Dir, "out", n.Name))
+		if _, shows := shownFile[n.KindName()]; shows || n.KindName() == flow.Name {
+			dirs = append(dirs, filepath.Join(g.Dir, "out"), filepath.Join(g.Dir, "out", n.Name))
 		}
 	}
 	for _, dir := range dirs {
