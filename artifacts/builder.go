@@ -47,6 +47,9 @@ func (b *Builder) reserve(name string) (path string, err error) {
 	if err := checkName(name); err != nil {
 		return "", fmt.Errorf("artifacts: build %s: %w", b.kind, err)
 	}
+	if first, _, _ := strings.Cut(name, "/"); Reserved(first) {
+		return "", fmt.Errorf("artifacts: build %s: %q: %s is a name of the store's own", b.kind, name, first)
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if _, dup := b.files[name]; dup {

@@ -128,9 +128,8 @@ func checkName(name string) error {
 		return fmt.Errorf("%q is no name for a payload's file: want a relative one, with slashes, in which no part is . or .. itself", name)
 	case strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || strings.ContainsRune(`\:*?"<>|`, r) }):
 		return fmt.Errorf(`%q is no name for a payload's file: it holds one of \:*?"<>| or a control character`, name)
-	}
-	if first, _, _ := strings.Cut(name, "/"); Reserved(first) {
-		return fmt.Errorf("%q: %s is a name of the store's own", name, first)
+	case strings.EqualFold(name, manifestName) || strings.EqualFold(name, suspectName):
+		return fmt.Errorf("%q is the store's own name", name)
 	}
 	return nil
 }

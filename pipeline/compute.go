@@ -173,10 +173,13 @@ func (x *execution) checkData(ctx context.Context) error {
 	})
 	if !first && !x.fit {
 		<-ctx.Done()
-		return ctx.Err()
+		return errNotBegun
 	}
 	return refusal
 }
+
+// errNotBegun is a node that was about to be computed when another ended the run.
+var errNotBegun = errors.New("not begun")
 
 func (x *execution) askData(ctx context.Context) error {
 	n, err := x.unfit(x.selected, x.found)
@@ -185,6 +188,9 @@ func (x *execution) askData(ctx context.Context) error {
 	}
 	if n.IsSource() {
 		err = x.doubt(ctx, []*Node{n}, err)
+	}
+	if ctx.Err() != nil { // the run ends before it is known who is to blame
+		return ctx.Err()
 	}
 	return x.stageError(ctx, n, err)
 }

@@ -293,6 +293,7 @@ func (x *execution) schedule(parent context.Context) error {
 		switch {
 		case o.err == nil:
 			x.found[o.node.index] = o.found
+		case errors.Is(o.err, errNotBegun): // it still waits
 		case ctx.Err() != nil && errors.Is(o.err, ctx.Err()):
 			stopped = append(stopped, o.node.Name)
 			x.interrupted(o.node)

@@ -54,7 +54,9 @@ batch and with any number of threads, it has the same bytes. One whose file is t
 already, whole and of these settings, is not drawn again. The name of a text's folder ends
 in six digits of its SHA-256 where it had to be changed.
 
-Guidance w: v = v(null) + w (v(class) - v(null)); 0 is unconditional, 1 conditional.`,
+Guidance w: v = v(null) + w (v(class) - v(null)); 0 is unconditional, 1 conditional, which
+is all that a flow trained with condition_dropout: 0 can be asked for. A million pictures
+are the most that are drawn at once.`,
 		Example: `  lfm generate --prompt-class cat
   lfm generate --prompt-class cat,dog -n 16 --guidance 3 --seed 1
   lfm generate --prompt-class all --range 100:108 --out more`,
@@ -101,7 +103,7 @@ Guidance w: v = v(null) + w (v(class) - v(null)); 0 is unconditional, 1 conditio
 // maxNumber is how many pictures of a class there are: the random streams number no more.
 const maxNumber = 1<<32 - 1
 
-// maxAtOnce is how many pictures of a class are drawn at once: all are looked for before the first is drawn.
+// maxAtOnce is how many pictures are drawn at once: all are looked for before the first is drawn.
 const maxAtOnce = 1_000_000
 
 // check finds what is wrong with the flags, before anything is opened.
@@ -120,8 +122,6 @@ func (o *generateOptions) check() (from, to int, err error) {
 	switch {
 	case to > maxNumber:
 		return 0, 0, usagef("picture %d: numbers end at %d", to-1, maxNumber-1)
-	case to-from > maxAtOnce:
-		return 0, 0, usagef("%d pictures of each class: want at most %d at once; --range %d:%d are the first", to-from, maxAtOnce, from, from+maxAtOnce)
 	case to-from < 1:
 		return 0, 0, usagef("-n %d: want at least 1", o.n)
 	}
@@ -161,7 +161,10 @@ func generateRun(ctx context.Context, a *app, o generateOptions) error {
 	if err != nil {
 		return err
 	}
-	if o.guided && fl.Unguided && o.draw.Guidance != 1 {
+	if n := (to - from) * len(classes); n > maxAtOnce {
+		return usagef("%d pictures: want at most %d at once; choose some with --range", n, maxAtOnce)
+	}
+	if o.guided && fl.Conditional() && fl.Unguided && o.draw.Guidance != 1 {
 		return usagef("--guidance %g looks at samples without a condition, and the flow was trained with condition_dropout: 0: leave it out, or say 1", o.draw.Guidance)
 	}
 	backend, err := openBackend(ctx, a.device, a.threads)
@@ -251,6 +254,8 @@ func (h *here) models(ctx context.Context, a *app, name string) (*flow.Model, *a
 	if err != nil {
 		return nil, nil, h.doubt(ctx, art, err)
 	}
+	key, _ := h.store.KeyText(art.Action)
+	fl.Unguided = keyValue(key, "with.condition_dropout") == "0"
 	id, err := artifacts.ParseID(fl.Autoencoder)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: autoencoder: %w", art.Dir(), err)

@@ -132,6 +132,7 @@ func (t *told) newStudio(b engine.Backend, m product) (*studio, error) {
 		return nil, err
 	}
 	s := &studio{told: t, backend: b, flow: m, model: fl, coder: ae, plain: plain}
+	fl.Unguided = keyValue(m.Key, "with.condition_dropout") == "0"
 	s.plain.Guidance = fl.Guidance(s.plain.Guidance)
 	s.seed, _ = strconv.ParseUint(keyValue(m.Key, "seed"), 10, 64)
 	all := make([]int, len(fl.Classes))

@@ -26,9 +26,12 @@ import (
 //	a-b  a/b  a:b  ->  a-b  a-b-2  a-b-3
 func FileNames(classes []string) []string {
 	names := make([]string, len(classes))
-	taken := map[string]bool{GridFile: true, samplesFile: true}
+	taken := map[string]bool{}
+	for _, own := range []string{GridFile, samplesFile} {
+		taken[strings.Map(leastFold, own)] = true
+	}
 	take := func(i int, name string) bool {
-		if fold := strings.ToLower(name); !taken[fold] && !artifacts.Reserved(name) {
+		if fold := strings.Map(leastFold, name); !taken[fold] && !artifacts.Reserved(name) {
 			taken[fold], names[i] = true, name
 			return true
 		}
@@ -47,6 +50,15 @@ func FileNames(classes []string) []string {
 		}
 	}
 	return names
+}
+
+// leastFold is one of all characters that are the same but for upper and lower case.
+func leastFold(r rune) rune {
+	least := r
+	for other := unicode.SimpleFold(r); other != r; other = unicode.SimpleFold(other) {
+		least = min(least, other)
+	}
+	return least
 }
 
 // maxName is how long the name of a file may grow in bytes, some systems allow 255 in all.
@@ -68,7 +80,7 @@ func SafeName(class string) string {
 		safe = "-" + strings.TrimPrefix(safe, ".")
 	}
 	cut := min(len(safe), maxName)
-	for !utf8.RuneStart((safe + " ")[cut]) {
+	for cut < len(safe) && !utf8.RuneStart(safe[cut]) {
 		cut--
 	}
 	return safe[:cut]

@@ -24,6 +24,7 @@ func TestFileNames(t *testing.T) {
 		{[]string{"manifest.json", "Suspect.txt", "backend", "BACKEND"}, []string{"manifest.json-2", "Suspect.txt-2", "backend-2", "BACKEND-3"}},
 		{[]string{"..", ".", "", "?"}, []string{"-.", "-", "--2", "--3"}},
 		{[]string{"猫", "犬", "été", "ÉTÉ", "अंक", "a/猫"}, []string{"猫", "犬", "été", "ÉTÉ-2", "अंक", "a-猫"}},
+		{[]string{"οδος", "οδοσ", "µ", "μ"}, []string{"οδος", "οδοσ-2", "µ", "μ-2"}},
 		{[]string{strings.Repeat("猫", 100)}, []string{strings.Repeat("猫", 66)}},
 		{[]string{"a\xffb\ufffd", "a\u202eb"}, []string{"a-b-", "a-b"}},
 	} {

@@ -52,13 +52,16 @@ type Spec struct {
 	Coupling    string       `json:"coupling,omitempty"` // of noise and data in training; "" is independent
 	Base        string       `json:"base,omitempty"`     // what noise is; "" is N(0, I)
 	Averaged    bool         `json:"averaged"`           // flow-ema.safetensors is there
-	Unguided    bool         `json:"unguided,omitempty"` // no sample was ever shown without its condition, so there is nothing to guide away from
 	Autoencoder string       `json:"autoencoder"`        // output ID of the autoencoder that made the latents
 
 	// What it is conditioned on, if that is not the class: Classes are then captions or properties
 	// that it shows where no others are asked for.
 	Tokenizer  *crossattn.Tokenizer `json:"tokenizer,omitempty"`
 	Properties []Property           `json:"properties,omitempty"`
+
+	// Unguided is set where condition_dropout was 0: the null context was not trained, and there is nothing to guide away
+	// from. It is in no file: who opens a flow finds it in the key text.
+	Unguided bool `json:"-"`
 
 	base Base // the one that is named
 }
