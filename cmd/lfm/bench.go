@@ -43,6 +43,10 @@ part of what the threads reach on registers alone. MB is the most memory that th
 during the case, the weights and, in training, the optimizer's state included. loss 20 is that before the 20th of 20 fixed training
 steps; PyTorch comes to 0.484627 (ae-train) and 1.673636 (flow-train).
 
+With several batches, as --batch 16,64,256, it times a step of each in turn, or as many as get through
+as many items; by last is what an item costs with a batch by what it costs with the last one, the
+median over turns.
+
 With --ops it times each operation of the model alone, forward and backward, at each of its
 sizes. uses is how often a training step has it; GB/s count operands and results once.
 
@@ -54,6 +58,7 @@ Figures of two machines, or of two days, say nothing of each other: compare with
   lfm bench --only encode,decode --threads 1
   lfm bench --only encode --repeats 3 --profile
   lfm bench --only flow-train --repeats 3 --trace step.json
+  lfm bench --only flow-train --batch 16,64,256
   lfm bench --ops --repeats 3
   lfm bench --unet --profile
   lfm bench --json`,
@@ -66,8 +71,8 @@ Figures of two machines, or of two days, say nothing of each other: compare with
 	flags := cmd.Flags()
 	flags.StringSliceVar(&o.Only, "only", nil, "cases, separated by commas (default: all)")
 	flags.BoolVar(&o.ops, "ops", false, "time single operations instead of the cases")
-	flags.IntVar(&o.Repeats, "repeats", 7, "timed steps of each case")
-	flags.IntVar(&o.Batch, "batch", 0, "items of a step (default: each case's own)")
+	flags.IntVar(&o.Repeats, "repeats", 7, "timed steps of each case, or turns of several batches")
+	flags.IntSliceVar(&o.Batches, "batch", nil, "items of a step; several, separated by commas, are timed in turn (default: each case's own)")
 	flags.BoolVar(&o.UNet, "unet", false, "flow-train and flow-sample-10 alone, of the U-Net of the default settings instead of R1's transformer")
 	flags.IntVar(&o.Tokens, "tokens", 0, "flow-train and flow-sample-10 alone, with so many latent tokens, a multiple of 8, instead of 64")
 	flags.StringVar(&o.precision, "precision", "fp32", "of the computation: fp32")
@@ -89,8 +94,10 @@ func (o *benchOptions) check(a *app) error {
 		return usagef("--ops times the operations of R1; --profile shows those of another flow")
 	case o.Repeats < 1:
 		return usagef("--repeats %d: want at least 1", o.Repeats)
-	case o.Batch < 0:
-		return usagef("--batch %d: want at least 1", o.Batch)
+	case slices.ContainsFunc(o.Batches, func(n int) bool { return n < 1 }):
+		return usagef("--batch %s: want at least 1", strings.Trim(strings.ReplaceAll(fmt.Sprint(o.Batches), " ", ","), "[]"))
+	case o.ops && len(o.Batches) > 1:
+		return usagef("--ops times operations at one batch")
 	case o.Tokens < 0 || o.Tokens%8 != 0:
 		return usagef("--tokens %d: want a multiple of 8", o.Tokens)
 	case a.threads < 0:
@@ -142,20 +149,27 @@ func measure(ctx context.Context, a *app, o benchOptions) error {
 		return bench.Run(ctx, backend, o.Options, func(r bench.Result) error { return lines.Encode(r) })
 	}
 	fmt.Fprintf(a.Out, "lfm %s, %s%s\n\n", o.Version, backend.Name(), o.another())
-	fmt.Fprintf(a.Out, "%-15s %6s %10s %10s %9s %8s %8s %8s  %s\n", "case", "batch", "median ms", "least ms", "items/s", "GFLOP/s", "of peak", "MB", "loss 20")
+	memory := "MB"
+	if len(o.Batches) > 1 {
+		memory = "by last"
+	}
+	fmt.Fprintf(a.Out, "%-15s %6s %10s %10s %9s %8s %8s %8s  %s\n", "case", "batch", "median ms", "least ms", "items/s", "GFLOP/s", "of peak", memory, "loss 20")
 	return bench.Run(ctx, backend, o.Options, func(r bench.Result) error {
 		printResult(a.Out, r)
 		return nil
 	})
 }
 
-// printResult prints a case's line, and its profile below.
+// printResult prints a line of a case, and its profile below.
 func printResult(out io.Writer, r bench.Result) {
-	peak, memory, loss := "-", "-", "-"
+	peak, memory, loss := "-", "-", "-" // in the place of memory stands the ratio of several batches
 	if r.PeakGFLOPS > 0 {
 		peak = percent(r.PeakFraction)
 	}
-	if r.PeakMB > 0 {
+	switch {
+	case r.ByLast > 0:
+		memory = fmt.Sprintf("%.2f", r.ByLast)
+	case r.PeakMB > 0:
 		memory = fmt.Sprintf("%.0f", r.PeakMB)
 	}
 	if r.Loss20 != nil {

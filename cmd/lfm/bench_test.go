@@ -16,6 +16,8 @@ func TestBenchUsage(t *testing.T) {
 		"--tokens 128 --ops":   "--profile shows",
 		"--unet --only encode": "cases: flow-train, flow-sample-10",
 		"--batch -1":           "--batch -1",
+		"--batch 4,0":          "--batch 4,0",
+		"--batch 4,8 --ops":    "one batch",
 		"--precision bf16":     "fp32 only",
 		"--device abacus":      `"abacus"`,
 		"--threads -2":         "--threads -2",

@@ -205,7 +205,7 @@ func TestRun(t *testing.T) {
 	b := cpu.Open(1)
 	defer b.Close()
 	var names []string
-	o := Options{Only: Options{}.Names()[:5], Batch: 1, Repeats: 2, NoLoss: true, Profile: true, Threads: 1, Version: "test"} // whole stages take their time
+	o := Options{Only: Options{}.Names()[:5], Batches: []int{1}, Repeats: 2, NoLoss: true, Profile: true, Threads: 1, Version: "test"} // whole stages take their time
 	err := Run(context.Background(), b, o, func(r Result) error {
 		names = append(names, r.Case)
 		checkResult(t, r)
@@ -261,7 +261,7 @@ func TestUsage(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), `"code"`) || !strings.Contains(err.Error(), "flow-sample-10") {
 		t.Errorf("an unknown case: %v", err)
 	}
-	for _, o := range []Options{{Repeats: 0}, {Repeats: 1, Batch: -1}, {Repeats: 1, Tokens: 65}, {Repeats: 1, Tokens: 64, Only: []string{"encode"}}} {
+	for _, o := range []Options{{Repeats: 0}, {Repeats: 1, Batches: []int{1, 0}}, {Repeats: 1, Tokens: 65}, {Repeats: 1, Tokens: 64, Only: []string{"encode"}}} {
 		if Run(context.Background(), nil, o, none) == nil {
 			t.Errorf("%+v was measured", o)
 		}
@@ -270,8 +270,51 @@ func TestUsage(t *testing.T) {
 	defer b.Close()
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if err := Run(ctx, b, Options{Only: []string{"encode"}, Batch: 1, Repeats: 1, Threads: 1}, none); err == nil || ctx.Err() == nil {
+	if err := Run(ctx, b, Options{Only: []string{"encode"}, Batches: []int{1}, Repeats: 1, Threads: 1}, none); err == nil || ctx.Err() == nil {
 		t.Errorf("after the context's end: %v", err)
+	}
+}
+
+// counted is a workload that writes down its batch at each step.
+type counted struct {
+	batch int
+	steps *[]int
+}
+
+func (c counted) step(context.Context) error { *c.steps = append(*c.steps, c.batch); return nil }
+func (c counted) Close() error               { return nil }
+
+// TestTurns: in each turn every batch gets through as many items, forth and back in turn; the ratios are
+// those of an item's time, turn by turn.
+func TestTurns(t *testing.T) {
+	var steps []int
+	c := Case{open: func(_ engine.Backend, batch int) (workload, error) { return counted{batch, &steps}, nil }}
+	seconds, err := c.time(context.Background(), nil, []int{2, 3, 4}, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []int{2, 3, 4, 4, 3, 2, 2, 3, 4 /* timed: */, 4, 3, 3, 2, 2, 2, 2, 3, 3, 4}
+	if !slices.Equal(steps, want) {
+		t.Errorf("steps of batches %d, want %d", steps, want)
+	}
+	if len(seconds) != 3 || len(seconds[0]) != 2 || len(seconds[2]) != 2 {
+		t.Errorf("times of %d batches: %v", len(seconds), seconds)
+	}
+	if got := c.ratio([]float64{2, 30, 4}, []float64{1, 10, 4}, 1, 2); got != 4 {
+		t.Errorf("the ratio is %g, want 4: the median of 4, 6 and 2", got)
+	}
+	b := cpu.Open(1)
+	defer b.Close()
+	var batches []int
+	err = Run(context.Background(), b, Options{Only: []string{"encode"}, Batches: []int{1, 2}, Repeats: 1, Threads: 1}, func(r Result) error {
+		batches = append(batches, r.Batch)
+		if r.PeakMB != 0 || !(r.ByLast > 0) || r.Batch == 2 && r.ByLast != 1 {
+			t.Errorf("of two batches: %+v", r)
+		}
+		return nil
+	})
+	if err != nil || !slices.Equal(batches, []int{1, 2}) {
+		t.Errorf("results of batches %d, %v", batches, err)
 	}
 }
 

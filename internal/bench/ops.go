@@ -83,7 +83,10 @@ func operations(batch int) ([]operation, error) {
 // RunOps measures R1's operations one after the other, and AdamW on the flow's parameters, and
 // gives each result to emit.
 func RunOps(ctx context.Context, b engine.Backend, o Options, emit func(OpResult) error) error {
-	batch := cmp.Or(o.Batch, lossBatch)
+	batch := lossBatch
+	if len(o.Batches) > 0 {
+		batch = o.Batches[0]
+	}
 	all, err := operations(batch)
 	if err != nil {
 		return err

@@ -32,6 +32,7 @@ import sys
 CASES = "ae-train,encode,decode,flow-train,flow-sample-10"
 STAGES = "encode-stage,decode-stage"
 BATCHES = [16, 32, 64, 128, 256]
+TURNS = 15
 TOKENS = [64, 256, 1024]
 TOKENS_BATCH = 16
 
@@ -43,22 +44,35 @@ FLAGS = "fma avx2 avx512f avx512bw avx512vl avx512_bf16 avx512_vnni amx_tile".sp
 
 def measure(command, env={}):
     """Runs a command that prints one JSON object, and adds to it the most memory it had."""
+    lines, rss = run(command, env)
+    return {**json.loads(lines), "rss_mb": rss}
+
+
+def run(command, env={}):
+    """What a command prints, and the most memory it had, in MB."""
     p = subprocess.Popen(command, stdout=subprocess.PIPE, env={**os.environ, **env})
     out = p.stdout.read()
     _, status, usage = os.wait4(p.pid, 0)
     p.returncode = os.waitstatus_to_exitcode(status)
     if p.returncode:
         sys.exit(f"peer.py: {' '.join(command)}: exit code {p.returncode}")
-    return {**json.loads(out), "rss_mb": usage.ru_maxrss * 1024 / 1e6}
+    return out, usage.ru_maxrss * 1024 / 1e6
 
 
 class Measuring:
     def __init__(self, a):
         self.a = a
 
+    def bench(self, case, threads, *more):
+        return [self.a.lfm, "bench", "--json", "--no-loss", "--only", case, "--threads", str(threads), "--repeats", str(self.a.repeats), *map(str, more)]
+
     def lfm(self, case, threads, *more, env={}):
-        return measure([self.a.lfm, "bench", "--json", "--no-loss", "--only", case, "--threads", str(threads),
-                        "--repeats", str(self.a.repeats), *map(str, more)], env)
+        return measure(self.bench(case, threads, *more), env)
+
+    def batches(self, case, threads, batches, turns):
+        """Measures batches of a case in turn, and gives {batch: result}."""
+        out, _ = run(self.bench(case, threads, "--batch", ",".join(map(str, batches)), "--repeats", turns))
+        return {r["batch"]: r for r in map(json.loads, out.splitlines())}
 
     def peer(self, case, threads, env=KEEP):
         return measure([sys.executable, self.a.peer, "--only", case, "--threads", str(threads), "--repeats", str(self.a.repeats)], env)
@@ -151,7 +165,8 @@ def write_page(m, times):
     stages = {c: m.lfm(c, a.threads) for c in STAGES.split(",")}
     batches = BATCHES[:2] if a.quick else BATCHES
     swept = [c for c in cases if c != "flow-sample-10"]
-    by_batch = {c: [{n: 1e3 / m.lfm(c, a.threads, "--batch", n)["items_per_s"] for n in batches} for _ in range(min(a.rounds, 3))] for c in swept}
+    turns = 1 if a.quick else TURNS
+    by_batch = {c: m.batches(c, a.threads, batches, turns) for c in swept}
     by_tokens = [m.lfm("flow-train", a.threads, "--batch", TOKENS_BATCH, "--tokens", n) for n in (TOKENS[:2] if a.quick else TOKENS)]
 
     unet = [m.lfm(c, a.threads, "--unet", "--profile") for c in ("flow-train", "flow-sample-10")]
@@ -199,10 +214,8 @@ A ratio is the median over rounds in alternation, {a.rounds} of them each time, 
     out.append("## Whole stages, from disk to disk\n")
     out.append(table(["case", "batch", "items/s", "MB"], [[c, r["batch"], f"{r['items_per_s']:.1f}", f"{r['rss_mb']:.0f}"] for c, r in stages.items()]))
 
-    few, many = batches[0], batches[-1]
-    out.append(f"## Batches\n\nMilliseconds an item, the batches in turn, medians of {min(a.rounds, 3)} rounds. The last column is the median of the rounds' own ratios.\n")
-    out.append(table(["case"] + batches + [f"{few} by {many}"], [[c] + [f"{statistics.median(r[n] for r in rounds):.2f}" for n in batches]
-                     + [f"{statistics.median(r[few] / r[many] for r in rounds):.2f}"] for c, rounds in by_batch.items()]))
+    out.append(f"## Batches\n\nMilliseconds an item, {turns} turns in which each batch gets through as many items; in brackets the median over turns of their ratio to those of {batches[-1]}. `lfm bench --only flow-train --batch {','.join(map(str, batches))} --repeats {turns}`.\n")
+    out.append(table(["case"] + batches, [[c] + [f"{1e3 / r[n]['items_per_s']:.2f} ({r[n]['by_last']:.2f})" for n in batches] for c, r in by_batch.items()]))
 
     out.append(f"## Tokens\n\nTraining R1's flow with other numbers of latent tokens, {TOKENS_BATCH} samples a step.\n")
     out.append(table(["tokens", "ms a sample", "GFLOP a sample", "GFLOP/s", "MB"],

@@ -13,16 +13,16 @@ import (
 	"lfm/stages/flow"
 )
 
-// warmUp is how many steps are done before the clock starts.
+// warmUp is how many turns are done before the clock starts.
 const warmUp = 3
 
 // Options say what is measured.
 type Options struct {
 	Only    []string // names of cases; all if empty
-	Batch   int      // of every case; 0 is each case's own
+	Batches []int    // of every case, timed in turn if there are several; each case's own if empty
 	UNet    bool     // the flow of the default settings in R1's place: its two cases alone
 	Tokens  int      // of the flow: its two cases alone; 0 is as many as R1 has
-	Repeats int      // timed steps, at least 1
+	Repeats int      // timed turns, at least 1: see Run
 	NoLoss  bool     // leave out the 20 steps behind loss_20
 	Profile bool     // also find out where the time goes
 	Threads int      // of the back end
@@ -46,28 +46,36 @@ type Result struct {
 	GFLOPS       float64     `json:"gflops"`            // ItemsPerS · GFLOPPerItem
 	PeakGFLOPS   float64     `json:"peak_gflops"`       // of the threads on registers alone, just before
 	PeakFraction float64     `json:"peak_fraction"`     // GFLOPS of PeakGFLOPS
-	PeakMB       float64     `json:"peak_mb,omitempty"` // most memory of the process during the case, 10⁶ bytes
+	ByLast       float64     `json:"by_last,omitempty"` // of several batches: time of an item by that of the last batch, median over turns
+	PeakMB       float64     `json:"peak_mb,omitempty"` // most memory of the process during the case, 10⁶ bytes; not of several batches
 	Loss20       *float64    `json:"loss_20,omitempty"` // of the training cases, see the package's comment
 	Profile      []Operation `json:"profile,omitempty"` // most expensive first
 }
 
 // Run measures cases one after the other and gives each result to emit. It ends early, with
 // its error, when ctx ends.
+//
+// A turn is a step. Of several batches it is so many steps of each that all get through as many
+// items as the greatest has, one batch after the other, every second time from the last to the first:
+// what else a machine does then weighs on all of them, and ratios within a turn say how the cost of
+// an item depends on the batch.
 func Run(ctx context.Context, b engine.Backend, o Options, emit func(Result) error) error {
 	chosen, err := o.choose()
 	if err != nil {
 		return err
 	}
-	if o.Repeats < 1 || o.Batch < 0 {
-		return fmt.Errorf("bench: %d repeats of a batch of %d: want at least 1, and 0 for each case's own batch", o.Repeats, o.Batch)
+	if o.Repeats < 1 || slices.ContainsFunc(o.Batches, func(n int) bool { return n < 1 }) {
+		return fmt.Errorf("bench: %d repeats of batches %d: want at least 1 of each", o.Repeats, o.Batches)
 	}
 	for _, c := range chosen {
-		r, err := c.measure(ctx, b, o)
+		results, err := c.measure(ctx, b, o)
 		if err != nil {
 			return fmt.Errorf("bench: %s: %w", c.Name, err)
 		}
-		if err := emit(r); err != nil {
-			return err
+		for _, r := range results {
+			if err := emit(r); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -137,48 +145,76 @@ func (o Options) choose() ([]Case, error) {
 	return chosen, nil
 }
 
-func (c Case) measure(ctx context.Context, b engine.Backend, o Options) (Result, error) {
-	batch := c.Batch
-	if o.Batch > 0 {
-		batch = o.Batch
+// measure gives a result for each batch.
+func (c Case) measure(ctx context.Context, b engine.Backend, o Options) ([]Result, error) {
+	batches := o.Batches
+	if len(batches) == 0 {
+		batches = []int{c.Batch}
 	}
 	device, _, _ := strings.Cut(b.Name(), " ")
 	r := Result{
 		Engine: engineName(b, o), Case: c.Name,
-		Batch: batch, Network: o.flow().Kind, Tokens: o.Tokens, Threads: o.Threads, Device: device, DType: "f32",
+		Network: o.flow().Kind, Tokens: o.Tokens, Threads: o.Threads, Device: device, DType: "f32",
 	}
 	work, err := c.FLOP()
 	if err != nil {
-		return r, err
+		return nil, err
 	}
+	r.GFLOPPerItem = round(work/1e9, 4)
 	if device == "cpu" {
 		r.PeakGFLOPS = round(Peak(o.Threads), 1)
 	}
 	resetPeakMemory()
-	seconds, err := c.time(ctx, b, batch, o.Repeats)
+	seconds, err := c.time(ctx, b, batches, o.Repeats)
 	if err != nil {
-		return r, err
+		return nil, err
 	}
-	r.PeakMB = round(float64(peakMemory())/1e6, 1)
-	median := median(seconds)
-	items := float64(cmp.Or(c.Items, batch)) / median
-	r.MedianMS, r.MinMS = round(1e3*median, 3), round(1e3*slices.Min(seconds), 3)
-	r.ItemsPerS, r.GFLOPPerItem, r.GFLOPS = round(items, 2), round(work/1e9, 4), round(items*work/1e9, 1)
-	if r.PeakGFLOPS > 0 {
-		r.PeakFraction = round(r.GFLOPS/r.PeakGFLOPS, 4)
+	if len(batches) == 1 {
+		r.PeakMB = round(float64(peakMemory())/1e6, 1)
 	}
 	if c.Losses != nil && !o.NoLoss && o.reference() {
 		losses, err := c.Losses(ctx, b)
 		if err != nil {
-			return r, err
+			return nil, err
 		}
 		last := round(losses[len(losses)-1], 6)
 		r.Loss20 = &last
 	}
-	if o.Profile {
-		r.Profile, err = c.profile(ctx, b, batch)
+	results := make([]Result, len(batches))
+	for i, batch := range batches {
+		r := r
+		r.Batch = batch
+		median := median(seconds[i])
+		items := float64(c.items(batch)) / median
+		r.MedianMS, r.MinMS = round(1e3*median, 3), round(1e3*slices.Min(seconds[i]), 3)
+		r.ItemsPerS, r.GFLOPS = round(items, 2), round(items*work/1e9, 1)
+		if r.PeakGFLOPS > 0 {
+			r.PeakFraction = round(r.GFLOPS/r.PeakGFLOPS, 4)
+		}
+		if last := len(batches) - 1; last > 0 {
+			r.ByLast = round(c.ratio(seconds[i], seconds[last], batch, batches[last]), 4)
+		}
+		if o.Profile {
+			if r.Profile, err = c.profile(ctx, b, batch); err != nil {
+				return nil, err
+			}
+		}
+		results[i] = r
 	}
-	return r, err
+	return results, nil
+}
+
+// items counts those of a step.
+func (c Case) items(batch int) int { return cmp.Or(c.Items, batch) }
+
+// ratio is the median over turns of the time of an item with one batch by that with another, given the seconds of
+// their steps.
+func (c Case) ratio(seconds, others []float64, batch, other int) float64 {
+	ratios := make([]float64, len(seconds))
+	for i := range ratios {
+		ratios[i] = seconds[i] / float64(c.items(batch)) / (others[i] / float64(c.items(other)))
+	}
+	return median(ratios)
 }
 
 // engineName is the engine of a result: lfm, its version and its back end.
@@ -186,28 +222,43 @@ func engineName(b engine.Backend, o Options) string {
 	return fmt.Sprintf("lfm %s (%s)", o.Version, b.Name())
 }
 
-// time gives the seconds that each of so many steps takes.
-func (c Case) time(ctx context.Context, b engine.Backend, batch, repeats int) ([]float64, error) {
-	w, err := c.open(b, batch)
-	if err != nil {
-		return nil, err
+// time gives, for each batch, the seconds of a step in each of so many turns.
+func (c Case) time(ctx context.Context, b engine.Backend, batches []int, repeats int) ([][]float64, error) {
+	seconds, work := make([][]float64, len(batches)), make([]workload, len(batches))
+	for i, batch := range batches {
+		w, err := c.open(b, batch)
+		if err != nil {
+			return nil, err
+		}
+		defer w.Close()
+		work[i] = w
 	}
-	defer w.Close()
-	seconds := make([]float64, 0, repeats)
 	warmUp := warmUp
 	if c.Items > 0 {
 		warmUp = 1 // a whole stage has many steps
 	}
-	for i := range warmUp + repeats {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
-		begin := time.Now()
-		if err := w.step(ctx); err != nil {
-			return nil, err
-		}
-		if i >= warmUp {
-			seconds = append(seconds, time.Since(begin).Seconds())
+	most := c.items(slices.Max(batches))
+	for turn := range warmUp + repeats {
+		for i := range batches {
+			if turn%2 == 1 {
+				i = len(batches) - 1 - i
+			}
+			steps := 1
+			if turn >= warmUp {
+				steps = (most + c.items(batches[i]) - 1) / c.items(batches[i])
+			}
+			begin := time.Now()
+			for range steps {
+				if err := ctx.Err(); err != nil {
+					return nil, err
+				}
+				if err := work[i].step(ctx); err != nil {
+					return nil, err
+				}
+			}
+			if turn >= warmUp {
+				seconds[i] = append(seconds[i], time.Since(begin).Seconds()/float64(steps))
+			}
 		}
 	}
 	return seconds, nil

@@ -71,7 +71,7 @@ func TestOps(t *testing.T) {
 	defer b.Close()
 	kinds := map[string]bool{}
 	var last string
-	o := Options{Batch: 1, Repeats: 1, Threads: 1, Version: "test"}
+	o := Options{Batches: []int{1}, Repeats: 1, Threads: 1, Version: "test"}
 	err := RunOps(context.Background(), b, o, func(r OpResult) error {
 		kind, _, _ := strings.Cut(r.Op, " ")
 		kinds[kind], last = true, r.Op
@@ -133,7 +133,7 @@ func TestTokens(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := Options{Only: []string{"flow-train"}, Tokens: 128, Batch: 1, Repeats: 1, Threads: 1}
+	o := Options{Only: []string{"flow-train"}, Tokens: 128, Batches: []int{1}, Repeats: 1, Threads: 1}
 	if err := Run(context.Background(), b, o, func(r Result) error {
 		if twice := 2 * 3 * r1 / 1e9; r.Tokens != 128 || r.GFLOPPerItem < 0.9*twice || r.GFLOPPerItem > 1.2*twice {
 			t.Errorf("%+v; R1 twice is %.3f GFLOP", r, twice)
@@ -150,7 +150,7 @@ func TestUNet(t *testing.T) {
 	defer b.Close()
 	for _, tokens := range []int{0, 24} { // 24: three lines of latents
 		cases := 0
-		o := Options{UNet: true, Tokens: tokens, Batch: 1, Repeats: 1, Threads: 1}
+		o := Options{UNet: true, Tokens: tokens, Batches: []int{1}, Repeats: 1, Threads: 1}
 		if err := Run(context.Background(), b, o, func(r Result) error {
 			cases++
 			if r.Network != "unet" || r.Tokens != tokens || r.Loss20 != nil {
