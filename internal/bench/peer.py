@@ -28,6 +28,7 @@ import platform
 import statistics
 import subprocess
 import sys
+import time
 
 CASES = "ae-train,encode,decode,flow-train,flow-sample-10"
 STAGES = "encode-stage,decode-stage"
@@ -135,6 +136,19 @@ def machine():
     ]
 
 
+def busy(seconds=2):
+    """The part of the processors' time that is used now. The load average would tell of the minutes before."""
+
+    def times():
+        t = [int(x) for x in first_line("/proc/stat", "cpu ", "0").split()[:8]]
+        return sum(t), sum(t[3:5])  # in all, and idle
+
+    all0, idle0 = times()
+    time.sleep(seconds)
+    all1, idle1 = times()
+    return 1 - (idle1 - idle0) / (all1 - all0) if all1 > all0 else 0
+
+
 def table(head, rows):
     lines = [head, ["---"] + ["---:"] * (len(head) - 1)] + rows
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines) + "\n"
@@ -178,8 +192,8 @@ A ratio is the median over rounds in alternation, {a.rounds} of them each time, 
 """]
     if a.quick:
         out.append("**A quick try of the script: one round, one repeat. These figures say nothing.**\n")
-    elif a.load > 1:
-        out.append(f"**Other programs were running (load {a.load:.1f} before the first case): these figures say little.**\n")
+    elif a.busy > 0.1:
+        out.append(f"**Other programs were running ({percent(a.busy)} of the processors before the first case): these figures say little.**\n")
     engine = results[cases[0]]
     out.append(table(["", ""], machine() + [("lfm", f"{engine['lfm'][0]['engine']}, {version['go']}"), ("peer", engine["peer"][0]["engine"]),
                ("peak", f"{statistics.median(r['peak_gflops'] for c in cases for r in results[c]['lfm']):.0f} GFLOP/s of multiply-adds on registers alone, {a.threads} threads")]))
@@ -245,7 +259,7 @@ def main():
     ap.add_argument("--page", default="")
     ap.add_argument("--quick", action="store_true")
     a = ap.parse_args()
-    a.load = os.getloadavg()[0]
+    a.busy = busy()
     if a.quick:
         a.rounds = a.repeats = a.times = 1
     m = Measuring(a)
