@@ -3,7 +3,7 @@ export CGO_ENABLED := 0
 GO ?= go
 
 .DEFAULT_GOAL := help
-.PHONY: help build test long big captions faults race check lint noasm cross fuzz sweep kill generate readers lab-table bench bench-peer bench-page
+.PHONY: help build test long big million captions faults race check lint noasm cross fuzz sweep kill generate readers lab-table bench bench-peer bench-page
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,6 +19,9 @@ long: ## that nothing grows over 10,000 training steps and 2,000 pictures
 
 big: ## that 100,000 images cost the memory of 10,000; takes minutes and 1 GiB of disk
 	LFM_BIG=1 $(GO) test ./cmd/lfm -run TestLarge -count=1 -timeout 60m -v
+
+million: ## what an image costs, from 1,000 to 1,000,000 of them; takes half an hour and 8 GiB of disk
+	LFM_BIG=million $(GO) test ./cmd/lfm -run TestMillion -count=1 -timeout 2h -v
 
 captions: ## what examples/critters/captions.yaml draws of prompts, judged; trains for an hour, or goes on with what is there
 	$(GO) run ./cmd/lfm run examples/critters/captions.yaml

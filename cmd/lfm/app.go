@@ -30,7 +30,10 @@ const (
 	exitUsage       = 2   // wrong usage or configuration: nothing was started
 	exitWouldRun    = 3   // --dry-run and status: not everything is cached
 	exitInterrupted = 130 // SIGINT: saved, resumable
-	exitTerminated  = 143 // SIGTERM: saved, resumable
+
+	// Behind other signals it is 128 and the signal's number, as shells have it: 129 for SIGHUP, 143 for SIGTERM.
+	exitSignal = 128
+	exitUnread = exitSignal + int(syscall.SIGPIPE) // nobody reads what is printed: saved, resumable
 )
 
 // streams are the terminal's ends: results go to Out, progress and errors to Err.
@@ -43,6 +46,20 @@ type streams struct {
 // System is the process's own streams.
 func System() streams {
 	return streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Terminal: term.IsTerminal(int(os.Stderr.Fd())) && os.Getenv("TERM") != "dumb"}
+}
+
+// watched passes on what is printed, and tells when nobody reads it any more.
+type watched struct {
+	io.Writer
+	unread func()
+}
+
+func (w watched) Write(p []byte) (int, error) {
+	n, err := w.Writer.Write(p)
+	if errors.Is(err, syscall.EPIPE) {
+		w.unread()
+	}
+	return n, err
 }
 
 // results passes on what goes to stdout and remembers the first failure, so that a command
@@ -74,10 +91,12 @@ func (e exitError) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 
 // Main runs lfm with the arguments behind the program's name and returns its exit code.
 func Main(args []string, io streams) int {
-	out := &results{to: io.Out}
-	io.Out = out
-	a := &app{streams: io}
-	ctx, interrupted := withSignals(context.Background(), a)
+	a := &app{}
+	ctx, end := withEnding(context.Background(), a)
+	out := &results{to: watched{io.Out, end.noReader}}
+	io.Out, io.Err = out, watched{io.Err, end.noReader}
+	a.streams = io
+	end.listen()
 	root := newRoot(a)
 	root.SetArgs(args)
 	root.SetContext(ctx)
@@ -88,11 +107,11 @@ func Main(args []string, io streams) int {
 	if err == nil {
 		err = out.err // nobody else looks at every line's
 	}
-	return a.report(err, interrupted)
+	return a.report(err, end)
 }
 
 // report prints an error in one place and turns it into an exit code.
-func (a *app) report(err error, interrupted func() os.Signal) int {
+func (a *app) report(err error, end *ending) int {
 	var code exitError
 	var usage usageError
 	var config *pipeline.Error
@@ -101,12 +120,11 @@ func (a *app) report(err error, interrupted func() os.Signal) int {
 		return exitDone
 	case errors.As(err, &code):
 		return int(code)
-	case errors.Is(err, context.Canceled) && interrupted() != nil:
+	case errors.Is(err, context.Canceled) && end.signal() != nil:
 		a.notef("%s", a.afterInterrupt(err))
-		if interrupted() == syscall.SIGTERM {
-			return exitTerminated
-		}
-		return exitInterrupted
+		return exitOf(end.signal())
+	case end.unread.Load() && (errors.Is(err, context.Canceled) || errors.Is(err, syscall.EPIPE)):
+		return exitUnread
 	}
 	message := err.Error() + advice(err)
 	if a.log == "json" {
@@ -181,30 +199,65 @@ const (
 	eventError  = "error"  // Error: why lfm ends
 )
 
-// withSignals cancels the context at the first SIGINT or SIGTERM, so that stages save and
-// stop; a second signal ends the process at once. interrupted tells which came.
-func withSignals(parent context.Context, a *app) (ctx context.Context, interrupted func() os.Signal) {
-	ctx, cancel := context.WithCancelCause(parent)
-	var first atomic.Value
+// An ending is why a command is to end before it is done: a signal came, or nobody reads what it prints.
+type ending struct {
+	app    *app
+	cancel context.CancelFunc
+	first  atomic.Value // os.Signal
+	unread atomic.Bool
+}
+
+// withEnding is a context that an ending cancels, so that stages save and stop.
+func withEnding(parent context.Context, a *app) (context.Context, *ending) {
+	ctx, cancel := context.WithCancel(parent)
+	return ctx, &ending{app: a, cancel: cancel}
+}
+
+// signal is the one that came first, or nil.
+func (e *ending) signal() os.Signal {
+	s, _ := e.first.Load().(os.Signal)
+	return s
+}
+
+// noReader ends the command because nobody reads what it prints: `lfm run 2>&1 | tee log` after tee has
+// gone, at Ctrl-C say.
+func (e *ending) noReader() {
+	e.unread.Store(true)
+	e.cancel()
+}
+
+// listen ends the command at the first SIGINT, SIGTERM or, unless nohup had it ignored, SIGHUP of a terminal
+// that goes away. The second signal ends the process at once; SIGHUP does not count as that, for both the
+// shell and the system send it.
+func (e *ending) listen() {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	go func() {
-		s := <-signals
-		first.Store(s)
-		if a.Terminal {
-			fmt.Fprintln(a.Err) // the terminal shows ^C
-		}
-		a.notef("%v: saving; once more to stop at once", s)
-		cancel(context.Canceled)
-		if <-signals == syscall.SIGTERM {
-			os.Exit(exitTerminated)
-		}
-		os.Exit(exitInterrupted)
-	}()
-	return ctx, func() os.Signal {
-		s, _ := first.Load().(os.Signal)
-		return s
+	if !signal.Ignored(syscall.SIGHUP) {
+		signal.Notify(signals, syscall.SIGHUP)
 	}
+	// A write that nobody reads shall fail (see watched), rather than end the process where it stands.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	go func() {
+		for s := range signals {
+			if e.first.CompareAndSwap(nil, s) {
+				if e.app.Terminal {
+					fmt.Fprintln(e.app.Err) // the terminal shows ^C
+				}
+				e.app.notef("%v: saving; once more to stop at once", s)
+				e.cancel()
+			} else if s != syscall.SIGHUP {
+				os.Exit(exitOf(s))
+			}
+		}
+	}()
+}
+
+// exitOf is the exit code behind a signal.
+func exitOf(s os.Signal) int {
+	if n, ok := s.(syscall.Signal); ok {
+		return exitSignal + int(n)
+	}
+	return exitInterrupted
 }
 
 // app is what every command shares: the streams and the flags that say which pipeline,

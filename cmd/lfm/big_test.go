@@ -85,6 +85,36 @@ func TestLarge(t *testing.T) {
 	}
 }
 
+// TestMillion: from 1,000 to 1,000,000 images the memory of no stage grows by more than its bookkeeping. What an image
+// costs in time is told, not tested. It takes half an hour and 8 GiB of disk: make million.
+func TestMillion(t *testing.T) {
+	if os.Getenv("LFM_BIG") != "million" {
+		t.Skip("it takes half an hour: make million")
+	}
+	base := map[string]int64{}
+	for n := 1000; n <= 1_000_000; n *= 10 {
+		images := filepath.Join(t.TempDir(), fmt.Sprint(n))
+		writeImages(t, images, n)
+		p := newProgram(t)
+		p.write(defaultFile, fmt.Sprintf(large, images))
+		for _, stage := range []string{"large", "autoencoder", "encode", "flow", "decode"} {
+			peak, took := p.peak("run", "--until", stage)
+			t.Logf("%7d images: %-11s %6.1f MiB  %8.2f s  %6.3f ms an image", n, stage, mib(peak), took.Seconds(), took.Seconds()*1e3/float64(n))
+			if n == 1000 {
+				base[stage] = peak
+			}
+			if most := base[stage] + int64(n)*perImage(stage); peak > most {
+				t.Errorf("%d images: %s takes %.1f MiB, want at most %.1f", n, stage, mib(peak), mib(most))
+			}
+		}
+		peak, took := p.peak("run")
+		t.Logf("%7d images: nothing to do %4.1f MiB  %8.2f s", n, mib(peak), took.Seconds())
+		if err := os.RemoveAll(images); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func mib(bytes int64) float64 { return float64(bytes) / (1 << 20) }
 
 // killIndexing kills lfm while it decodes, and wants the next run to begin behind what was decoded, and to stop at once

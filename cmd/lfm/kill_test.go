@@ -2,6 +2,7 @@ package main
 
 import (
 	"archive/zip"
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -243,7 +244,7 @@ type signalCase struct {
 // signalCases are the loops of a run that may take longer than soon. All but those that read
 // files begin in a store that has what the stage is made from.
 func signalCases() []signalCase {
-	const sigint, sigterm = syscall.SIGINT, syscall.SIGTERM
+	const sigint, sigterm, sighup = syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP
 	const hashing = 500 * time.Millisecond // until it has begun; it takes minutes
 	on := func(event, stage string) func(pipeline.Event) bool {
 		return func(e pipeline.Event) bool { return e.Event == event && e.Stage == stage }
@@ -262,7 +263,7 @@ func signalCases() []signalCase {
 			[]string{"stages.autoencoder.with.steps=1", "stages.autoencoder.with.channels=32", "datasets.critters.size=32", "datasets.critters.count=600"}, true},
 		{"encoding", "encode", sigint, on(pipeline.StageProgress, "encode"), 0, []string{"datasets.critters.count=20000", "datasets.critters.test_fraction=0"}, false},
 		{"encoding, behind a shard", "encode", sigterm, on(pipeline.StageCheckpoint, "encode"), 0, []string{"datasets.critters.count=20000", "datasets.critters.test_fraction=0"}, true},
-		{"training", "flow", sigterm, on(pipeline.StageProgress, "flow"), 0, []string{"stages.flow.with.steps=1000000"}, true},
+		{"training", "flow", sighup, on(pipeline.StageProgress, "flow"), 0, []string{"stages.flow.with.steps=1000000"}, true},
 		{"previews", "flow", sigint, on(pipeline.StagePicture, "flow"), 0,
 			[]string{"stages.flow.with.steps=20", "stages.flow.with.previews=true", "stages.flow.with.width=64"}, true},
 		{"measuring", "flow", sigterm, on(pipeline.StageCheckpoint, "flow"), 0,
@@ -274,7 +275,7 @@ func signalCases() []signalCase {
 	}
 }
 
-// TestSignals: SIGINT and SIGTERM end any loop of any stage within seconds, with the exit code
+// TestSignals: SIGINT, SIGTERM and SIGHUP end any loop of any stage within seconds, with the exit code
 // of the signal, after saying how to go on; and going on does, where there was something to
 // save from just there.
 func TestSignals(t *testing.T) {
@@ -472,6 +473,103 @@ func TestSecondSignal(t *testing.T) {
 		if e, _ := a.last(pipeline.StageCheckpoint, "autoencoder"); e.Step != done+1 {
 			t.Errorf("%v: saved at step %d, want %d", second, e.Step, done+1)
 		}
+	}
+}
+
+// endless trains until it is stopped, and saves nothing of itself before.
+func endless() []string {
+	return []string{"run", "--set", "stages.autoencoder.with.steps=1000000", "--set", "stages.autoencoder.with.checkpoint_every=1000000"}
+}
+
+// wentOn holds the next run to going on from where the last one was stopped.
+func (p *program) wentOn() {
+	p.t.Helper()
+	if s := p.states()["autoencoder"]; s.State != pipeline.Interrupted {
+		p.t.Errorf("the stage is %s, want interrupted", s.State)
+	}
+	a := p.try(func(e pipeline.Event) os.Signal {
+		if e.Stage == "autoencoder" && (e.Event == pipeline.StageResumed || e.Event == pipeline.StageProgress) {
+			return os.Kill
+		}
+		return nil
+	}, "resume")
+	if e, ok := a.last(pipeline.StageResumed, "autoencoder"); !ok || e.Step == 0 {
+		p.t.Errorf("goes on from step %d (%v)\n%s", e.Step, ok, a.messages())
+	}
+}
+
+// TestHangup: a terminal that goes away sends SIGHUP, and again when the shell in it has ended; what trains
+// in it saves. Under nohup it trains on.
+func TestHangup(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has no such signals to send")
+	}
+	t.Parallel()
+	p := newProgram(t)
+	p.tiny()
+	a := p.strike(func(e pipeline.Event, send func(os.Signal, time.Duration)) {
+		if e.Event == pipeline.StageProgress || strings.Contains(e.Message, "once more") {
+			send(syscall.SIGHUP, 0)
+		}
+	}, endless()...)
+	checkStopped(t, a, syscall.SIGHUP, "interrupted in autoencoder", "go on with: lfm resume")
+	p.wentOn()
+
+	p = newProgram(t)
+	p.tiny()
+	p.ignoring = "HUP"
+	a = p.try(func(e pipeline.Event) os.Signal {
+		if e.Event == pipeline.StageStarted {
+			return syscall.SIGHUP
+		}
+		return nil
+	}, "run")
+	if a.code != exitDone {
+		t.Errorf("with SIGHUP ignored: exit code %d\n%s", a.code, a.messages())
+	}
+}
+
+// TestUnread: when nobody reads what it prints any more, what trains saves and stops; Ctrl-C after that, which
+// the whole pipe of commands gets, is the first signal and not the second.
+func TestUnread(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("Windows has no such signals to send")
+	}
+	t.Parallel()
+	p := newProgram(t)
+	p.tiny()
+	cmd := p.command(append(endless(), "--log", "json")...)
+	stderr, err := cmd.StderrPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(stderr)
+	for lines.Scan() && !strings.Contains(lines.Text(), pipeline.StageProgress) {
+	}
+	stderr.Close()
+	ended := time.Now()
+	cmd.Wait()
+	if code, took := cmd.ProcessState.ExitCode(), time.Since(ended); code != exitUnread || took > soon {
+		t.Errorf("exit code %d after %v, want %d", code, took, exitUnread)
+	}
+	p.wentOn()
+}
+
+// unread is a pipe whose reader has gone.
+type unread struct{}
+
+func (unread) Write([]byte) (int, error) {
+	return 0, &fs.PathError{Op: "write", Path: "|1", Err: syscall.EPIPE}
+}
+
+// TestUnreadResults: results that nobody reads to their end, as behind | head, are no failure to speak of.
+func TestUnreadResults(t *testing.T) {
+	var said bytes.Buffer
+	if code := Main([]string{"schema"}, streams{In: strings.NewReader(""), Out: unread{}, Err: &said}); code != exitUnread || said.Len() > 0 {
+		t.Errorf("exit code %d, said %q, want %d and nothing", code, said.String(), exitUnread)
 	}
 }
 

@@ -239,7 +239,7 @@ func (h *hunt) judge(a attempt, signal os.Signal) {
 		return
 	case a.code == -1 && (signal == os.Kill || len(a.events) == 0): // or it came before lfm could listen
 		h.remember(a, false)
-	case signal == os.Interrupt && a.code == exitInterrupted, signal == syscall.SIGTERM && a.code == exitTerminated:
+	case signal == os.Interrupt && a.code == exitInterrupted, signal == syscall.SIGTERM && a.code == exitOf(syscall.SIGTERM):
 		h.stopped(a)
 		h.remember(a, true)
 	default:

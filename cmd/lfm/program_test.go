@@ -27,6 +27,7 @@ type program struct {
 
 	binary     string               // in place of the lfm in PATH
 	credential *syscall.SysProcAttr // whom it runs as; nil: whom the test runs as
+	ignoring   string               // a signal that it is started ignoring, as by nohup; a name as trap takes it
 }
 
 func newProgram(t testing.TB, env ...string) *program {
@@ -77,6 +78,10 @@ func (p *program) command(args ...string) *exec.Cmd {
 		binary = p.binary
 	}
 	cmd := exec.Command(binary, args...)
+	if p.ignoring != "" {
+		line := `trap "" ` + p.ignoring + `; exec "$0" "$@"`
+		cmd = exec.Command("sh", append([]string{"-c", line, binary}, args...)...)
+	}
 	cmd.SysProcAttr = p.credential
 	cmd.Dir, cmd.Env = p.dir, append(os.Environ(), p.env...)
 	return cmd
