@@ -159,7 +159,7 @@ def percent(x):
 
 
 def remarks():
-    """What remarks.md says of each case, by the case's name, and of other machines."""
+    """What remarks.md says of each case, by the case's name, of batches and of other machines."""
     with open(os.path.join(os.path.dirname(__file__), "remarks.md")) as f:
         sections = f.read().split("\n## ")[1:]
     return {title: text.strip() for title, _, text in (s.partition("\n") for s in sections)}
@@ -229,7 +229,7 @@ A ratio is the median over rounds in alternation, {a.rounds} of them each time, 
     out.append(table(["case", "batch", "items/s", "MB"], [[c, r["batch"], f"{r['items_per_s']:.1f}", f"{r['rss_mb']:.0f}"] for c, r in stages.items()]))
 
     out.append(f"## Batches\n\nMilliseconds an item, {turns} turns in which each batch gets through as many items; in brackets the median over turns of their ratio to those of {batches[-1]}. `lfm bench --only flow-train --batch {','.join(map(str, batches))} --repeats {turns}`.\n")
-    out.append(table(["case"] + batches, [[c] + [f"{1e3 / r[n]['items_per_s']:.2f} ({r[n]['by_last']:.2f})" for n in batches] for c, r in by_batch.items()]))
+    out.append(table(["case"] + batches, [[c] + [f"{1e3 / r[n]['items_per_s']:.2f} ({r[n]['by_last']:.2f})" for n in batches] for c, r in by_batch.items()]) + f"\n{said['batches']}\n")
 
     out.append(f"## Tokens\n\nTraining R1's flow with other numbers of latent tokens, {TOKENS_BATCH} samples a step.\n")
     out.append(table(["tokens", "ms a sample", "GFLOP a sample", "GFLOP/s", "MB"],
