@@ -94,7 +94,10 @@ func Main(args []string, io streams) int {
 	a := &app{}
 	ctx, end := withEnding(context.Background(), a)
 	out := &results{to: watched{io.Out, end.noReader}}
-	io.Out, io.Err = out, watched{io.Err, end.noReader}
+	io.Out = out
+	if !io.Terminal { // whose end is SIGHUP, and whose width the progress bar asks for
+		io.Err = watched{io.Err, end.noReader}
+	}
 	a.streams = io
 	end.listen()
 	root := newRoot(a)
@@ -227,8 +230,8 @@ func (e *ending) noReader() {
 }
 
 // listen ends the command at the first SIGINT, SIGTERM or, unless nohup had it ignored, SIGHUP of a terminal
-// that goes away. The second signal ends the process at once; SIGHUP does not count as that, for both the
-// shell and the system send it.
+// that goes away. Being asked to end twice ends the process at once. SIGHUP does not count as being asked: the
+// shell and the system both send it, and an ended session's processes get it with SIGTERM.
 func (e *ending) listen() {
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
@@ -238,18 +241,31 @@ func (e *ending) listen() {
 	// A write that nobody reads shall fail (see watched), rather than end the process where it stands.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	go func() {
+		asked := 0
 		for s := range signals {
-			if e.first.CompareAndSwap(nil, s) {
+			if s != syscall.SIGHUP {
+				asked++
+			}
+			switch {
+			case e.first.CompareAndSwap(nil, s):
 				if e.app.Terminal {
 					fmt.Fprintln(e.app.Err) // the terminal shows ^C
 				}
-				e.app.notef("%v: saving; once more to stop at once", s)
+				e.app.notef("%v: saving%s", s, onceMore(s))
 				e.cancel()
-			} else if s != syscall.SIGHUP {
+			case asked > 1:
 				os.Exit(exitOf(s))
 			}
 		}
 	}()
+}
+
+// onceMore says what a second signal does, to who sent the first.
+func onceMore(s os.Signal) string {
+	if s == syscall.SIGHUP {
+		return ""
+	}
+	return "; once more to stop at once"
 }
 
 // exitOf is the exit code behind a signal.

@@ -225,7 +225,7 @@ func artifactsGCRun(ctx context.Context, a *app, o gcOptions) error {
 	if err != nil {
 		return err
 	}
-	if dropped, err := dropGone(a, store, garbage.Gone, o); err != nil {
+	if dropped, err := dropGone(ctx, a, store, garbage.Gone, o); err != nil {
 		return err
 	} else if dropped {
 		if garbage, err = store.Garbage(artifacts.Keep{}); err != nil {
@@ -238,6 +238,9 @@ func artifactsGCRun(ctx context.Context, a *app, o gcOptions) error {
 		}
 	} else {
 		printGarbage(a, garbage)
+	}
+	if err := ctx.Err(); err != nil {
+		return err // nobody is there to be asked
 	}
 	if o.dryRun {
 		return nil
@@ -257,11 +260,14 @@ func artifactsGCRun(ctx context.Context, a *app, o gcOptions) error {
 }
 
 // dropGone gives up what pipeline files that are gone needed, where that is wished.
-func dropGone(a *app, store *artifacts.Store, gone []artifacts.Root, o gcOptions) (dropped bool, err error) {
+func dropGone(ctx context.Context, a *app, store *artifacts.Store, gone []artifacts.Root, o gcOptions) (dropped bool, err error) {
 	for _, root := range gone {
 		ask := !o.yes && !o.dryRun && !a.json
 		if o.dryRun || !o.dropGone && !(ask && a.confirm(fmt.Sprintf("%s is gone; give up what it needed?", shown(root.File)))) {
 			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return dropped, err
 		}
 		if err := store.DropRoot(root.File); err != nil {
 			return dropped, err

@@ -43,9 +43,9 @@ part of what the threads reach on registers alone. MB is the most memory that th
 during the case, the weights and, in training, the optimizer's state included. loss 20 is that before the 20th of 20 fixed training
 steps; PyTorch comes to 0.484627 (ae-train) and 1.673636 (flow-train).
 
-With several batches, as --batch 16,64,256, it times a step of each in turn, or as many as get through
-as many items; by last is what an item costs with a batch by what it costs with the last one, the
-median over turns.
+With several batches, as --batch 16,64,256, a turn is as many steps of each as get through the greatest
+batch's items; ms are means of a turn. by last is an item's cost by that with the last batch, the median
+over turns.
 
 With --ops it times each operation of the model alone, forward and backward, at each of its
 sizes. uses is how often a training step has it; GB/s count operands and results once.

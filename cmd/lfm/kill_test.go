@@ -498,8 +498,8 @@ func (p *program) wentOn() {
 	}
 }
 
-// TestHangup: a terminal that goes away sends SIGHUP, and again when the shell in it has ended; what trains
-// in it saves. Under nohup it trains on.
+// TestHangup: a terminal that goes away sends SIGHUP, and again when the shell in it has ended, and the end of
+// a session sends it with SIGTERM; what trains there saves. Under nohup it trains on.
 func TestHangup(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows has no such signals to send")
@@ -507,18 +507,23 @@ func TestHangup(t *testing.T) {
 	t.Parallel()
 	p := newProgram(t)
 	p.tiny()
-	a := p.strike(func(e pipeline.Event, send func(os.Signal, time.Duration)) {
-		if e.Event == pipeline.StageProgress || strings.Contains(e.Message, "once more") {
-			send(syscall.SIGHUP, 0)
-		}
-	}, endless()...)
-	checkStopped(t, a, syscall.SIGHUP, "interrupted in autoencoder", "go on with: lfm resume")
-	p.wentOn()
+	for _, second := range []syscall.Signal{syscall.SIGHUP, syscall.SIGTERM} {
+		a := p.strike(func(e pipeline.Event, send func(os.Signal, time.Duration)) {
+			switch {
+			case e.Event == pipeline.StageProgress:
+				send(syscall.SIGHUP, 0)
+			case strings.Contains(e.Message, "saving"):
+				send(second, 0)
+			}
+		}, endless()...)
+		checkStopped(t, a, syscall.SIGHUP, "interrupted in autoencoder", "go on with: lfm resume")
+		p.wentOn()
+	}
 
 	p = newProgram(t)
 	p.tiny()
 	p.ignoring = "HUP"
-	a = p.try(func(e pipeline.Event) os.Signal {
+	a := p.try(func(e pipeline.Event) os.Signal {
 		if e.Event == pipeline.StageStarted {
 			return syscall.SIGHUP
 		}
@@ -529,8 +534,8 @@ func TestHangup(t *testing.T) {
 	}
 }
 
-// TestUnread: when nobody reads what it prints any more, what trains saves and stops; Ctrl-C after that, which
-// the whole pipe of commands gets, is the first signal and not the second.
+// TestUnread: when nobody reads what it prints any more, what trains saves and stops, and so it does at
+// Ctrl-C, which takes the reader away and reaches lfm too.
 func TestUnread(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("Windows has no such signals to send")
@@ -538,24 +543,30 @@ func TestUnread(t *testing.T) {
 	t.Parallel()
 	p := newProgram(t)
 	p.tiny()
-	cmd := p.command(append(endless(), "--log", "json")...)
-	stderr, err := cmd.StderrPipe()
-	if err == nil {
-		err = cmd.Start()
+	for _, ctrlC := range []bool{false, true} {
+		cmd := p.command(append(endless(), "--log", "json")...)
+		stderr, err := cmd.StderrPipe()
+		if err == nil {
+			err = cmd.Start()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines := bufio.NewScanner(stderr)
+		for lines.Scan() && !strings.Contains(lines.Text(), pipeline.StageProgress) {
+		}
+		stderr.Close()
+		ended := time.Now()
+		if ctrlC {
+			cmd.Process.Signal(os.Interrupt)
+		}
+		cmd.Wait()
+		code, took := cmd.ProcessState.ExitCode(), time.Since(ended)
+		if took > soon || code != exitUnread && !(ctrlC && code == exitInterrupted) {
+			t.Errorf("Ctrl-C %v: exit code %d after %v", ctrlC, code, took)
+		}
+		p.wentOn()
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	lines := bufio.NewScanner(stderr)
-	for lines.Scan() && !strings.Contains(lines.Text(), pipeline.StageProgress) {
-	}
-	stderr.Close()
-	ended := time.Now()
-	cmd.Wait()
-	if code, took := cmd.ProcessState.ExitCode(), time.Since(ended); code != exitUnread || took > soon {
-		t.Errorf("exit code %d after %v, want %d", code, took, exitUnread)
-	}
-	p.wentOn()
 }
 
 // unread is a pipe whose reader has gone.

@@ -248,9 +248,6 @@ func fitting(text string, n int) string {
 
 // columns is the width of a terminal, or 80.
 func columns(out io.Writer) int {
-	if w, ok := out.(watched); ok {
-		out = w.Writer
-	}
 	if f, ok := out.(*os.File); ok {
 		if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
 			return width

@@ -137,7 +137,7 @@ def machine():
 
 
 def busy(seconds=2):
-    """The part of the processors' time that is used now. The load average would tell of the minutes before."""
+    """How many processors are at work now. The load average would tell of the minutes before."""
 
     def times():
         t = [int(x) for x in first_line("/proc/stat", "cpu ", "0").split()[:8]]
@@ -146,7 +146,7 @@ def busy(seconds=2):
     all0, idle0 = times()
     time.sleep(seconds)
     all1, idle1 = times()
-    return 1 - (idle1 - idle0) / (all1 - all0) if all1 > all0 else 0
+    return os.cpu_count() * (1 - (idle1 - idle0) / (all1 - all0)) if all1 > all0 else 0
 
 
 def table(head, rows):
@@ -192,8 +192,8 @@ A ratio is the median over rounds in alternation, {a.rounds} of them each time, 
 """]
     if a.quick:
         out.append("**A quick try of the script: one round, one repeat. These figures say nothing.**\n")
-    elif a.busy > 0.1:
-        out.append(f"**Other programs were running ({percent(a.busy)} of the processors before the first case): these figures say little.**\n")
+    elif a.busy > 0.2:
+        out.append(f"**Other programs were running (on {a.busy:.1f} processors before the first case): these figures say little.**\n")
     engine = results[cases[0]]
     out.append(table(["", ""], machine() + [("lfm", f"{engine['lfm'][0]['engine']}, {version['go']}"), ("peer", engine["peer"][0]["engine"]),
                ("peak", f"{statistics.median(r['peak_gflops'] for c in cases for r in results[c]['lfm']):.0f} GFLOP/s of multiply-adds on registers alone, {a.threads} threads")]))

@@ -39,8 +39,8 @@ type Result struct {
 	Threads      int         `json:"threads"`
 	Device       string      `json:"device"`
 	DType        string      `json:"dtype"`
-	MedianMS     float64     `json:"median_ms"` // of a step
-	MinMS        float64     `json:"min_ms"`
+	MedianMS     float64     `json:"median_ms"`         // of a step
+	MinMS        float64     `json:"min_ms"`            // of several batches: in the turn with the least mean
 	ItemsPerS    float64     `json:"items_per_s"`       // at the median
 	GFLOPPerItem float64     `json:"gflop_per_item"`    // see the package's comment on work
 	GFLOPS       float64     `json:"gflops"`            // ItemsPerS · GFLOPPerItem
