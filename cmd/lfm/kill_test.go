@@ -12,6 +12,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -283,6 +284,7 @@ func TestSignals(t *testing.T) {
 		t.Skip("Windows has no such signals to send")
 	}
 	t.Parallel()
+	hearHangups()
 	p := newProgram(t)
 	p.judged()
 	p.run("run")
@@ -476,6 +478,10 @@ func TestSecondSignal(t *testing.T) {
 	}
 }
 
+// hearHangups has programs that are started from now on end by SIGHUP, also where the tests run under nohup: what is
+// handled is not inherited, what is ignored is.
+func hearHangups() { signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP) }
+
 // endless trains until it is stopped, and saves nothing of itself before.
 func endless() []string {
 	return []string{"run", "--set", "stages.autoencoder.with.steps=1000000", "--set", "stages.autoencoder.with.checkpoint_every=1000000"}
@@ -505,6 +511,7 @@ func TestHangup(t *testing.T) {
 		t.Skip("Windows has no such signals to send")
 	}
 	t.Parallel()
+	hearHangups()
 	p := newProgram(t)
 	p.tiny()
 	for _, second := range []syscall.Signal{syscall.SIGHUP, syscall.SIGTERM} {

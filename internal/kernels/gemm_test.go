@@ -159,12 +159,13 @@ func TestFarthestRows(t *testing.T) {
 			ti.layPanels(gradRows, m)
 			check("layPanels", &ti)
 		}
-		for _, width := range []int{4, 8, 20} {
+		for _, width := range []int{8, 16, 40} {
 			s := ConvShape{N: 1, H: 6, W: width, Cin: 3, Cout: 5, Kernel: 3, Stride: 1}
 			w := s.forward()
 			ti.aRow, ti.cRow = w.step*w.joined*w.k, w.spread()*w.n
-			for n := 1; n <= min(6*width, ti.g.maxRows()); n++ {
-				w.place(&ti, n, width)
+			places := w.dstW / w.spread() // whole groups: see runPhase
+			for n := 1; n <= min(6*places, ti.g.maxRows()); n++ {
+				w.place(&ti, n, places)
 				check("place", &ti)
 			}
 		}
