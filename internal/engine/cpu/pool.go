@@ -62,8 +62,10 @@ func (s *share) take(least int, front bool) (i0, i1 int) {
 	}
 }
 
-// watch is how often a waiting worker looks before it sleeps: some 50 microseconds.
-const watch = 20000
+// watch is how often a waiting worker looks before it sleeps: about a millisecond. Where work is not cut as finely as workers
+// differ, one waits a few hundred microseconds for another; if it fell asleep, it would be 100 to 170 late for the next
+// loop, too, which is what waking takes in a virtual machine.
+const watch = 400000
 
 // pieces is how many of the least pieces, or twice as many, make a share, where a loop does not say how great they are.
 const pieces = 64
