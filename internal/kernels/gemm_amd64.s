@@ -15,7 +15,7 @@ TEXT ·tile1x32AVX512(SB), NOSPLIT, $0-8
 	SHRQ  $0x10, DX
 	KMOVW DX, K2
 	MOVQ  32(AX), CX
-	LEAQ  320(AX)(CX*1), CX
+	LEAQ  328(AX)(CX*1), CX
 	MOVQ  56(AX), DX
 	MOVQ  64(AX), BX
 
@@ -58,14 +58,26 @@ inner:
 	JNZ          outer
 
 	// Addresses of C.
-	MOVQ   16(AX), DI
-	MOVQ   24(CX), SI
-	LEAQ   (DI)(SI*4), SI
-	MOVQ   72(AX), DI
-	CMPQ   144(AX), $0x00
-	JEQ    bias
+	MOVQ  16(AX), DI
+	MOVQ  24(CX), SI
+	LEAQ  (DI)(SI*4), SI
+	MOVQ  72(AX), DI
+	MOVQ  144(AX), DI
+	TESTQ DI, DI
+	JEQ   bias
+
+	// They are added to sums of which the last is where C is, the first farthest behind.
+	LEAQ  -1(DI), R8
+	IMULQ 320(AX), R8
+	ADDQ  R8, SI
+
+add:
 	VADDPS (SI), Z0, K1, Z0
 	VADDPS 64(SI), Z1, K2, Z1
+	DECQ   DI
+	JEQ    bias
+	SUBQ   320(AX), SI
+	JMP    add
 
 bias:
 	MOVQ      24(AX), DI
@@ -96,7 +108,7 @@ TEXT ·tile2x32AVX512(SB), NOSPLIT, $0-8
 	SHRQ  $0x10, DX
 	KMOVW DX, K2
 	MOVQ  32(AX), CX
-	LEAQ  320(AX)(CX*1), CX
+	LEAQ  328(AX)(CX*1), CX
 	MOVQ  56(AX), DX
 	MOVQ  64(AX), BX
 
@@ -144,16 +156,28 @@ inner:
 	JNZ          outer
 
 	// Addresses of C.
-	MOVQ   16(AX), DI
-	MOVQ   24(CX), SI
-	LEAQ   (DI)(SI*4), SI
-	MOVQ   72(AX), DI
-	CMPQ   144(AX), $0x00
-	JEQ    bias
+	MOVQ  16(AX), DI
+	MOVQ  24(CX), SI
+	LEAQ  (DI)(SI*4), SI
+	MOVQ  72(AX), DI
+	MOVQ  144(AX), R8
+	TESTQ R8, R8
+	JEQ   bias
+
+	// They are added to sums of which the last is where C is, the first farthest behind.
+	LEAQ  -1(R8), R9
+	IMULQ 320(AX), R9
+	ADDQ  R9, SI
+
+add:
 	VADDPS (SI), Z0, K1, Z0
 	VADDPS 64(SI), Z1, K2, Z1
 	VADDPS (SI)(DI*1), Z2, K1, Z2
 	VADDPS 64(SI)(DI*1), Z3, K2, Z3
+	DECQ   R8
+	JEQ    bias
+	SUBQ   320(AX), SI
+	JMP    add
 
 bias:
 	MOVQ      24(AX), R8
@@ -188,7 +212,7 @@ TEXT ·tile3x32AVX512(SB), NOSPLIT, $0-8
 	SHRQ  $0x10, DX
 	KMOVW DX, K2
 	MOVQ  32(AX), CX
-	LEAQ  320(AX)(CX*1), CX
+	LEAQ  328(AX)(CX*1), CX
 	MOVQ  56(AX), DX
 	MOVQ  64(AX), BX
 
@@ -241,18 +265,30 @@ inner:
 	JNZ          outer
 
 	// Addresses of C.
-	MOVQ   16(AX), DI
-	MOVQ   24(CX), SI
-	LEAQ   (DI)(SI*4), SI
-	MOVQ   72(AX), DI
-	CMPQ   144(AX), $0x00
-	JEQ    bias
+	MOVQ  16(AX), DI
+	MOVQ  24(CX), SI
+	LEAQ  (DI)(SI*4), SI
+	MOVQ  72(AX), DI
+	MOVQ  144(AX), R8
+	TESTQ R8, R8
+	JEQ   bias
+
+	// They are added to sums of which the last is where C is, the first farthest behind.
+	LEAQ  -1(R8), R9
+	IMULQ 320(AX), R9
+	ADDQ  R9, SI
+
+add:
 	VADDPS (SI), Z0, K1, Z0
 	VADDPS 64(SI), Z1, K2, Z1
 	VADDPS (SI)(DI*1), Z2, K1, Z2
 	VADDPS 64(SI)(DI*1), Z3, K2, Z3
 	VADDPS (SI)(DI*2), Z4, K1, Z4
 	VADDPS 64(SI)(DI*2), Z5, K2, Z5
+	DECQ   R8
+	JEQ    bias
+	SUBQ   320(AX), SI
+	JMP    add
 
 bias:
 	MOVQ      24(AX), R8
@@ -291,7 +327,7 @@ TEXT ·tile4x32AVX512(SB), NOSPLIT, $0-8
 	SHRQ  $0x10, DX
 	KMOVW DX, K2
 	MOVQ  32(AX), CX
-	LEAQ  320(AX)(CX*1), CX
+	LEAQ  328(AX)(CX*1), CX
 	MOVQ  56(AX), DX
 	MOVQ  64(AX), BX
 
@@ -350,13 +386,21 @@ inner:
 	JNZ          outer
 
 	// Addresses of C.
-	MOVQ   16(AX), DI
-	MOVQ   24(CX), SI
-	LEAQ   (DI)(SI*4), SI
-	MOVQ   72(AX), DI
-	LEAQ   (DI)(DI*2), R8
-	CMPQ   144(AX), $0x00
-	JEQ    bias
+	MOVQ  16(AX), DI
+	MOVQ  24(CX), SI
+	LEAQ  (DI)(SI*4), SI
+	MOVQ  72(AX), DI
+	LEAQ  (DI)(DI*2), R8
+	MOVQ  144(AX), R9
+	TESTQ R9, R9
+	JEQ   bias
+
+	// They are added to sums of which the last is where C is, the first farthest behind.
+	LEAQ  -1(R9), R10
+	IMULQ 320(AX), R10
+	ADDQ  R10, SI
+
+add:
 	VADDPS (SI), Z0, K1, Z0
 	VADDPS 64(SI), Z1, K2, Z1
 	VADDPS (SI)(DI*1), Z2, K1, Z2
@@ -365,6 +409,10 @@ inner:
 	VADDPS 64(SI)(DI*2), Z5, K2, Z5
 	VADDPS (SI)(R8*1), Z6, K1, Z6
 	VADDPS 64(SI)(R8*1), Z7, K2, Z7
+	DECQ   R9
+	JEQ    bias
+	SUBQ   320(AX), SI
+	JMP    add
 
 bias:
 	MOVQ      24(AX), R9
@@ -407,7 +455,7 @@ TEXT ·tile5x32AVX512(SB), NOSPLIT, $0-8
 	SHRQ  $0x10, DX
 	KMOVW DX, K2
 	MOVQ  32(AX), CX
-	LEAQ  320(AX)(CX*1), CX
+	LEAQ  328(AX)(CX*1), CX
 	MOVQ  56(AX), DX
 	MOVQ  64(AX), BX
 
@@ -476,15 +524,24 @@ inner:
 	JNZ          outer
 
 	// Addresses of C.
-	MOVQ   16(AX), R8
-	MOVQ   24(CX), SI
-	LEAQ   (R8)(SI*4), SI
-	MOVQ   32(CX), DI
-	LEAQ   (R8)(DI*4), DI
-	MOVQ   72(AX), R8
-	LEAQ   (R8)(R8*2), R9
-	CMPQ   144(AX), $0x00
-	JEQ    bias
+	MOVQ  16(AX), R8
+	MOVQ  24(CX), SI
+	LEAQ  (R8)(SI*4), SI
+	MOVQ  32(CX), DI
+	LEAQ  (R8)(DI*4), DI
+	MOVQ  72(AX), R8
+	LEAQ  (R8)(R8*2), R9
+	MOVQ  144(AX), R10
+	TESTQ R10, R10
+	JEQ   bias
+
+	// They are added to sums of which the last is where C is, the first farthest behind.
+	LEAQ  -1(R10), R11
+	IMULQ 320(AX), R11
+	ADDQ  R11, SI
+	ADDQ  R11, DI
+
+add:
 	VADDPS (SI), Z0, K1, Z0
 	VADDPS 64(SI), Z1, K2, Z1
 	VADDPS (SI)(R8*1), Z2, K1, Z2
@@ -495,6 +552,11 @@ inner:
 	VADDPS 64(SI)(R9*1), Z7, K2, Z7
 	VADDPS (DI), Z8, K1, Z8
 	VADDPS 64(DI), Z9, K2, Z9
+	DECQ   R10
+	JEQ    bias
+	SUBQ   320(AX), SI
+	SUBQ   320(AX), DI
+	JMP    add
 
 bias:
 	MOVQ      24(AX), R10
@@ -541,7 +603,7 @@ TEXT ·tile6x32AVX512(SB), NOSPLIT, $0-8
 	SHRQ  $0x10, DX
 	KMOVW DX, K2
 	MOVQ  32(AX), CX
-	LEAQ  320(AX)(CX*1), CX
+	LEAQ  328(AX)(CX*1), CX
 	MOVQ  56(AX), DX
 	MOVQ  64(AX), BX
 
@@ -615,15 +677,24 @@ inner:
 	JNZ          outer
 
 	// Addresses of C.
-	MOVQ   16(AX), R8
-	MOVQ   24(CX), SI
-	LEAQ   (R8)(SI*4), SI
-	MOVQ   32(CX), DI
-	LEAQ   (R8)(DI*4), DI
-	MOVQ   72(AX), R8
-	LEAQ   (R8)(R8*2), R9
-	CMPQ   144(AX), $0x00
-	JEQ    bias
+	MOVQ  16(AX), R8
+	MOVQ  24(CX), SI
+	LEAQ  (R8)(SI*4), SI
+	MOVQ  32(CX), DI
+	LEAQ  (R8)(DI*4), DI
+	MOVQ  72(AX), R8
+	LEAQ  (R8)(R8*2), R9
+	MOVQ  144(AX), R10
+	TESTQ R10, R10
+	JEQ   bias
+
+	// They are added to sums of which the last is where C is, the first farthest behind.
+	LEAQ  -1(R10), R11
+	IMULQ 320(AX), R11
+	ADDQ  R11, SI
+	ADDQ  R11, DI
+
+add:
 	VADDPS (SI), Z0, K1, Z0
 	VADDPS 64(SI), Z1, K2, Z1
 	VADDPS (SI)(R8*1), Z2, K1, Z2
@@ -636,6 +707,11 @@ inner:
 	VADDPS 64(DI), Z9, K2, Z9
 	VADDPS (DI)(R8*1), Z10, K1, Z10
 	VADDPS 64(DI)(R8*1), Z11, K2, Z11
+	DECQ   R10
+	JEQ    bias
+	SUBQ   320(AX), SI
+	SUBQ   320(AX), DI
+	JMP    add
 
 bias:
 	MOVQ      24(AX), R10
@@ -686,7 +762,7 @@ TEXT ·tile7x32AVX512(SB), NOSPLIT, $0-8
 	SHRQ  $0x10, DX
 	KMOVW DX, K2
 	MOVQ  32(AX), CX
-	LEAQ  320(AX)(CX*1), CX
+	LEAQ  328(AX)(CX*1), CX
 	MOVQ  56(AX), DX
 	MOVQ  64(AX), BX
 
@@ -765,15 +841,24 @@ inner:
 	JNZ          outer
 
 	// Addresses of C.
-	MOVQ   16(AX), R8
-	MOVQ   24(CX), SI
-	LEAQ   (R8)(SI*4), SI
-	MOVQ   32(CX), DI
-	LEAQ   (R8)(DI*4), DI
-	MOVQ   72(AX), R8
-	LEAQ   (R8)(R8*2), R9
-	CMPQ   144(AX), $0x00
-	JEQ    bias
+	MOVQ  16(AX), R8
+	MOVQ  24(CX), SI
+	LEAQ  (R8)(SI*4), SI
+	MOVQ  32(CX), DI
+	LEAQ  (R8)(DI*4), DI
+	MOVQ  72(AX), R8
+	LEAQ  (R8)(R8*2), R9
+	MOVQ  144(AX), R10
+	TESTQ R10, R10
+	JEQ   bias
+
+	// They are added to sums of which the last is where C is, the first farthest behind.
+	LEAQ  -1(R10), R11
+	IMULQ 320(AX), R11
+	ADDQ  R11, SI
+	ADDQ  R11, DI
+
+add:
 	VADDPS (SI), Z0, K1, Z0
 	VADDPS 64(SI), Z1, K2, Z1
 	VADDPS (SI)(R8*1), Z2, K1, Z2
@@ -788,6 +873,11 @@ inner:
 	VADDPS 64(DI)(R8*1), Z11, K2, Z11
 	VADDPS (DI)(R8*2), Z12, K1, Z12
 	VADDPS 64(DI)(R8*2), Z13, K2, Z13
+	DECQ   R10
+	JEQ    bias
+	SUBQ   320(AX), SI
+	SUBQ   320(AX), DI
+	JMP    add
 
 bias:
 	MOVQ      24(AX), R10
@@ -842,7 +932,7 @@ TEXT ·tile8x32AVX512(SB), NOSPLIT, $0-8
 	SHRQ  $0x10, DX
 	KMOVW DX, K2
 	MOVQ  32(AX), CX
-	LEAQ  320(AX)(CX*1), CX
+	LEAQ  328(AX)(CX*1), CX
 	MOVQ  56(AX), DX
 	MOVQ  64(AX), BX
 
@@ -926,15 +1016,24 @@ inner:
 	JNZ          outer
 
 	// Addresses of C.
-	MOVQ   16(AX), R8
-	MOVQ   24(CX), SI
-	LEAQ   (R8)(SI*4), SI
-	MOVQ   32(CX), DI
-	LEAQ   (R8)(DI*4), DI
-	MOVQ   72(AX), R8
-	LEAQ   (R8)(R8*2), R9
-	CMPQ   144(AX), $0x00
-	JEQ    bias
+	MOVQ  16(AX), R8
+	MOVQ  24(CX), SI
+	LEAQ  (R8)(SI*4), SI
+	MOVQ  32(CX), DI
+	LEAQ  (R8)(DI*4), DI
+	MOVQ  72(AX), R8
+	LEAQ  (R8)(R8*2), R9
+	MOVQ  144(AX), R10
+	TESTQ R10, R10
+	JEQ   bias
+
+	// They are added to sums of which the last is where C is, the first farthest behind.
+	LEAQ  -1(R10), R11
+	IMULQ 320(AX), R11
+	ADDQ  R11, SI
+	ADDQ  R11, DI
+
+add:
 	VADDPS (SI), Z0, K1, Z0
 	VADDPS 64(SI), Z1, K2, Z1
 	VADDPS (SI)(R8*1), Z2, K1, Z2
@@ -951,6 +1050,11 @@ inner:
 	VADDPS 64(DI)(R8*2), Z13, K2, Z13
 	VADDPS (DI)(R9*1), Z14, K1, Z14
 	VADDPS 64(DI)(R9*1), Z15, K2, Z15
+	DECQ   R10
+	JEQ    bias
+	SUBQ   320(AX), SI
+	SUBQ   320(AX), DI
+	JMP    add
 
 bias:
 	MOVQ      24(AX), R10
@@ -1009,7 +1113,7 @@ TEXT ·tile9x32AVX512(SB), NOSPLIT, $0-8
 	SHRQ  $0x10, DX
 	KMOVW DX, K2
 	MOVQ  32(AX), CX
-	LEAQ  320(AX)(CX*1), CX
+	LEAQ  328(AX)(CX*1), CX
 	MOVQ  56(AX), DX
 	MOVQ  64(AX), BX
 
@@ -1103,17 +1207,27 @@ inner:
 	JNZ          outer
 
 	// Addresses of C.
-	MOVQ   16(AX), R9
-	MOVQ   24(CX), SI
-	LEAQ   (R9)(SI*4), SI
-	MOVQ   32(CX), DI
-	LEAQ   (R9)(DI*4), DI
-	MOVQ   40(CX), R8
-	LEAQ   (R9)(R8*4), R8
-	MOVQ   72(AX), R9
-	LEAQ   (R9)(R9*2), R10
-	CMPQ   144(AX), $0x00
-	JEQ    bias
+	MOVQ  16(AX), R9
+	MOVQ  24(CX), SI
+	LEAQ  (R9)(SI*4), SI
+	MOVQ  32(CX), DI
+	LEAQ  (R9)(DI*4), DI
+	MOVQ  40(CX), R8
+	LEAQ  (R9)(R8*4), R8
+	MOVQ  72(AX), R9
+	LEAQ  (R9)(R9*2), R10
+	MOVQ  144(AX), R11
+	TESTQ R11, R11
+	JEQ   bias
+
+	// They are added to sums of which the last is where C is, the first farthest behind.
+	LEAQ  -1(R11), R12
+	IMULQ 320(AX), R12
+	ADDQ  R12, SI
+	ADDQ  R12, DI
+	ADDQ  R12, R8
+
+add:
 	VADDPS (SI), Z0, K1, Z0
 	VADDPS 64(SI), Z1, K2, Z1
 	VADDPS (SI)(R9*1), Z2, K1, Z2
@@ -1132,6 +1246,12 @@ inner:
 	VADDPS 64(DI)(R10*1), Z15, K2, Z15
 	VADDPS (R8), Z16, K1, Z16
 	VADDPS 64(R8), Z17, K2, Z17
+	DECQ   R11
+	JEQ    bias
+	SUBQ   320(AX), SI
+	SUBQ   320(AX), DI
+	SUBQ   320(AX), R8
+	JMP    add
 
 bias:
 	MOVQ      24(AX), R11
@@ -1194,7 +1314,7 @@ TEXT ·tile10x32AVX512(SB), NOSPLIT, $0-8
 	SHRQ  $0x10, DX
 	KMOVW DX, K2
 	MOVQ  32(AX), CX
-	LEAQ  320(AX)(CX*1), CX
+	LEAQ  328(AX)(CX*1), CX
 	MOVQ  56(AX), DX
 	MOVQ  64(AX), BX
 
@@ -1293,17 +1413,27 @@ inner:
 	JNZ          outer
 
 	// Addresses of C.
-	MOVQ   16(AX), R9
-	MOVQ   24(CX), SI
-	LEAQ   (R9)(SI*4), SI
-	MOVQ   32(CX), DI
-	LEAQ   (R9)(DI*4), DI
-	MOVQ   40(CX), R8
-	LEAQ   (R9)(R8*4), R8
-	MOVQ   72(AX), R9
-	LEAQ   (R9)(R9*2), R10
-	CMPQ   144(AX), $0x00
-	JEQ    bias
+	MOVQ  16(AX), R9
+	MOVQ  24(CX), SI
+	LEAQ  (R9)(SI*4), SI
+	MOVQ  32(CX), DI
+	LEAQ  (R9)(DI*4), DI
+	MOVQ  40(CX), R8
+	LEAQ  (R9)(R8*4), R8
+	MOVQ  72(AX), R9
+	LEAQ  (R9)(R9*2), R10
+	MOVQ  144(AX), R11
+	TESTQ R11, R11
+	JEQ   bias
+
+	// They are added to sums of which the last is where C is, the first farthest behind.
+	LEAQ  -1(R11), R12
+	IMULQ 320(AX), R12
+	ADDQ  R12, SI
+	ADDQ  R12, DI
+	ADDQ  R12, R8
+
+add:
 	VADDPS (SI), Z0, K1, Z0
 	VADDPS 64(SI), Z1, K2, Z1
 	VADDPS (SI)(R9*1), Z2, K1, Z2
@@ -1324,6 +1454,12 @@ inner:
 	VADDPS 64(R8), Z17, K2, Z17
 	VADDPS (R8)(R9*1), Z18, K1, Z18
 	VADDPS 64(R8)(R9*1), Z19, K2, Z19
+	DECQ   R11
+	JEQ    bias
+	SUBQ   320(AX), SI
+	SUBQ   320(AX), DI
+	SUBQ   320(AX), R8
+	JMP    add
 
 bias:
 	MOVQ      24(AX), R11
@@ -1390,7 +1526,7 @@ TEXT ·tile11x32AVX512(SB), NOSPLIT, $0-8
 	SHRQ  $0x10, DX
 	KMOVW DX, K2
 	MOVQ  32(AX), CX
-	LEAQ  320(AX)(CX*1), CX
+	LEAQ  328(AX)(CX*1), CX
 	MOVQ  56(AX), DX
 	MOVQ  64(AX), BX
 
@@ -1494,17 +1630,27 @@ inner:
 	JNZ          outer
 
 	// Addresses of C.
-	MOVQ   16(AX), R9
-	MOVQ   24(CX), SI
-	LEAQ   (R9)(SI*4), SI
-	MOVQ   32(CX), DI
-	LEAQ   (R9)(DI*4), DI
-	MOVQ   40(CX), R8
-	LEAQ   (R9)(R8*4), R8
-	MOVQ   72(AX), R9
-	LEAQ   (R9)(R9*2), R10
-	CMPQ   144(AX), $0x00
-	JEQ    bias
+	MOVQ  16(AX), R9
+	MOVQ  24(CX), SI
+	LEAQ  (R9)(SI*4), SI
+	MOVQ  32(CX), DI
+	LEAQ  (R9)(DI*4), DI
+	MOVQ  40(CX), R8
+	LEAQ  (R9)(R8*4), R8
+	MOVQ  72(AX), R9
+	LEAQ  (R9)(R9*2), R10
+	MOVQ  144(AX), R11
+	TESTQ R11, R11
+	JEQ   bias
+
+	// They are added to sums of which the last is where C is, the first farthest behind.
+	LEAQ  -1(R11), R12
+	IMULQ 320(AX), R12
+	ADDQ  R12, SI
+	ADDQ  R12, DI
+	ADDQ  R12, R8
+
+add:
 	VADDPS (SI), Z0, K1, Z0
 	VADDPS 64(SI), Z1, K2, Z1
 	VADDPS (SI)(R9*1), Z2, K1, Z2
@@ -1527,6 +1673,12 @@ inner:
 	VADDPS 64(R8)(R9*1), Z19, K2, Z19
 	VADDPS (R8)(R9*2), Z20, K1, Z20
 	VADDPS 64(R8)(R9*2), Z21, K2, Z21
+	DECQ   R11
+	JEQ    bias
+	SUBQ   320(AX), SI
+	SUBQ   320(AX), DI
+	SUBQ   320(AX), R8
+	JMP    add
 
 bias:
 	MOVQ      24(AX), R11
@@ -1597,7 +1749,7 @@ TEXT ·tile12x32AVX512(SB), NOSPLIT, $0-8
 	SHRQ  $0x10, DX
 	KMOVW DX, K2
 	MOVQ  32(AX), CX
-	LEAQ  320(AX)(CX*1), CX
+	LEAQ  328(AX)(CX*1), CX
 	MOVQ  56(AX), DX
 	MOVQ  64(AX), BX
 	MOVQ  152(AX), R11
@@ -1898,17 +2050,27 @@ step3:
 	JNZ        outer
 
 	// Addresses of C.
-	MOVQ   16(AX), R9
-	MOVQ   24(CX), SI
-	LEAQ   (R9)(SI*4), SI
-	MOVQ   32(CX), DI
-	LEAQ   (R9)(DI*4), DI
-	MOVQ   40(CX), R8
-	LEAQ   (R9)(R8*4), R8
-	MOVQ   72(AX), R9
-	LEAQ   (R9)(R9*2), R10
-	CMPQ   144(AX), $0x00
-	JEQ    bias
+	MOVQ  16(AX), R9
+	MOVQ  24(CX), SI
+	LEAQ  (R9)(SI*4), SI
+	MOVQ  32(CX), DI
+	LEAQ  (R9)(DI*4), DI
+	MOVQ  40(CX), R8
+	LEAQ  (R9)(R8*4), R8
+	MOVQ  72(AX), R9
+	LEAQ  (R9)(R9*2), R10
+	MOVQ  144(AX), R13
+	TESTQ R13, R13
+	JEQ   bias
+
+	// They are added to sums of which the last is where C is, the first farthest behind.
+	LEAQ  -1(R13), R14
+	IMULQ 320(AX), R14
+	ADDQ  R14, SI
+	ADDQ  R14, DI
+	ADDQ  R14, R8
+
+add:
 	VADDPS (SI), Z0, K1, Z0
 	VADDPS 64(SI), Z1, K2, Z1
 	VADDPS (SI)(R9*1), Z2, K1, Z2
@@ -1933,6 +2095,12 @@ step3:
 	VADDPS 64(R8)(R9*2), Z21, K2, Z21
 	VADDPS (R8)(R10*1), Z22, K1, Z22
 	VADDPS 64(R8)(R10*1), Z23, K2, Z23
+	DECQ   R13
+	JEQ    bias
+	SUBQ   320(AX), SI
+	SUBQ   320(AX), DI
+	SUBQ   320(AX), R8
+	JMP    add
 
 bias:
 	MOVQ      24(AX), R13
@@ -2008,7 +2176,7 @@ TEXT ·tile1x16AVX512(SB), NOSPLIT, $0-8
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
 	MOVQ  32(AX), CX
-	LEAQ  320(AX)(CX*1), CX
+	LEAQ  328(AX)(CX*1), CX
 	MOVQ  56(AX), DX
 	MOVQ  64(AX), BX
 
@@ -2048,13 +2216,25 @@ inner:
 	JNZ          outer
 
 	// Addresses of C.
-	MOVQ   16(AX), DI
-	MOVQ   24(CX), SI
-	LEAQ   (DI)(SI*4), SI
-	MOVQ   72(AX), DI
-	CMPQ   144(AX), $0x00
-	JEQ    bias
+	MOVQ  16(AX), DI
+	MOVQ  24(CX), SI
+	LEAQ  (DI)(SI*4), SI
+	MOVQ  72(AX), DI
+	MOVQ  144(AX), DI
+	TESTQ DI, DI
+	JEQ   bias
+
+	// They are added to sums of which the last is where C is, the first farthest behind.
+	LEAQ  -1(DI), R8
+	IMULQ 320(AX), R8
+	ADDQ  R8, SI
+
+add:
 	VADDPS (SI), Z0, K1, Z0
+	DECQ   DI
+	JEQ    bias
+	SUBQ   320(AX), SI
+	JMP    add
 
 bias:
 	MOVQ      24(AX), DI
@@ -2080,7 +2260,7 @@ TEXT ·tile2x16AVX512(SB), NOSPLIT, $0-8
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
 	MOVQ  32(AX), CX
-	LEAQ  320(AX)(CX*1), CX
+	LEAQ  328(AX)(CX*1), CX
 	MOVQ  56(AX), DX
 	MOVQ  64(AX), BX
 
@@ -2123,14 +2303,26 @@ inner:
 	JNZ          outer
 
 	// Addresses of C.
-	MOVQ   16(AX), DI
-	MOVQ   24(CX), SI
-	LEAQ   (DI)(SI*4), SI
-	MOVQ   72(AX), DI
-	CMPQ   144(AX), $0x00
-	JEQ    bias
+	MOVQ  16(AX), DI
+	MOVQ  24(CX), SI
+	LEAQ  (DI)(SI*4), SI
+	MOVQ  72(AX), DI
+	MOVQ  144(AX), R8
+	TESTQ R8, R8
+	JEQ   bias
+
+	// They are added to sums of which the last is where C is, the first farthest behind.
+	LEAQ  -1(R8), R9
+	IMULQ 320(AX), R9
+	ADDQ  R9, SI
+
+add:
 	VADDPS (SI), Z0, K1, Z0
 	VADDPS (SI)(DI*1), Z1, K1, Z1
+	DECQ   R8
+	JEQ    bias
+	SUBQ   320(AX), SI
+	JMP    add
 
 bias:
 	MOVQ      24(AX), R8
@@ -2158,7 +2350,7 @@ TEXT ·tile3x16AVX512(SB), NOSPLIT, $0-8
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
 	MOVQ  32(AX), CX
-	LEAQ  320(AX)(CX*1), CX
+	LEAQ  328(AX)(CX*1), CX
 	MOVQ  56(AX), DX
 	MOVQ  64(AX), BX
 
@@ -2204,15 +2396,27 @@ inner:
 	JNZ          outer
 
 	// Addresses of C.
-	MOVQ   16(AX), DI
-	MOVQ   24(CX), SI
-	LEAQ   (DI)(SI*4), SI
-	MOVQ   72(AX), DI
-	CMPQ   144(AX), $0x00
-	JEQ    bias
+	MOVQ  16(AX), DI
+	MOVQ  24(CX), SI
+	LEAQ  (DI)(SI*4), SI
+	MOVQ  72(AX), DI
+	MOVQ  144(AX), R8
+	TESTQ R8, R8
+	JEQ   bias
+
+	// They are added to sums of which the last is where C is, the first farthest behind.
+	LEAQ  -1(R8), R9
+	IMULQ 320(AX), R9
+	ADDQ  R9, SI
+
+add:
 	VADDPS (SI), Z0, K1, Z0
 	VADDPS (SI)(DI*1), Z1, K1, Z1
 	VADDPS (SI)(DI*2), Z2, K1, Z2
+	DECQ   R8
+	JEQ    bias
+	SUBQ   320(AX), SI
+	JMP    add
 
 bias:
 	MOVQ      24(AX), R8
@@ -2242,7 +2446,7 @@ TEXT ·tile4x16AVX512(SB), NOSPLIT, $0-8
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
 	MOVQ  32(AX), CX
-	LEAQ  320(AX)(CX*1), CX
+	LEAQ  328(AX)(CX*1), CX
 	MOVQ  56(AX), DX
 	MOVQ  64(AX), BX
 
@@ -2292,17 +2496,29 @@ inner:
 	JNZ          outer
 
 	// Addresses of C.
-	MOVQ   16(AX), DI
-	MOVQ   24(CX), SI
-	LEAQ   (DI)(SI*4), SI
-	MOVQ   72(AX), DI
-	LEAQ   (DI)(DI*2), R8
-	CMPQ   144(AX), $0x00
-	JEQ    bias
+	MOVQ  16(AX), DI
+	MOVQ  24(CX), SI
+	LEAQ  (DI)(SI*4), SI
+	MOVQ  72(AX), DI
+	LEAQ  (DI)(DI*2), R8
+	MOVQ  144(AX), R9
+	TESTQ R9, R9
+	JEQ   bias
+
+	// They are added to sums of which the last is where C is, the first farthest behind.
+	LEAQ  -1(R9), R10
+	IMULQ 320(AX), R10
+	ADDQ  R10, SI
+
+add:
 	VADDPS (SI), Z0, K1, Z0
 	VADDPS (SI)(DI*1), Z1, K1, Z1
 	VADDPS (SI)(DI*2), Z2, K1, Z2
 	VADDPS (SI)(R8*1), Z3, K1, Z3
+	DECQ   R9
+	JEQ    bias
+	SUBQ   320(AX), SI
+	JMP    add
 
 bias:
 	MOVQ      24(AX), R9
@@ -2334,7 +2550,7 @@ TEXT ·tile5x16AVX512(SB), NOSPLIT, $0-8
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
 	MOVQ  32(AX), CX
-	LEAQ  320(AX)(CX*1), CX
+	LEAQ  328(AX)(CX*1), CX
 	MOVQ  56(AX), DX
 	MOVQ  64(AX), BX
 
@@ -2392,20 +2608,34 @@ inner:
 	JNZ          outer
 
 	// Addresses of C.
-	MOVQ   16(AX), R8
-	MOVQ   24(CX), SI
-	LEAQ   (R8)(SI*4), SI
-	MOVQ   32(CX), DI
-	LEAQ   (R8)(DI*4), DI
-	MOVQ   72(AX), R8
-	LEAQ   (R8)(R8*2), R9
-	CMPQ   144(AX), $0x00
-	JEQ    bias
+	MOVQ  16(AX), R8
+	MOVQ  24(CX), SI
+	LEAQ  (R8)(SI*4), SI
+	MOVQ  32(CX), DI
+	LEAQ  (R8)(DI*4), DI
+	MOVQ  72(AX), R8
+	LEAQ  (R8)(R8*2), R9
+	MOVQ  144(AX), R10
+	TESTQ R10, R10
+	JEQ   bias
+
+	// They are added to sums of which the last is where C is, the first farthest behind.
+	LEAQ  -1(R10), R11
+	IMULQ 320(AX), R11
+	ADDQ  R11, SI
+	ADDQ  R11, DI
+
+add:
 	VADDPS (SI), Z0, K1, Z0
 	VADDPS (SI)(R8*1), Z1, K1, Z1
 	VADDPS (SI)(R8*2), Z2, K1, Z2
 	VADDPS (SI)(R9*1), Z3, K1, Z3
 	VADDPS (DI), Z4, K1, Z4
+	DECQ   R10
+	JEQ    bias
+	SUBQ   320(AX), SI
+	SUBQ   320(AX), DI
+	JMP    add
 
 bias:
 	MOVQ      24(AX), R10
@@ -2439,7 +2669,7 @@ TEXT ·tile6x16AVX512(SB), NOSPLIT, $0-8
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
 	MOVQ  32(AX), CX
-	LEAQ  320(AX)(CX*1), CX
+	LEAQ  328(AX)(CX*1), CX
 	MOVQ  56(AX), DX
 	MOVQ  64(AX), BX
 
@@ -2500,21 +2730,35 @@ inner:
 	JNZ          outer
 
 	// Addresses of C.
-	MOVQ   16(AX), R8
-	MOVQ   24(CX), SI
-	LEAQ   (R8)(SI*4), SI
-	MOVQ   32(CX), DI
-	LEAQ   (R8)(DI*4), DI
-	MOVQ   72(AX), R8
-	LEAQ   (R8)(R8*2), R9
-	CMPQ   144(AX), $0x00
-	JEQ    bias
+	MOVQ  16(AX), R8
+	MOVQ  24(CX), SI
+	LEAQ  (R8)(SI*4), SI
+	MOVQ  32(CX), DI
+	LEAQ  (R8)(DI*4), DI
+	MOVQ  72(AX), R8
+	LEAQ  (R8)(R8*2), R9
+	MOVQ  144(AX), R10
+	TESTQ R10, R10
+	JEQ   bias
+
+	// They are added to sums of which the last is where C is, the first farthest behind.
+	LEAQ  -1(R10), R11
+	IMULQ 320(AX), R11
+	ADDQ  R11, SI
+	ADDQ  R11, DI
+
+add:
 	VADDPS (SI), Z0, K1, Z0
 	VADDPS (SI)(R8*1), Z1, K1, Z1
 	VADDPS (SI)(R8*2), Z2, K1, Z2
 	VADDPS (SI)(R9*1), Z3, K1, Z3
 	VADDPS (DI), Z4, K1, Z4
 	VADDPS (DI)(R8*1), Z5, K1, Z5
+	DECQ   R10
+	JEQ    bias
+	SUBQ   320(AX), SI
+	SUBQ   320(AX), DI
+	JMP    add
 
 bias:
 	MOVQ      24(AX), R10
@@ -2550,7 +2794,7 @@ TEXT ·tile7x16AVX512(SB), NOSPLIT, $0-8
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
 	MOVQ  32(AX), CX
-	LEAQ  320(AX)(CX*1), CX
+	LEAQ  328(AX)(CX*1), CX
 	MOVQ  56(AX), DX
 	MOVQ  64(AX), BX
 
@@ -2614,15 +2858,24 @@ inner:
 	JNZ          outer
 
 	// Addresses of C.
-	MOVQ   16(AX), R8
-	MOVQ   24(CX), SI
-	LEAQ   (R8)(SI*4), SI
-	MOVQ   32(CX), DI
-	LEAQ   (R8)(DI*4), DI
-	MOVQ   72(AX), R8
-	LEAQ   (R8)(R8*2), R9
-	CMPQ   144(AX), $0x00
-	JEQ    bias
+	MOVQ  16(AX), R8
+	MOVQ  24(CX), SI
+	LEAQ  (R8)(SI*4), SI
+	MOVQ  32(CX), DI
+	LEAQ  (R8)(DI*4), DI
+	MOVQ  72(AX), R8
+	LEAQ  (R8)(R8*2), R9
+	MOVQ  144(AX), R10
+	TESTQ R10, R10
+	JEQ   bias
+
+	// They are added to sums of which the last is where C is, the first farthest behind.
+	LEAQ  -1(R10), R11
+	IMULQ 320(AX), R11
+	ADDQ  R11, SI
+	ADDQ  R11, DI
+
+add:
 	VADDPS (SI), Z0, K1, Z0
 	VADDPS (SI)(R8*1), Z1, K1, Z1
 	VADDPS (SI)(R8*2), Z2, K1, Z2
@@ -2630,6 +2883,11 @@ inner:
 	VADDPS (DI), Z4, K1, Z4
 	VADDPS (DI)(R8*1), Z5, K1, Z5
 	VADDPS (DI)(R8*2), Z6, K1, Z6
+	DECQ   R10
+	JEQ    bias
+	SUBQ   320(AX), SI
+	SUBQ   320(AX), DI
+	JMP    add
 
 bias:
 	MOVQ      24(AX), R10
@@ -2667,7 +2925,7 @@ TEXT ·tile8x16AVX512(SB), NOSPLIT, $0-8
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
 	MOVQ  32(AX), CX
-	LEAQ  320(AX)(CX*1), CX
+	LEAQ  328(AX)(CX*1), CX
 	MOVQ  56(AX), DX
 	MOVQ  64(AX), BX
 
@@ -2734,15 +2992,24 @@ inner:
 	JNZ          outer
 
 	// Addresses of C.
-	MOVQ   16(AX), R8
-	MOVQ   24(CX), SI
-	LEAQ   (R8)(SI*4), SI
-	MOVQ   32(CX), DI
-	LEAQ   (R8)(DI*4), DI
-	MOVQ   72(AX), R8
-	LEAQ   (R8)(R8*2), R9
-	CMPQ   144(AX), $0x00
-	JEQ    bias
+	MOVQ  16(AX), R8
+	MOVQ  24(CX), SI
+	LEAQ  (R8)(SI*4), SI
+	MOVQ  32(CX), DI
+	LEAQ  (R8)(DI*4), DI
+	MOVQ  72(AX), R8
+	LEAQ  (R8)(R8*2), R9
+	MOVQ  144(AX), R10
+	TESTQ R10, R10
+	JEQ   bias
+
+	// They are added to sums of which the last is where C is, the first farthest behind.
+	LEAQ  -1(R10), R11
+	IMULQ 320(AX), R11
+	ADDQ  R11, SI
+	ADDQ  R11, DI
+
+add:
 	VADDPS (SI), Z0, K1, Z0
 	VADDPS (SI)(R8*1), Z1, K1, Z1
 	VADDPS (SI)(R8*2), Z2, K1, Z2
@@ -2751,6 +3018,11 @@ inner:
 	VADDPS (DI)(R8*1), Z5, K1, Z5
 	VADDPS (DI)(R8*2), Z6, K1, Z6
 	VADDPS (DI)(R9*1), Z7, K1, Z7
+	DECQ   R10
+	JEQ    bias
+	SUBQ   320(AX), SI
+	SUBQ   320(AX), DI
+	JMP    add
 
 bias:
 	MOVQ      24(AX), R10
@@ -2790,7 +3062,7 @@ TEXT ·tile9x16AVX512(SB), NOSPLIT, $0-8
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
 	MOVQ  32(AX), CX
-	LEAQ  320(AX)(CX*1), CX
+	LEAQ  328(AX)(CX*1), CX
 	MOVQ  56(AX), DX
 	MOVQ  64(AX), BX
 
@@ -2865,17 +3137,27 @@ inner:
 	JNZ          outer
 
 	// Addresses of C.
-	MOVQ   16(AX), R9
-	MOVQ   24(CX), SI
-	LEAQ   (R9)(SI*4), SI
-	MOVQ   32(CX), DI
-	LEAQ   (R9)(DI*4), DI
-	MOVQ   40(CX), R8
-	LEAQ   (R9)(R8*4), R8
-	MOVQ   72(AX), R9
-	LEAQ   (R9)(R9*2), R10
-	CMPQ   144(AX), $0x00
-	JEQ    bias
+	MOVQ  16(AX), R9
+	MOVQ  24(CX), SI
+	LEAQ  (R9)(SI*4), SI
+	MOVQ  32(CX), DI
+	LEAQ  (R9)(DI*4), DI
+	MOVQ  40(CX), R8
+	LEAQ  (R9)(R8*4), R8
+	MOVQ  72(AX), R9
+	LEAQ  (R9)(R9*2), R10
+	MOVQ  144(AX), R11
+	TESTQ R11, R11
+	JEQ   bias
+
+	// They are added to sums of which the last is where C is, the first farthest behind.
+	LEAQ  -1(R11), R12
+	IMULQ 320(AX), R12
+	ADDQ  R12, SI
+	ADDQ  R12, DI
+	ADDQ  R12, R8
+
+add:
 	VADDPS (SI), Z0, K1, Z0
 	VADDPS (SI)(R9*1), Z1, K1, Z1
 	VADDPS (SI)(R9*2), Z2, K1, Z2
@@ -2885,6 +3167,12 @@ inner:
 	VADDPS (DI)(R9*2), Z6, K1, Z6
 	VADDPS (DI)(R10*1), Z7, K1, Z7
 	VADDPS (R8), Z8, K1, Z8
+	DECQ   R11
+	JEQ    bias
+	SUBQ   320(AX), SI
+	SUBQ   320(AX), DI
+	SUBQ   320(AX), R8
+	JMP    add
 
 bias:
 	MOVQ      24(AX), R11
@@ -2926,7 +3214,7 @@ TEXT ·tile10x16AVX512(SB), NOSPLIT, $0-8
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
 	MOVQ  32(AX), CX
-	LEAQ  320(AX)(CX*1), CX
+	LEAQ  328(AX)(CX*1), CX
 	MOVQ  56(AX), DX
 	MOVQ  64(AX), BX
 
@@ -3004,17 +3292,27 @@ inner:
 	JNZ          outer
 
 	// Addresses of C.
-	MOVQ   16(AX), R9
-	MOVQ   24(CX), SI
-	LEAQ   (R9)(SI*4), SI
-	MOVQ   32(CX), DI
-	LEAQ   (R9)(DI*4), DI
-	MOVQ   40(CX), R8
-	LEAQ   (R9)(R8*4), R8
-	MOVQ   72(AX), R9
-	LEAQ   (R9)(R9*2), R10
-	CMPQ   144(AX), $0x00
-	JEQ    bias
+	MOVQ  16(AX), R9
+	MOVQ  24(CX), SI
+	LEAQ  (R9)(SI*4), SI
+	MOVQ  32(CX), DI
+	LEAQ  (R9)(DI*4), DI
+	MOVQ  40(CX), R8
+	LEAQ  (R9)(R8*4), R8
+	MOVQ  72(AX), R9
+	LEAQ  (R9)(R9*2), R10
+	MOVQ  144(AX), R11
+	TESTQ R11, R11
+	JEQ   bias
+
+	// They are added to sums of which the last is where C is, the first farthest behind.
+	LEAQ  -1(R11), R12
+	IMULQ 320(AX), R12
+	ADDQ  R12, SI
+	ADDQ  R12, DI
+	ADDQ  R12, R8
+
+add:
 	VADDPS (SI), Z0, K1, Z0
 	VADDPS (SI)(R9*1), Z1, K1, Z1
 	VADDPS (SI)(R9*2), Z2, K1, Z2
@@ -3025,6 +3323,12 @@ inner:
 	VADDPS (DI)(R10*1), Z7, K1, Z7
 	VADDPS (R8), Z8, K1, Z8
 	VADDPS (R8)(R9*1), Z9, K1, Z9
+	DECQ   R11
+	JEQ    bias
+	SUBQ   320(AX), SI
+	SUBQ   320(AX), DI
+	SUBQ   320(AX), R8
+	JMP    add
 
 bias:
 	MOVQ      24(AX), R11
@@ -3068,7 +3372,7 @@ TEXT ·tile11x16AVX512(SB), NOSPLIT, $0-8
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
 	MOVQ  32(AX), CX
-	LEAQ  320(AX)(CX*1), CX
+	LEAQ  328(AX)(CX*1), CX
 	MOVQ  56(AX), DX
 	MOVQ  64(AX), BX
 
@@ -3149,17 +3453,27 @@ inner:
 	JNZ          outer
 
 	// Addresses of C.
-	MOVQ   16(AX), R9
-	MOVQ   24(CX), SI
-	LEAQ   (R9)(SI*4), SI
-	MOVQ   32(CX), DI
-	LEAQ   (R9)(DI*4), DI
-	MOVQ   40(CX), R8
-	LEAQ   (R9)(R8*4), R8
-	MOVQ   72(AX), R9
-	LEAQ   (R9)(R9*2), R10
-	CMPQ   144(AX), $0x00
-	JEQ    bias
+	MOVQ  16(AX), R9
+	MOVQ  24(CX), SI
+	LEAQ  (R9)(SI*4), SI
+	MOVQ  32(CX), DI
+	LEAQ  (R9)(DI*4), DI
+	MOVQ  40(CX), R8
+	LEAQ  (R9)(R8*4), R8
+	MOVQ  72(AX), R9
+	LEAQ  (R9)(R9*2), R10
+	MOVQ  144(AX), R11
+	TESTQ R11, R11
+	JEQ   bias
+
+	// They are added to sums of which the last is where C is, the first farthest behind.
+	LEAQ  -1(R11), R12
+	IMULQ 320(AX), R12
+	ADDQ  R12, SI
+	ADDQ  R12, DI
+	ADDQ  R12, R8
+
+add:
 	VADDPS (SI), Z0, K1, Z0
 	VADDPS (SI)(R9*1), Z1, K1, Z1
 	VADDPS (SI)(R9*2), Z2, K1, Z2
@@ -3171,6 +3485,12 @@ inner:
 	VADDPS (R8), Z8, K1, Z8
 	VADDPS (R8)(R9*1), Z9, K1, Z9
 	VADDPS (R8)(R9*2), Z10, K1, Z10
+	DECQ   R11
+	JEQ    bias
+	SUBQ   320(AX), SI
+	SUBQ   320(AX), DI
+	SUBQ   320(AX), R8
+	JMP    add
 
 bias:
 	MOVQ      24(AX), R11
@@ -3216,7 +3536,7 @@ TEXT ·tile12x16AVX512(SB), NOSPLIT, $0-8
 	BZHIQ CX, DX, DX
 	KMOVW DX, K1
 	MOVQ  32(AX), CX
-	LEAQ  320(AX)(CX*1), CX
+	LEAQ  328(AX)(CX*1), CX
 	MOVQ  56(AX), DX
 	MOVQ  64(AX), BX
 
@@ -3300,17 +3620,27 @@ inner:
 	JNZ          outer
 
 	// Addresses of C.
-	MOVQ   16(AX), R9
-	MOVQ   24(CX), SI
-	LEAQ   (R9)(SI*4), SI
-	MOVQ   32(CX), DI
-	LEAQ   (R9)(DI*4), DI
-	MOVQ   40(CX), R8
-	LEAQ   (R9)(R8*4), R8
-	MOVQ   72(AX), R9
-	LEAQ   (R9)(R9*2), R10
-	CMPQ   144(AX), $0x00
-	JEQ    bias
+	MOVQ  16(AX), R9
+	MOVQ  24(CX), SI
+	LEAQ  (R9)(SI*4), SI
+	MOVQ  32(CX), DI
+	LEAQ  (R9)(DI*4), DI
+	MOVQ  40(CX), R8
+	LEAQ  (R9)(R8*4), R8
+	MOVQ  72(AX), R9
+	LEAQ  (R9)(R9*2), R10
+	MOVQ  144(AX), R11
+	TESTQ R11, R11
+	JEQ   bias
+
+	// They are added to sums of which the last is where C is, the first farthest behind.
+	LEAQ  -1(R11), R12
+	IMULQ 320(AX), R12
+	ADDQ  R12, SI
+	ADDQ  R12, DI
+	ADDQ  R12, R8
+
+add:
 	VADDPS (SI), Z0, K1, Z0
 	VADDPS (SI)(R9*1), Z1, K1, Z1
 	VADDPS (SI)(R9*2), Z2, K1, Z2
@@ -3323,6 +3653,12 @@ inner:
 	VADDPS (R8)(R9*1), Z9, K1, Z9
 	VADDPS (R8)(R9*2), Z10, K1, Z10
 	VADDPS (R8)(R10*1), Z11, K1, Z11
+	DECQ   R11
+	JEQ    bias
+	SUBQ   320(AX), SI
+	SUBQ   320(AX), DI
+	SUBQ   320(AX), R8
+	JMP    add
 
 bias:
 	MOVQ      24(AX), R11
@@ -3372,7 +3708,7 @@ TEXT ·tile12x32RowsAVX512(SB), NOSPLIT, $0-8
 	SHRQ  $0x10, DX
 	KMOVW DX, K2
 	MOVQ  32(AX), CX
-	LEAQ  320(AX)(CX*1), CX
+	LEAQ  328(AX)(CX*1), CX
 	MOVQ  152(AX), R9
 	MOVQ  176(AX), R10
 	ADDQ  160(AX), R9
@@ -3681,17 +4017,27 @@ step3:
 	JNZ        outer
 
 	// Addresses of C.
-	MOVQ   16(AX), DI
-	MOVQ   24(CX), DX
-	LEAQ   (DI)(DX*4), DX
-	MOVQ   32(CX), BX
-	LEAQ   (DI)(BX*4), BX
-	MOVQ   40(CX), SI
-	LEAQ   (DI)(SI*4), SI
-	MOVQ   72(AX), DI
-	LEAQ   (DI)(DI*2), R8
-	CMPQ   144(AX), $0x00
-	JEQ    bias
+	MOVQ  16(AX), DI
+	MOVQ  24(CX), DX
+	LEAQ  (DI)(DX*4), DX
+	MOVQ  32(CX), BX
+	LEAQ  (DI)(BX*4), BX
+	MOVQ  40(CX), SI
+	LEAQ  (DI)(SI*4), SI
+	MOVQ  72(AX), DI
+	LEAQ  (DI)(DI*2), R8
+	MOVQ  144(AX), R11
+	TESTQ R11, R11
+	JEQ   bias
+
+	// They are added to sums of which the last is where C is, the first farthest behind.
+	LEAQ  -1(R11), R12
+	IMULQ 320(AX), R12
+	ADDQ  R12, DX
+	ADDQ  R12, BX
+	ADDQ  R12, SI
+
+add:
 	VADDPS (DX), Z0, K1, Z0
 	VADDPS 64(DX), Z1, K2, Z1
 	VADDPS (DX)(DI*1), Z2, K1, Z2
@@ -3716,6 +4062,12 @@ step3:
 	VADDPS 64(SI)(DI*2), Z21, K2, Z21
 	VADDPS (SI)(R8*1), Z22, K1, Z22
 	VADDPS 64(SI)(R8*1), Z23, K2, Z23
+	DECQ   R11
+	JEQ    bias
+	SUBQ   320(AX), DX
+	SUBQ   320(AX), BX
+	SUBQ   320(AX), SI
+	JMP    add
 
 bias:
 	MOVQ      24(AX), R11
@@ -3793,7 +4145,7 @@ TEXT ·tile12x32PanelsAVX512(SB), NOSPLIT, $0-8
 	SHRQ  $0x10, DX
 	KMOVW DX, K2
 	MOVQ  32(AX), CX
-	LEAQ  320(AX)(CX*1), CX
+	LEAQ  328(AX)(CX*1), CX
 	MOVQ  152(AX), R9
 	MOVQ  176(AX), R10
 	ADDQ  160(AX), R9
@@ -4102,17 +4454,27 @@ step3:
 	JNZ        outer
 
 	// Addresses of C.
-	MOVQ   16(AX), DI
-	MOVQ   24(CX), DX
-	LEAQ   (DI)(DX*4), DX
-	MOVQ   32(CX), BX
-	LEAQ   (DI)(BX*4), BX
-	MOVQ   40(CX), SI
-	LEAQ   (DI)(SI*4), SI
-	MOVQ   72(AX), DI
-	LEAQ   (DI)(DI*2), R8
-	CMPQ   144(AX), $0x00
-	JEQ    bias
+	MOVQ  16(AX), DI
+	MOVQ  24(CX), DX
+	LEAQ  (DI)(DX*4), DX
+	MOVQ  32(CX), BX
+	LEAQ  (DI)(BX*4), BX
+	MOVQ  40(CX), SI
+	LEAQ  (DI)(SI*4), SI
+	MOVQ  72(AX), DI
+	LEAQ  (DI)(DI*2), R8
+	MOVQ  144(AX), R11
+	TESTQ R11, R11
+	JEQ   bias
+
+	// They are added to sums of which the last is where C is, the first farthest behind.
+	LEAQ  -1(R11), R12
+	IMULQ 320(AX), R12
+	ADDQ  R12, DX
+	ADDQ  R12, BX
+	ADDQ  R12, SI
+
+add:
 	VADDPS (DX), Z0, K1, Z0
 	VADDPS 64(DX), Z1, K2, Z1
 	VADDPS (DX)(DI*1), Z2, K1, Z2
@@ -4137,6 +4499,12 @@ step3:
 	VADDPS 64(SI)(DI*2), Z21, K2, Z21
 	VADDPS (SI)(R8*1), Z22, K1, Z22
 	VADDPS 64(SI)(R8*1), Z23, K2, Z23
+	DECQ   R11
+	JEQ    bias
+	SUBQ   320(AX), DX
+	SUBQ   320(AX), BX
+	SUBQ   320(AX), SI
+	JMP    add
 
 bias:
 	MOVQ      24(AX), R11
@@ -4725,7 +5093,7 @@ TEXT ·tile1x16AVX2(SB), NOSPLIT, $0-8
 	NEGQ    CX
 	VMOVUPS 64(DX)(CX*4), Y0
 	MOVQ    32(AX), CX
-	LEAQ    320(AX)(CX*1), CX
+	LEAQ    328(AX)(CX*1), CX
 	MOVQ    56(AX), DX
 	MOVQ    64(AX), BX
 
@@ -4768,16 +5136,28 @@ inner:
 	JNZ          outer
 
 	// Addresses of C.
-	MOVQ       16(AX), DI
-	MOVQ       24(CX), SI
-	LEAQ       (DI)(SI*4), SI
-	MOVQ       72(AX), DI
-	CMPQ       144(AX), $0x00
-	JEQ        bias
+	MOVQ  16(AX), DI
+	MOVQ  24(CX), SI
+	LEAQ  (DI)(SI*4), SI
+	MOVQ  72(AX), DI
+	MOVQ  144(AX), DI
+	TESTQ DI, DI
+	JEQ   bias
+
+	// They are added to sums of which the last is where C is, the first farthest behind.
+	LEAQ  -1(DI), R8
+	IMULQ 320(AX), R8
+	ADDQ  R8, SI
+
+add:
 	VMOVUPS    (SI), Y3
 	VADDPS     Y3, Y1, Y1
 	VMASKMOVPS 32(SI), Y0, Y3
 	VADDPS     Y3, Y2, Y2
+	DECQ       DI
+	JEQ        bias
+	SUBQ       320(AX), SI
+	JMP        add
 
 bias:
 	MOVQ       24(AX), DI
@@ -4834,7 +5214,7 @@ TEXT ·tile2x16AVX2(SB), NOSPLIT, $0-8
 	NEGQ    CX
 	VMOVUPS 64(DX)(CX*4), Y0
 	MOVQ    32(AX), CX
-	LEAQ    320(AX)(CX*1), CX
+	LEAQ    328(AX)(CX*1), CX
 	MOVQ    56(AX), DX
 	MOVQ    64(AX), BX
 
@@ -4882,12 +5262,20 @@ inner:
 	JNZ          outer
 
 	// Addresses of C.
-	MOVQ       16(AX), DI
-	MOVQ       24(CX), SI
-	LEAQ       (DI)(SI*4), SI
-	MOVQ       72(AX), DI
-	CMPQ       144(AX), $0x00
-	JEQ        bias
+	MOVQ  16(AX), DI
+	MOVQ  24(CX), SI
+	LEAQ  (DI)(SI*4), SI
+	MOVQ  72(AX), DI
+	MOVQ  144(AX), R8
+	TESTQ R8, R8
+	JEQ   bias
+
+	// They are added to sums of which the last is where C is, the first farthest behind.
+	LEAQ  -1(R8), R9
+	IMULQ 320(AX), R9
+	ADDQ  R9, SI
+
+add:
 	VMOVUPS    (SI), Y5
 	VADDPS     Y5, Y1, Y1
 	VMASKMOVPS 32(SI), Y0, Y5
@@ -4896,6 +5284,10 @@ inner:
 	VADDPS     Y5, Y3, Y3
 	VMASKMOVPS 32(SI)(DI*1), Y0, Y5
 	VADDPS     Y5, Y4, Y4
+	DECQ       R8
+	JEQ        bias
+	SUBQ       320(AX), SI
+	JMP        add
 
 bias:
 	MOVQ       24(AX), R8
@@ -4940,7 +5332,7 @@ TEXT ·tile3x16AVX2(SB), NOSPLIT, $0-8
 	NEGQ    CX
 	VMOVUPS 64(DX)(CX*4), Y0
 	MOVQ    32(AX), CX
-	LEAQ    320(AX)(CX*1), CX
+	LEAQ    328(AX)(CX*1), CX
 	MOVQ    56(AX), DX
 	MOVQ    64(AX), BX
 
@@ -4998,14 +5390,23 @@ inner:
 	JNZ          outer
 
 	// Addresses of C.
-	MOVQ       16(AX), R8
-	MOVQ       24(CX), SI
-	LEAQ       (R8)(SI*4), SI
-	MOVQ       32(CX), DI
-	LEAQ       (R8)(DI*4), DI
-	MOVQ       72(AX), R8
-	CMPQ       144(AX), $0x00
-	JEQ        bias
+	MOVQ  16(AX), R8
+	MOVQ  24(CX), SI
+	LEAQ  (R8)(SI*4), SI
+	MOVQ  32(CX), DI
+	LEAQ  (R8)(DI*4), DI
+	MOVQ  72(AX), R8
+	MOVQ  144(AX), R9
+	TESTQ R9, R9
+	JEQ   bias
+
+	// They are added to sums of which the last is where C is, the first farthest behind.
+	LEAQ  -1(R9), R10
+	IMULQ 320(AX), R10
+	ADDQ  R10, SI
+	ADDQ  R10, DI
+
+add:
 	VMOVUPS    (SI), Y7
 	VADDPS     Y7, Y1, Y1
 	VMASKMOVPS 32(SI), Y0, Y7
@@ -5018,6 +5419,11 @@ inner:
 	VADDPS     Y7, Y5, Y5
 	VMASKMOVPS 32(DI), Y0, Y7
 	VADDPS     Y7, Y6, Y6
+	DECQ       R9
+	JEQ        bias
+	SUBQ       320(AX), SI
+	SUBQ       320(AX), DI
+	JMP        add
 
 bias:
 	MOVQ       24(AX), R9
@@ -5068,7 +5474,7 @@ TEXT ·tile4x16AVX2(SB), NOSPLIT, $0-8
 	NEGQ    CX
 	VMOVUPS 64(DX)(CX*4), Y0
 	MOVQ    32(AX), CX
-	LEAQ    320(AX)(CX*1), CX
+	LEAQ    328(AX)(CX*1), CX
 	MOVQ    56(AX), DX
 	MOVQ    64(AX), BX
 
@@ -5131,14 +5537,23 @@ inner:
 	JNZ          outer
 
 	// Addresses of C.
-	MOVQ       16(AX), R8
-	MOVQ       24(CX), SI
-	LEAQ       (R8)(SI*4), SI
-	MOVQ       32(CX), DI
-	LEAQ       (R8)(DI*4), DI
-	MOVQ       72(AX), R8
-	CMPQ       144(AX), $0x00
-	JEQ        bias
+	MOVQ  16(AX), R8
+	MOVQ  24(CX), SI
+	LEAQ  (R8)(SI*4), SI
+	MOVQ  32(CX), DI
+	LEAQ  (R8)(DI*4), DI
+	MOVQ  72(AX), R8
+	MOVQ  144(AX), R9
+	TESTQ R9, R9
+	JEQ   bias
+
+	// They are added to sums of which the last is where C is, the first farthest behind.
+	LEAQ  -1(R9), R10
+	IMULQ 320(AX), R10
+	ADDQ  R10, SI
+	ADDQ  R10, DI
+
+add:
 	VMOVUPS    (SI), Y9
 	VADDPS     Y9, Y1, Y1
 	VMASKMOVPS 32(SI), Y0, Y9
@@ -5155,6 +5570,11 @@ inner:
 	VADDPS     Y9, Y7, Y7
 	VMASKMOVPS 32(DI)(R8*1), Y0, Y9
 	VADDPS     Y9, Y8, Y8
+	DECQ       R9
+	JEQ        bias
+	SUBQ       320(AX), SI
+	SUBQ       320(AX), DI
+	JMP        add
 
 bias:
 	MOVQ       24(AX), R9
@@ -5211,7 +5631,7 @@ TEXT ·tile5x16AVX2(SB), NOSPLIT, $0-8
 	NEGQ    CX
 	VMOVUPS 64(DX)(CX*4), Y0
 	MOVQ    32(AX), CX
-	LEAQ    320(AX)(CX*1), CX
+	LEAQ    328(AX)(CX*1), CX
 	MOVQ    56(AX), DX
 	MOVQ    64(AX), BX
 
@@ -5284,16 +5704,26 @@ inner:
 	JNZ          outer
 
 	// Addresses of C.
-	MOVQ       16(AX), R9
-	MOVQ       24(CX), SI
-	LEAQ       (R9)(SI*4), SI
-	MOVQ       32(CX), DI
-	LEAQ       (R9)(DI*4), DI
-	MOVQ       40(CX), R8
-	LEAQ       (R9)(R8*4), R8
-	MOVQ       72(AX), R9
-	CMPQ       144(AX), $0x00
-	JEQ        bias
+	MOVQ  16(AX), R9
+	MOVQ  24(CX), SI
+	LEAQ  (R9)(SI*4), SI
+	MOVQ  32(CX), DI
+	LEAQ  (R9)(DI*4), DI
+	MOVQ  40(CX), R8
+	LEAQ  (R9)(R8*4), R8
+	MOVQ  72(AX), R9
+	MOVQ  144(AX), R10
+	TESTQ R10, R10
+	JEQ   bias
+
+	// They are added to sums of which the last is where C is, the first farthest behind.
+	LEAQ  -1(R10), R11
+	IMULQ 320(AX), R11
+	ADDQ  R11, SI
+	ADDQ  R11, DI
+	ADDQ  R11, R8
+
+add:
 	VMOVUPS    (SI), Y11
 	VADDPS     Y11, Y1, Y1
 	VMASKMOVPS 32(SI), Y0, Y11
@@ -5314,6 +5744,12 @@ inner:
 	VADDPS     Y11, Y9, Y9
 	VMASKMOVPS 32(R8), Y0, Y11
 	VADDPS     Y11, Y10, Y10
+	DECQ       R10
+	JEQ        bias
+	SUBQ       320(AX), SI
+	SUBQ       320(AX), DI
+	SUBQ       320(AX), R8
+	JMP        add
 
 bias:
 	MOVQ       24(AX), R10
@@ -5376,7 +5812,7 @@ TEXT ·tile6x16AVX2(SB), NOSPLIT, $0-8
 	NEGQ    CX
 	VMOVUPS 64(DX)(CX*4), Y0
 	MOVQ    32(AX), CX
-	LEAQ    320(AX)(CX*1), CX
+	LEAQ    328(AX)(CX*1), CX
 	MOVQ    56(AX), DX
 	MOVQ    64(AX), BX
 	MOVQ    152(AX), R10
@@ -5573,16 +6009,26 @@ step3:
 	JNZ        outer
 
 	// Addresses of C.
-	MOVQ       16(AX), R9
-	MOVQ       24(CX), SI
-	LEAQ       (R9)(SI*4), SI
-	MOVQ       32(CX), DI
-	LEAQ       (R9)(DI*4), DI
-	MOVQ       40(CX), R8
-	LEAQ       (R9)(R8*4), R8
-	MOVQ       72(AX), R9
-	CMPQ       144(AX), $0x00
-	JEQ        bias
+	MOVQ  16(AX), R9
+	MOVQ  24(CX), SI
+	LEAQ  (R9)(SI*4), SI
+	MOVQ  32(CX), DI
+	LEAQ  (R9)(DI*4), DI
+	MOVQ  40(CX), R8
+	LEAQ  (R9)(R8*4), R8
+	MOVQ  72(AX), R9
+	MOVQ  144(AX), R12
+	TESTQ R12, R12
+	JEQ   bias
+
+	// They are added to sums of which the last is where C is, the first farthest behind.
+	LEAQ  -1(R12), R13
+	IMULQ 320(AX), R13
+	ADDQ  R13, SI
+	ADDQ  R13, DI
+	ADDQ  R13, R8
+
+add:
 	VMOVUPS    (SI), Y13
 	VADDPS     Y13, Y1, Y1
 	VMASKMOVPS 32(SI), Y0, Y13
@@ -5607,6 +6053,12 @@ step3:
 	VADDPS     Y13, Y11, Y11
 	VMASKMOVPS 32(R8)(R9*1), Y0, Y13
 	VADDPS     Y13, Y12, Y12
+	DECQ       R12
+	JEQ        bias
+	SUBQ       320(AX), SI
+	SUBQ       320(AX), DI
+	SUBQ       320(AX), R8
+	JMP        add
 
 bias:
 	MOVQ       24(AX), R12
@@ -5678,7 +6130,7 @@ TEXT ·tile1x8AVX2(SB), NOSPLIT, $0-8
 	NEGQ    CX
 	VMOVUPS 32(DX)(CX*4), Y0
 	MOVQ    32(AX), CX
-	LEAQ    320(AX)(CX*1), CX
+	LEAQ    328(AX)(CX*1), CX
 	MOVQ    56(AX), DX
 	MOVQ    64(AX), BX
 
@@ -5718,14 +6170,26 @@ inner:
 	JNZ          outer
 
 	// Addresses of C.
-	MOVQ       16(AX), DI
-	MOVQ       24(CX), SI
-	LEAQ       (DI)(SI*4), SI
-	MOVQ       72(AX), DI
-	CMPQ       144(AX), $0x00
-	JEQ        bias
+	MOVQ  16(AX), DI
+	MOVQ  24(CX), SI
+	LEAQ  (DI)(SI*4), SI
+	MOVQ  72(AX), DI
+	MOVQ  144(AX), DI
+	TESTQ DI, DI
+	JEQ   bias
+
+	// They are added to sums of which the last is where C is, the first farthest behind.
+	LEAQ  -1(DI), R8
+	IMULQ 320(AX), R8
+	ADDQ  R8, SI
+
+add:
 	VMASKMOVPS (SI), Y0, Y2
 	VADDPS     Y2, Y1, Y1
+	DECQ       DI
+	JEQ        bias
+	SUBQ       320(AX), SI
+	JMP        add
 
 bias:
 	MOVQ       24(AX), DI
@@ -5760,7 +6224,7 @@ TEXT ·tile2x8AVX2(SB), NOSPLIT, $0-8
 	NEGQ    CX
 	VMOVUPS 32(DX)(CX*4), Y0
 	MOVQ    32(AX), CX
-	LEAQ    320(AX)(CX*1), CX
+	LEAQ    328(AX)(CX*1), CX
 	MOVQ    56(AX), DX
 	MOVQ    64(AX), BX
 
@@ -5803,16 +6267,28 @@ inner:
 	JNZ          outer
 
 	// Addresses of C.
-	MOVQ       16(AX), DI
-	MOVQ       24(CX), SI
-	LEAQ       (DI)(SI*4), SI
-	MOVQ       72(AX), DI
-	CMPQ       144(AX), $0x00
-	JEQ        bias
+	MOVQ  16(AX), DI
+	MOVQ  24(CX), SI
+	LEAQ  (DI)(SI*4), SI
+	MOVQ  72(AX), DI
+	MOVQ  144(AX), R8
+	TESTQ R8, R8
+	JEQ   bias
+
+	// They are added to sums of which the last is where C is, the first farthest behind.
+	LEAQ  -1(R8), R9
+	IMULQ 320(AX), R9
+	ADDQ  R9, SI
+
+add:
 	VMASKMOVPS (SI), Y0, Y3
 	VADDPS     Y3, Y1, Y1
 	VMASKMOVPS (SI)(DI*1), Y0, Y3
 	VADDPS     Y3, Y2, Y2
+	DECQ       R8
+	JEQ        bias
+	SUBQ       320(AX), SI
+	JMP        add
 
 bias:
 	MOVQ       24(AX), R8
@@ -5850,7 +6326,7 @@ TEXT ·tile3x8AVX2(SB), NOSPLIT, $0-8
 	NEGQ    CX
 	VMOVUPS 32(DX)(CX*4), Y0
 	MOVQ    32(AX), CX
-	LEAQ    320(AX)(CX*1), CX
+	LEAQ    328(AX)(CX*1), CX
 	MOVQ    56(AX), DX
 	MOVQ    64(AX), BX
 
@@ -5901,20 +6377,34 @@ inner:
 	JNZ          outer
 
 	// Addresses of C.
-	MOVQ       16(AX), R8
-	MOVQ       24(CX), SI
-	LEAQ       (R8)(SI*4), SI
-	MOVQ       32(CX), DI
-	LEAQ       (R8)(DI*4), DI
-	MOVQ       72(AX), R8
-	CMPQ       144(AX), $0x00
-	JEQ        bias
+	MOVQ  16(AX), R8
+	MOVQ  24(CX), SI
+	LEAQ  (R8)(SI*4), SI
+	MOVQ  32(CX), DI
+	LEAQ  (R8)(DI*4), DI
+	MOVQ  72(AX), R8
+	MOVQ  144(AX), R9
+	TESTQ R9, R9
+	JEQ   bias
+
+	// They are added to sums of which the last is where C is, the first farthest behind.
+	LEAQ  -1(R9), R10
+	IMULQ 320(AX), R10
+	ADDQ  R10, SI
+	ADDQ  R10, DI
+
+add:
 	VMASKMOVPS (SI), Y0, Y4
 	VADDPS     Y4, Y1, Y1
 	VMASKMOVPS (SI)(R8*1), Y0, Y4
 	VADDPS     Y4, Y2, Y2
 	VMASKMOVPS (DI), Y0, Y4
 	VADDPS     Y4, Y3, Y3
+	DECQ       R9
+	JEQ        bias
+	SUBQ       320(AX), SI
+	SUBQ       320(AX), DI
+	JMP        add
 
 bias:
 	MOVQ       24(AX), R9
@@ -5955,7 +6445,7 @@ TEXT ·tile4x8AVX2(SB), NOSPLIT, $0-8
 	NEGQ    CX
 	VMOVUPS 32(DX)(CX*4), Y0
 	MOVQ    32(AX), CX
-	LEAQ    320(AX)(CX*1), CX
+	LEAQ    328(AX)(CX*1), CX
 	MOVQ    56(AX), DX
 	MOVQ    64(AX), BX
 
@@ -6009,14 +6499,23 @@ inner:
 	JNZ          outer
 
 	// Addresses of C.
-	MOVQ       16(AX), R8
-	MOVQ       24(CX), SI
-	LEAQ       (R8)(SI*4), SI
-	MOVQ       32(CX), DI
-	LEAQ       (R8)(DI*4), DI
-	MOVQ       72(AX), R8
-	CMPQ       144(AX), $0x00
-	JEQ        bias
+	MOVQ  16(AX), R8
+	MOVQ  24(CX), SI
+	LEAQ  (R8)(SI*4), SI
+	MOVQ  32(CX), DI
+	LEAQ  (R8)(DI*4), DI
+	MOVQ  72(AX), R8
+	MOVQ  144(AX), R9
+	TESTQ R9, R9
+	JEQ   bias
+
+	// They are added to sums of which the last is where C is, the first farthest behind.
+	LEAQ  -1(R9), R10
+	IMULQ 320(AX), R10
+	ADDQ  R10, SI
+	ADDQ  R10, DI
+
+add:
 	VMASKMOVPS (SI), Y0, Y5
 	VADDPS     Y5, Y1, Y1
 	VMASKMOVPS (SI)(R8*1), Y0, Y5
@@ -6025,6 +6524,11 @@ inner:
 	VADDPS     Y5, Y3, Y3
 	VMASKMOVPS (DI)(R8*1), Y0, Y5
 	VADDPS     Y5, Y4, Y4
+	DECQ       R9
+	JEQ        bias
+	SUBQ       320(AX), SI
+	SUBQ       320(AX), DI
+	JMP        add
 
 bias:
 	MOVQ       24(AX), R9
@@ -6068,7 +6572,7 @@ TEXT ·tile5x8AVX2(SB), NOSPLIT, $0-8
 	NEGQ    CX
 	VMOVUPS 32(DX)(CX*4), Y0
 	MOVQ    32(AX), CX
-	LEAQ    320(AX)(CX*1), CX
+	LEAQ    328(AX)(CX*1), CX
 	MOVQ    56(AX), DX
 	MOVQ    64(AX), BX
 
@@ -6130,16 +6634,26 @@ inner:
 	JNZ          outer
 
 	// Addresses of C.
-	MOVQ       16(AX), R9
-	MOVQ       24(CX), SI
-	LEAQ       (R9)(SI*4), SI
-	MOVQ       32(CX), DI
-	LEAQ       (R9)(DI*4), DI
-	MOVQ       40(CX), R8
-	LEAQ       (R9)(R8*4), R8
-	MOVQ       72(AX), R9
-	CMPQ       144(AX), $0x00
-	JEQ        bias
+	MOVQ  16(AX), R9
+	MOVQ  24(CX), SI
+	LEAQ  (R9)(SI*4), SI
+	MOVQ  32(CX), DI
+	LEAQ  (R9)(DI*4), DI
+	MOVQ  40(CX), R8
+	LEAQ  (R9)(R8*4), R8
+	MOVQ  72(AX), R9
+	MOVQ  144(AX), R10
+	TESTQ R10, R10
+	JEQ   bias
+
+	// They are added to sums of which the last is where C is, the first farthest behind.
+	LEAQ  -1(R10), R11
+	IMULQ 320(AX), R11
+	ADDQ  R11, SI
+	ADDQ  R11, DI
+	ADDQ  R11, R8
+
+add:
 	VMASKMOVPS (SI), Y0, Y6
 	VADDPS     Y6, Y1, Y1
 	VMASKMOVPS (SI)(R9*1), Y0, Y6
@@ -6150,6 +6664,12 @@ inner:
 	VADDPS     Y6, Y4, Y4
 	VMASKMOVPS (R8), Y0, Y6
 	VADDPS     Y6, Y5, Y5
+	DECQ       R10
+	JEQ        bias
+	SUBQ       320(AX), SI
+	SUBQ       320(AX), DI
+	SUBQ       320(AX), R8
+	JMP        add
 
 bias:
 	MOVQ       24(AX), R10
@@ -6196,7 +6716,7 @@ TEXT ·tile6x8AVX2(SB), NOSPLIT, $0-8
 	NEGQ    CX
 	VMOVUPS 32(DX)(CX*4), Y0
 	MOVQ    32(AX), CX
-	LEAQ    320(AX)(CX*1), CX
+	LEAQ    328(AX)(CX*1), CX
 	MOVQ    56(AX), DX
 	MOVQ    64(AX), BX
 
@@ -6261,16 +6781,26 @@ inner:
 	JNZ          outer
 
 	// Addresses of C.
-	MOVQ       16(AX), R9
-	MOVQ       24(CX), SI
-	LEAQ       (R9)(SI*4), SI
-	MOVQ       32(CX), DI
-	LEAQ       (R9)(DI*4), DI
-	MOVQ       40(CX), R8
-	LEAQ       (R9)(R8*4), R8
-	MOVQ       72(AX), R9
-	CMPQ       144(AX), $0x00
-	JEQ        bias
+	MOVQ  16(AX), R9
+	MOVQ  24(CX), SI
+	LEAQ  (R9)(SI*4), SI
+	MOVQ  32(CX), DI
+	LEAQ  (R9)(DI*4), DI
+	MOVQ  40(CX), R8
+	LEAQ  (R9)(R8*4), R8
+	MOVQ  72(AX), R9
+	MOVQ  144(AX), R10
+	TESTQ R10, R10
+	JEQ   bias
+
+	// They are added to sums of which the last is where C is, the first farthest behind.
+	LEAQ  -1(R10), R11
+	IMULQ 320(AX), R11
+	ADDQ  R11, SI
+	ADDQ  R11, DI
+	ADDQ  R11, R8
+
+add:
 	VMASKMOVPS (SI), Y0, Y7
 	VADDPS     Y7, Y1, Y1
 	VMASKMOVPS (SI)(R9*1), Y0, Y7
@@ -6283,6 +6813,12 @@ inner:
 	VADDPS     Y7, Y5, Y5
 	VMASKMOVPS (R8)(R9*1), Y0, Y7
 	VADDPS     Y7, Y6, Y6
+	DECQ       R10
+	JEQ        bias
+	SUBQ       320(AX), SI
+	SUBQ       320(AX), DI
+	SUBQ       320(AX), R8
+	JMP        add
 
 bias:
 	MOVQ       24(AX), R10
@@ -6332,7 +6868,7 @@ TEXT ·tile6x16RowsAVX2(SB), NOSPLIT, $0-8
 	NEGQ    CX
 	VMOVUPS 64(DX)(CX*4), Y0
 	MOVQ    32(AX), CX
-	LEAQ    320(AX)(CX*1), CX
+	LEAQ    328(AX)(CX*1), CX
 	MOVQ    152(AX), R8
 	MOVQ    176(AX), R9
 	ADDQ    160(AX), R8
@@ -6522,16 +7058,26 @@ step3:
 	JNZ        outer
 
 	// Addresses of C.
-	MOVQ       16(AX), DI
-	MOVQ       24(CX), DX
-	LEAQ       (DI)(DX*4), DX
-	MOVQ       32(CX), BX
-	LEAQ       (DI)(BX*4), BX
-	MOVQ       40(CX), SI
-	LEAQ       (DI)(SI*4), SI
-	MOVQ       72(AX), DI
-	CMPQ       144(AX), $0x00
-	JEQ        bias
+	MOVQ  16(AX), DI
+	MOVQ  24(CX), DX
+	LEAQ  (DI)(DX*4), DX
+	MOVQ  32(CX), BX
+	LEAQ  (DI)(BX*4), BX
+	MOVQ  40(CX), SI
+	LEAQ  (DI)(SI*4), SI
+	MOVQ  72(AX), DI
+	MOVQ  144(AX), R10
+	TESTQ R10, R10
+	JEQ   bias
+
+	// They are added to sums of which the last is where C is, the first farthest behind.
+	LEAQ  -1(R10), R11
+	IMULQ 320(AX), R11
+	ADDQ  R11, DX
+	ADDQ  R11, BX
+	ADDQ  R11, SI
+
+add:
 	VMOVUPS    (DX), Y13
 	VADDPS     Y13, Y1, Y1
 	VMASKMOVPS 32(DX), Y0, Y13
@@ -6556,6 +7102,12 @@ step3:
 	VADDPS     Y13, Y11, Y11
 	VMASKMOVPS 32(SI)(DI*1), Y0, Y13
 	VADDPS     Y13, Y12, Y12
+	DECQ       R10
+	JEQ        bias
+	SUBQ       320(AX), DX
+	SUBQ       320(AX), BX
+	SUBQ       320(AX), SI
+	JMP        add
 
 bias:
 	MOVQ       24(AX), R10
@@ -6627,7 +7179,7 @@ TEXT ·tile6x16PanelsAVX2(SB), NOSPLIT, $0-8
 	NEGQ    CX
 	VMOVUPS 64(DX)(CX*4), Y0
 	MOVQ    32(AX), CX
-	LEAQ    320(AX)(CX*1), CX
+	LEAQ    328(AX)(CX*1), CX
 	MOVQ    152(AX), R8
 	MOVQ    176(AX), R9
 	ADDQ    160(AX), R8
@@ -6817,16 +7369,26 @@ step3:
 	JNZ        outer
 
 	// Addresses of C.
-	MOVQ       16(AX), DI
-	MOVQ       24(CX), DX
-	LEAQ       (DI)(DX*4), DX
-	MOVQ       32(CX), BX
-	LEAQ       (DI)(BX*4), BX
-	MOVQ       40(CX), SI
-	LEAQ       (DI)(SI*4), SI
-	MOVQ       72(AX), DI
-	CMPQ       144(AX), $0x00
-	JEQ        bias
+	MOVQ  16(AX), DI
+	MOVQ  24(CX), DX
+	LEAQ  (DI)(DX*4), DX
+	MOVQ  32(CX), BX
+	LEAQ  (DI)(BX*4), BX
+	MOVQ  40(CX), SI
+	LEAQ  (DI)(SI*4), SI
+	MOVQ  72(AX), DI
+	MOVQ  144(AX), R10
+	TESTQ R10, R10
+	JEQ   bias
+
+	// They are added to sums of which the last is where C is, the first farthest behind.
+	LEAQ  -1(R10), R11
+	IMULQ 320(AX), R11
+	ADDQ  R11, DX
+	ADDQ  R11, BX
+	ADDQ  R11, SI
+
+add:
 	VMOVUPS    (DX), Y13
 	VADDPS     Y13, Y1, Y1
 	VMASKMOVPS 32(DX), Y0, Y13
@@ -6851,6 +7413,12 @@ step3:
 	VADDPS     Y13, Y11, Y11
 	VMASKMOVPS 32(SI)(DI*1), Y0, Y13
 	VADDPS     Y13, Y12, Y12
+	DECQ       R10
+	JEQ        bias
+	SUBQ       320(AX), DX
+	SUBQ       320(AX), BX
+	SUBQ       320(AX), SI
+	JMP        add
 
 bias:
 	MOVQ       24(AX), R10

@@ -49,7 +49,8 @@ func TestCallOffsets(t *testing.T) {
 		{"left2", unsafe.Offsetof(v.left2), 208},
 		{"turnC", unsafe.Offsetof(v.turnC), 216},
 		{"rowsC", unsafe.Offsetof(v.rowsC), 224},
-		{"spots", unsafe.Offsetof(v.spots), 320},
+		{"stack", unsafe.Offsetof(v.bytesStack), 320},
+		{"spots", unsafe.Offsetof(v.spots), 328},
 		{"spot.a", unsafe.Offsetof(s.a), 0},
 		{"spot.c", unsafe.Offsetof(s.c), 24},
 		{"spot", unsafe.Sizeof(s), 48},
@@ -96,10 +97,13 @@ func TestTile(t *testing.T) {
 			ti.lastA, ti.lastC = lastA, lastC
 			a := randomGuarded(rng, lastA+(k-1)*d.aK+91+3*190+1)
 			b := randomGuarded(rng, (k-1)*d.bK+101+3*205+ti.wide())
-			c := randomGuarded(rng, lastC+cols)
+			ti.add = rows&1 == 1
+			if ti.add {
+				ti.more, ti.stack = rows/2%4, lastC+cols+3
+			}
+			c := randomGuarded(rng, lastC+cols+ti.more*ti.stack)
 			bias := randomGuarded(rng, cols)
 			want := float64s(c.v)
-			ti.add = rows&1 == 1
 			if cols&1 == 1 {
 				ti.bias = bias.v
 			}
@@ -117,6 +121,9 @@ func TestTile(t *testing.T) {
 					w := &want[atC+j]
 					if !ti.add {
 						*w = 0
+					}
+					for d := range ti.more {
+						*w += want[atC+j+(d+1)*ti.stack]
 					}
 					*w += sum
 					if ti.bias != nil {

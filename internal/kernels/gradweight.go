@@ -103,8 +103,8 @@ func (g *gradWeight) choose(looked, other side) {
 	g.samples, g.lines, g.pixels = max(1, gradPixels/(g.h*g.w)), min(g.h, max(1, gradPixels/g.w)), min(g.w, gradPixels)
 }
 
-// single says that a part of the rule of 16 is one box of pixels at most. Then the second of two parts is added
-// to the first as it is computed: the same sum as that of two sums.
+// single says that a part of the rule of 16 is one box of pixels at most. Then a part is added to the sums that wait
+// for it as it is computed: the same sums as those that are made one by one.
 func (g *gradWeight) single() bool {
 	return divideUp(g.n, ref.Parts) <= g.samples && g.h <= g.lines && g.w <= g.pixels
 }
@@ -151,6 +151,7 @@ type gradItem struct {
 	col, cols int
 	kh, kw    int
 	begun     bool // its present partial sum has a summand
+	sums      int  // on the stack, from where its partial sum goes, that its next products are added to
 }
 
 func (g *gradWeight) item(i int) gradItem {
@@ -216,12 +217,11 @@ func (g *gradWeight) group(items []gradItem, scratch []float32) {
 	}
 	for p := range ref.Parts {
 		s0, s1 := ref.Part(p, g.n)
-		depth, carries := bits.OnesCount(uint(p)), bits.TrailingZeros(^uint(p))
-		more := carries > 0 && s0 < s1 && g.single()
-		if more {
-			depth, carries = depth-1, carries-1
+		depth, carries, sums := bits.OnesCount(uint(p)), bits.TrailingZeros(^uint(p)), 0
+		if s0 < s1 && g.single() {
+			depth, carries, sums = depth-carries, 0, carries
 		}
-		g.partial(items, scratch, depth, s0, s1, more)
+		g.partial(items, scratch, depth, s0, s1, sums)
 		for range carries {
 			for i, item := range items {
 				addTo(stackSum(scratch, i, depth-1), stackSum(scratch, i, depth), item.rows*panelCols)
@@ -268,11 +268,11 @@ func stackBias(scratch []float32, i, depth int) []float32 {
 // A box is a range of samples, lines and pixels.
 type box struct{ s0, s1, line0, line1, pixel0, pixel1 int }
 
-// partial computes the sum over samples [s0, s1) for each item, or adds it to what there is.
-func (g *gradWeight) partial(items []gradItem, scratch []float32, depth, s0, s1 int, more bool) {
+// partial computes the sum over samples [s0, s1) for each item, and adds it to so many sums on the stack from depth.
+func (g *gradWeight) partial(items []gradItem, scratch []float32, depth, s0, s1, sums int) {
 	for i := range items {
-		items[i].begun = more
-		if !more {
+		items[i].begun, items[i].sums = false, sums
+		if sums == 0 {
 			clear(stackBias(scratch, i, depth))
 		}
 	}
@@ -286,8 +286,14 @@ func (g *gradWeight) partial(items []gradItem, scratch []float32, depth, s0, s1 
 		}
 	}
 	for i, item := range items {
-		if !item.begun {
+		if item.begun {
+			continue
+		}
+		if sums == 0 {
 			clear(stackSum(scratch, i, depth)[:item.rows*panelCols])
+		}
+		for d := depth + sums - 1; d > depth; d-- {
+			addTo(stackSum(scratch, i, d-1), stackSum(scratch, i, d), item.rows*panelCols)
 		}
 	}
 }
@@ -335,9 +341,13 @@ func (g *gradWeight) addBox(items []gradItem, scratch []float32, depth int, in b
 			if g.a.looked {
 				first = col0
 			}
-			addGeneric(stackBias(scratch, i, depth), bias[from-first:][:n])
+			sum := bias[from-first:][:n]
+			for d := depth + item.sums - 1; d > depth; d-- {
+				addGeneric(sum, stackBias(scratch, i, d)[:n])
+			}
+			addGeneric(stackBias(scratch, i, depth), sum)
 		}
-		t.c = stackSum(scratch, i, depth)
+		t.c = scratch[(i*gradDepth+depth)*gradBlock:][:max(1, item.sums)*gradBlock]
 		if g.packA {
 			g.addPacked(&t, item, panel, copies, item.row-row0, in)
 		} else {
@@ -446,13 +456,13 @@ func (g *gradWeight) sumSquares(scratch []float32, in box) {
 
 // addTo adds the products with b that t is set up for to the sum of an item.
 func (t *tile) addTo(item *gradItem, sum, b []float32) {
-	t.add = item.begun
+	t.add, t.more, t.stack = item.sums > 0, max(0, item.sums-1), gradBlock
 	wide := t.g.cols()
 	for j := 0; j < item.cols; j += wide {
 		t.b, t.c, t.cols = b[j:], sum[j:], min(wide, item.cols-j)
 		t.run()
 	}
-	item.begun = true
+	item.begun, item.sums = true, 1
 }
 
 // pixels counts the pixels of a box. They follow each other evenly, in whole lines and samples,

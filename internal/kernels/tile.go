@@ -21,6 +21,8 @@ const blockK = 256
 //
 //	C[r,j] = ((C[r,j] if add) + sum[r,j]) + bias[j] if there is one
 //
+// With more, so many other matrices lie behind C, a stack apart, and are added to the sum before C is, the farthest first.
+//
 // The summed index has three levels so that one call can go over the taps of a
 // convolution, or over the pixels of several images, without a copy.
 //
@@ -42,6 +44,7 @@ type tile struct {
 	aStep1, aStep2, bStep1, bStep2 int
 	cols                           int
 	add                            bool
+	more, stack                    int
 	g                              geometry
 
 	m            int // rows laid out
@@ -75,6 +78,7 @@ type call struct {
 	left1, left2               int      // rounds to go
 	turnC                      int      // pairs of rows of C that are fetched for every four steps, in 1/2¹⁶
 	rowsC                      [12]int  // where the rows of C are
+	bytesStack                 int
 	spots                      [maxSpots]spot
 }
 
@@ -190,8 +194,9 @@ func (t *tile) run() {
 		t.atBias = &t.bias[0]
 	}
 	if t.add {
-		t.adds = 1
+		t.adds = 1 + t.more
 	}
+	t.bytesStack = 4 * t.stack
 	if t.pace == 0 {
 		t.ahead = t.atA // which is in the cache
 	}
@@ -225,7 +230,7 @@ func (t *tile) check() {
 	if t.lastA < 0 || t.lastA+(t.k-1)*t.aK+(t.n1-1)*t.aStep1+(t.n2-1)*t.aStep2 >= len(t.a) {
 		panic(shortA)
 	}
-	if t.lastC < 0 || t.lastC+t.cols > len(t.c) {
+	if t.lastC < 0 || t.more < 0 || t.lastC+t.more*t.stack+t.cols > len(t.c) {
 		panic(shortC)
 	}
 }
@@ -297,7 +302,9 @@ func (t *tile) generic4x4(s *spot, r, n, j int) {
 		for l := range min(4, t.cols-j) {
 			sum := sums[i][l]
 			if t.add {
-				sum = c[l] + sum
+				for d := t.more; d >= 0; d-- {
+					sum = c[d*t.stack+l] + sum
+				}
 			}
 			if t.bias != nil {
 				sum += t.bias[j+l]

@@ -58,7 +58,8 @@ const (
 	offLeft2 = 208
 	offTurnC = 216
 	offRowsC = 224 // [12]int
-	offSpots = 320
+	offStack = 320
+	offSpots = 328
 
 	spotA    = 0  // of kernels.spot: [3]int
 	spotC    = 24 // [3]int
@@ -313,13 +314,28 @@ func (s *isa) kernel(of string, rows, vecs, knownAK int) {
 
 	Comment("Addresses of C.")
 	addresses(offC, offCRow, spotC)
-	CMPQ(field(offAdd), Imm(0))
+	sums := load(offAdd)
+	TESTQ(sums, sums)
 	JEQ(LabelRef("bias"))
+	Comment("They are added to sums of which the last is where C is, the first farthest behind.")
+	behind := GP64()
+	LEAQ(Mem{Base: sums, Disp: -1}, behind)
+	IMULQ(field(offStack), behind)
+	for _, p := range a {
+		ADDQ(behind, p)
+	}
+	Label("add")
 	for r := range rows {
 		for v := range vecs {
 			m.add(v, at(row(a, aRow, aRow3, r), 4*s.lanes*v), acc[r][v])
 		}
 	}
+	DECQ(sums)
+	JEQ(LabelRef("bias"))
+	for _, p := range a {
+		SUBQ(field(offStack), p)
+	}
+	JMP(LabelRef("add"))
 	Label("bias")
 	bias := load(offBias)
 	TESTQ(bias, bias)
