@@ -3,6 +3,7 @@ package kernels
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"lfm/internal/kernels/ref"
@@ -62,6 +63,39 @@ func TestLinearGradInput(t *testing.T) {
 			})
 			dx.check(t, "dx")
 			near(t, s.String(), dx.v, want)
+		}
+	})
+}
+
+// TestLinearFew: layers whose weight is packed on the way have the bits of those whose weight is packed before, on any number
+// of rows, of which there need not be few.
+func TestLinearFew(t *testing.T) {
+	atEachLevel(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(11, 11))
+		more := []LinearShape{{N: 130, Rows: 3, In: 70, Out: 300}, {N: 2, Rows: 1, In: 600, Out: 40, Accumulate: true}, {N: 3, Rows: 1, In: 40, Out: 600, Accumulate: true}}
+		for _, s := range append(more, linearCases...) {
+			rows := s.N * s.Rows
+			x, w, b, dy := randomGuarded(rng, rows*s.In), randomGuarded(rng, s.In*s.Out), randomGuarded(rng, s.Out), randomGuarded(rng, rows*s.Out)
+			y, dx := randomGuarded(rng, rows*s.Out), randomGuarded(rng, rows*s.In)
+			wantY, wantX := slices.Clone(y.v), slices.Clone(dx.v)
+
+			packed := make([]float32, LinearPackSize(s))
+			LinearPack(packed, w.v, s, 0, LinearPackItems(s))
+			Linear(wantY, x.v, packed, b.v, s, make([]float32, LinearScratch(s)), 0, LinearItems(s))
+			inPieces(rng, LinearFewItems(s), LinearFewScratch(s), func(scratch []float32, i0, i1 int) {
+				LinearFew(y.v, x.v, w.v, b.v, s, scratch, i0, i1)
+			})
+			y.check(t, "y")
+			sameBits(t, s.String()+" y", y.v, wantY)
+
+			packed = make([]float32, LinearGradInputPackSize(s))
+			LinearGradInputPack(packed, w.v, s, 0, LinearGradInputPackItems(s))
+			LinearGradInput(wantX, dy.v, packed, s, make([]float32, LinearGradInputScratch(s)), 0, LinearGradInputItems(s))
+			inPieces(rng, LinearGradInputFewItems(s), LinearGradInputFewScratch(s), func(scratch []float32, i0, i1 int) {
+				LinearGradInputFew(dx.v, dy.v, w.v, s, scratch, i0, i1)
+			})
+			dx.check(t, "dx")
+			sameBits(t, s.String()+" dx", dx.v, wantX)
 		}
 	})
 }

@@ -77,6 +77,9 @@ func (c *call) pack(i, floats, items int, run func(packed []float32, i0, i1 int)
 	return packed
 }
 
+// frozen says that the i-th operand is a parameter that this machine does not train, whose packed form is kept.
+func (c *call) frozen(i int) bool { return c.b.frozen(c.values[i]) != nil }
+
 // scratch takes floats that all workers see, for the time of this step: packed weights, or
 // a result that the kernel must write although nobody wants it.
 func (c *call) scratch(floats int) []float32 {

@@ -7,6 +7,12 @@ func linear(c *call) {
 	x, w, y, bias := c.in[0], c.in[1], c.out[0].data, c.optional(2)
 	n := x.shape[0]
 	s := kernels.LinearShape{N: n, Rows: rows(x.shape) / n, In: w.shape[1], Out: w.shape[0], Accumulate: sum}
+	if s.Few() && !c.frozen(1) {
+		c.loop(kernels.LinearFewItems(s), kernels.LinearFewScratch(s), func(scratch []float32, i0, i1 int) {
+			kernels.LinearFew(y, x.data, w.data, bias, s, scratch, i0, i1)
+		})
+		return
+	}
 	packed := c.pack(1, kernels.LinearPackSize(s), kernels.LinearPackItems(s), func(packed []float32, i0, i1 int) {
 		kernels.LinearPack(packed, w.data, s, i0, i1)
 	})
@@ -20,6 +26,12 @@ func linearGradInput(c *call) {
 	dx, dy, w := c.out[0].data, c.in[0], c.in[1]
 	n := dy.shape[0]
 	s := kernels.LinearShape{N: n, Rows: rows(dy.shape) / n, In: w.shape[1], Out: w.shape[0], Accumulate: sum}
+	if s.Few() && !c.frozen(1) {
+		c.loop(kernels.LinearGradInputFewItems(s), kernels.LinearGradInputFewScratch(s), func(scratch []float32, i0, i1 int) {
+			kernels.LinearGradInputFew(dx, dy.data, w.data, s, scratch, i0, i1)
+		})
+		return
+	}
 	packed := c.pack(1, kernels.LinearGradInputPackSize(s), kernels.LinearGradInputPackItems(s), func(packed []float32, i0, i1 int) {
 		kernels.LinearGradInputPack(packed, w.data, s, i0, i1)
 	})
