@@ -5,9 +5,12 @@ import "testing"
 // TestBlocksFor: every size of cache has blocks that fit into it, and into the arrays that hold them.
 func TestBlocksFor(t *testing.T) {
 	g := currentGeometry()
-	for _, kib := range []int{-1, 0, 1, 256, 511, 512, 1024, 1280, 2048, 4096} {
-		b := blocksFor(kib << 10)
+	for _, kib := range []int{-1, 0, 1, 256, 511, 512, 1024, 1535, 1536, 2048, 4096} {
+		b := blocksFor(kib<<5, kib<<10)
 		if b.rows < 1 || b.rows > g.maxRows() || b.rows%12 != 0 || b.group < 1 || b.group > maxGroup {
+			t.Errorf("%d KiB: %+v", kib, b)
+		}
+		if b.roomy != (kib >= 1536) {
 			t.Errorf("%d KiB: %+v", kib, b)
 		}
 		if kib < 256 {
@@ -40,8 +43,9 @@ func TestBlocksSameBits(t *testing.T) {
 			w[i] = float32(i%103)/103 - 0.6
 		}
 		var first [][]float32
-		for _, size := range sized {
-			cut = size.blocks
+		for i := range 2 * len(sized) {
+			cut = sized[i/2].blocks
+			cut.roomy = i%2 == 0
 			dw, db, dx := make([]float32, s.Out*s.In), make([]float32, s.Out), make([]float32, len(x))
 			scratch := make([]float32, max(LinearGradWeightScratch(s), LinearGradInputScratch(s)))
 			packed := make([]float32, LinearGradInputPackSize(s))

@@ -61,7 +61,8 @@ type gradWeight struct {
 	image               []float32 // of these images (n, inH-1, inW-1)
 	a, b                side      // channels of a are the rows of d, channels of b its columns
 	packB               bool      // panels of b are copied together first
-	packA               bool      // panels of a are, too
+	dense               bool      // one tap, and wide: items of a group share what is copied and fetched, in boxes that are evenly spaced
+	packA               bool      // panels of a are copied first, too
 	few                 bool      // all parts of the rule of 16 are multiplied together, packed on both sides
 	d                   []float32 // the gradient
 	db                  []float32 // Σ dy, where that is computed beside it: see once
@@ -98,7 +99,8 @@ func (g *gradWeight) choose(looked, other side) {
 	// A copy serves all taps and rows, if the taps do not look at this side.
 	g.packB = (!g.b.looked || pointwise) && (g.b.channels%lanes != 0 || g.a.channels*taps >= 32)
 	// One of a block serves all panels: of one tap, for each tap looks elsewhere.
-	g.packA = pointwise && g.packB && panels(g.b.channels) > 2
+	g.dense = pointwise && g.packB && panels(g.b.channels) > 2
+	g.packA = g.dense && !(cut.roomy && Level() == AVX512)
 	g.few = pointwise && g.n*g.h*g.w <= gradFew
 	g.samples, g.lines, g.pixels = max(1, gradPixels/(g.h*g.w)), min(g.h, max(1, gradPixels/g.w)), min(g.w, gradPixels)
 }
@@ -109,9 +111,9 @@ func (g *gradWeight) single() bool {
 	return divideUp(g.n, ref.Parts) <= g.samples && g.h <= g.lines && g.w <= g.pixels
 }
 
-// once says that dy is summed for the bias while it is in the cache, namely where parts are single and packed
-// on both sides: in the order that it has otherwise.
-func (g *gradWeight) once() bool { return g.packA && g.single() && !g.few }
+// once says that dy is summed for the bias while it is in the cache, namely where parts are single and items
+// share it: in the order that it has otherwise.
+func (g *gradWeight) once() bool { return g.dense && g.single() && !g.few }
 
 // blocks is the number of blocks of rows of a d.
 func (g *gradWeight) blocks() int { return (g.a.channels + gradRows - 1) / gradRows }
@@ -124,7 +126,7 @@ func (g *gradWeight) items() int {
 // piece is how many items a call should have at least, as those of a group share what is copied: with half a group, a layer
 // of 256 -> 256 takes 1 to 3 % longer.
 func (g *gradWeight) piece() int {
-	if g.packA || g.few {
+	if g.dense || g.few {
 		return cut.group / 2
 	}
 	return tapGroup
@@ -136,7 +138,7 @@ func (g *gradWeight) scratch() int {
 	if g.squares {
 		n += (g.samples*(2*g.lines+1)*(2*g.pixels+1) + 2*g.pixels + 2) * g.looked().channels
 	}
-	if g.packA || g.few {
+	if g.dense || g.few {
 		n += panels(g.a.channels) * gradPanel
 	}
 	return n
@@ -168,8 +170,8 @@ func (g *gradWeight) item(i int) gradItem {
 // run computes items [i0, i1).
 func (g *gradWeight) run(scratch []float32, i0, i1 int) {
 	most := tapGroup
-	if g.packA || g.few {
-		most = cut.group // every group packs its rows of a anew
+	if g.dense || g.few {
+		most = cut.group // every group reads or packs its rows of a anew
 	}
 	for ; i0 < i1; i0 += most {
 		var items [maxGroup]gradItem
@@ -304,12 +306,14 @@ func (g *gradWeight) addBox(items []gradItem, scratch []float32, depth int, in b
 	panels := bias[g.biasRoom():]
 	copies := panels[gradPanels*gradPanel:] // panels of a, or sums of squares
 	row0 := 0                               // the first row that is packed
-	if g.packA {
+	if g.dense {
 		var row1 int
 		row0, row1 = g.rowsOf(items)
-		g.a.packPanels(copies, in, row0, row1)
+		if g.packA {
+			g.a.packPanels(copies, in, row0, row1)
+		}
 		if g.db != nil && g.b.looked && items[0].col == 0 {
-			sumPanels(bias, copies, in.pixels(), row1-row0)
+			g.a.sum(bias, in, row0, row1)
 		}
 	}
 	if g.squares {
@@ -321,7 +325,7 @@ func (g *gradWeight) addBox(items []gradItem, scratch []float32, depth int, in b
 	col0, col1 := 0, 0 // the columns that are packed
 	for i := range items {
 		item := &items[i]
-		if g.packA {
+		if g.dense {
 			g.fetch(&t, items, i, in)
 		}
 		if g.packB && item.col >= col1 {
@@ -329,7 +333,7 @@ func (g *gradWeight) addBox(items []gradItem, scratch []float32, depth int, in b
 			col0, col1 = item.col, min(item.col+gradPanels*panelCols, last.col+last.cols)
 			g.b.packPanels(panels, in, col0, col1)
 			if g.db != nil && g.a.looked {
-				sumPanels(bias, panels, in.pixels(), col1-col0)
+				g.b.sum(bias, in, col0, col1)
 			}
 		}
 		panel := panels
@@ -376,15 +380,13 @@ func (g *gradWeight) fetch(t *tile, items []gradItem, i int, in box) {
 	t.fetch(region{v[min(from, len(v)):], min(n, len(v)/f.pixel), to - from, f.pixel}, steps)
 }
 
-// sumPanels sums so many columns over n rows of panels.
-func sumPanels(dst, src []float32, n, columns int) {
-	count, together := panels(columns), 8*currentGeometry().lanes/panelCols
-	for ; count >= together; count -= together {
-		sumRows(dst, src, n, panelCols, gradPanel, false)
-		dst, src = dst[together*panelCols:], src[together*gradPanel:]
-	}
-	for p := range count {
-		sumColumns(dst[p*panelCols:], src[p*gradPanel:], n, panelCols, panelCols)
+// sum sums channels [from, to) over the pixels of a box.
+func (f *side) sum(dst []float32, in box, from, to int) {
+	v := f.v[f.at(in.s0, in.line0, in.pixel0):]
+	for ; from < to; from += biasCols {
+		n := min(biasCols, to-from)
+		sumColumns(dst, v[from:], in.pixels(), f.pixel, n)
+		dst = dst[n:]
 	}
 }
 
