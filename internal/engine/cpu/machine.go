@@ -202,7 +202,7 @@ func (m *Machine) runPhases(phases []phase) {
 			}
 			p.made.version = version
 		}
-		m.backend.pool.do(p.items, p.least, p.run)
+		m.backend.pool.doAt(p.rates, p.items, p.least, p.run)
 	}
 }
 

@@ -3,6 +3,7 @@ package cpu
 import (
 	"runtime"
 	"sync/atomic"
+	"time"
 
 	"lfm/internal/panics"
 )
@@ -11,13 +12,16 @@ import (
 // others are goroutines that wait between loops, at first watching a counter (a loop often
 // follows within microseconds) and then asleep.
 //
-// A loop's items are cut into one contiguous share a worker, always at the same places, so that a worker
+// A loop's items are cut into one contiguous share a worker, at the same places in all loops, so that a worker
 // meets in its cache what it wrote before. It takes its share in pieces, each half of what is left. One that is
 // done early takes from the ends of the others' shares: there are processors with slow cores beside fast ones, and
-// cores that others use, too. Kernels give the same bits for any cut, so who did what, or how many there were,
-// never shows in a result.
+// cores that others use, too. Where pieces are too large for that to even things out, shares are cut by rates that are
+// learned from run to run. Kernels give the same bits for any cut, so who did what, or how many there were, never
+// shows in a result.
 type pool struct {
 	workers int
+	rates   rates  // of this loop, or nil
+	did     []work // in this loop, if it has rates
 	run     func(worker, i0, i1 int)
 	least   int // pieces end at multiples of it, and with their share
 	shares  []share
@@ -62,6 +66,59 @@ func (s *share) take(least int, front bool) (i0, i1 int) {
 	}
 }
 
+// rates are how much of a loop each worker does in the same time, of a sum near 1.
+type rates []float64
+
+// newRates are those of equal workers.
+func newRates(workers int) rates {
+	r := make(rates, workers)
+	for k := range r {
+		r[k] = 1 / float64(workers)
+	}
+	return r
+}
+
+// learnt is the weight of a loop beside those before it: a fifth, as a worker may have been held up this once.
+const learnt = 0.2
+
+// least is the smallest rate, of so many workers: one that has hardly a share has hardly a chance to show that it is fast again.
+func (r rates) least() float64 { return 1 / float64(8*len(r)) }
+
+// learn moves the rates towards what the workers did. Where one did nothing there is nothing to learn.
+func (r rates) learn(did []work) {
+	total := 0.0
+	for k := range did {
+		if did[k].items == 0 || did[k].took <= 0 {
+			return
+		}
+		total += did[k].rate()
+	}
+	for k := range did {
+		r[k] += learnt * (max(r.least(), did[k].rate()/total) - r[k])
+	}
+}
+
+// end is where worker k's share of so many items ends.
+func (r rates) end(k, items int) int {
+	until, total := 0.0, 0.0
+	for i, v := range r {
+		total += v
+		if i <= k {
+			until += v
+		}
+	}
+	return min(items, int(until/total*float64(items)+0.5))
+}
+
+// work is what a worker did in a loop. It fills two cache lines, as a share does.
+type work struct {
+	items int
+	took  time.Duration
+	_     [112]byte
+}
+
+func (w *work) rate() float64 { return float64(w.items) / float64(w.took) }
+
 // watch is how often a waiting worker looks before it sleeps: about a millisecond. Where work is not cut as finely as workers
 // differ, one waits a few hundred microseconds for another; if it fell asleep, it would be 100 to 170 late for the next
 // loop, too, which is what waking takes in a virtual machine.
@@ -71,7 +128,7 @@ const watch = 400000
 const pieces = 64
 
 func newPool(workers int) *pool {
-	p := &pool{workers: workers, shares: make([]share, workers), asleep: make([]atomic.Bool, workers), wake: make([]chan struct{}, workers)}
+	p := &pool{workers: workers, did: make([]work, workers), shares: make([]share, workers), asleep: make([]atomic.Bool, workers), wake: make([]chan struct{}, workers)}
 	for k := range workers {
 		p.wake[k] = make(chan struct{}, 1)
 	}
@@ -84,7 +141,10 @@ func newPool(workers int) *pool {
 // do runs run over items, cut into ranges [i0, i1) at multiples of least, besides the ends of shares, or, if that is
 // 0, as suits their number. It returns when all is done. A panic in any range is one of do, and that too comes
 // when no worker is in the loop any more: the memory that it works on may go then.
-func (p *pool) do(items, least int, run func(worker, i0, i1 int)) {
+func (p *pool) do(items, least int, run func(worker, i0, i1 int)) { p.doAt(nil, items, least, run) }
+
+// doAt is do with shares by rates, which it learns from, or equal ones if there are none.
+func (p *pool) doAt(r rates, items, least int, run func(worker, i0, i1 int)) {
 	if items == 0 {
 		return
 	}
@@ -95,13 +155,24 @@ func (p *pool) do(items, least int, run func(worker, i0, i1 int)) {
 	if least == 0 {
 		least = max(1, items/(p.workers*pieces))
 	}
-	p.start(items, least, run)
+	p.start(r, items, least, run)
 	defer p.join()
 	p.work(0)
 }
 
 // work does a worker's share, and then what is left of others'.
 func (p *pool) work(k int) {
+	if p.rates == nil {
+		p.pieces(k)
+		return
+	}
+	began := time.Now()
+	items := p.pieces(k)
+	p.did[k].items, p.did[k].took = items, time.Since(began)
+}
+
+// pieces does what work does, and counts the items.
+func (p *pool) pieces(k int) (items int) {
 	for i := range p.workers {
 		s := &p.shares[(k+i)%p.workers]
 		for {
@@ -110,20 +181,31 @@ func (p *pool) work(k int) {
 				break
 			}
 			p.run(k, i0, i1)
+			items += i1 - i0
 		}
 	}
+	return items
 }
 
 // join waits until the other workers have finished the loop.
 func (p *pool) join() {
 	p.await(0, func() bool { return p.pending.Load() == 0 })
 	p.panic.Swap(nil).Rethrow()
+	if p.rates != nil {
+		p.rates.learn(p.did)
+	}
 }
 
-func (p *pool) start(items, least int, run func(worker, i0, i1 int)) {
-	p.least, p.run = least, run
+func (p *pool) start(r rates, items, least int, run func(worker, i0, i1 int)) {
+	p.rates, p.least, p.run = r, least, run
+	from := 0
 	for k := range p.shares {
-		p.shares[k].set(k*items/p.workers, (k+1)*items/p.workers)
+		to := (k + 1) * items / p.workers
+		if r != nil {
+			to = r.end(k, items)
+		}
+		p.shares[k].set(from, to)
+		from = to
 	}
 	p.pending.Store(int32(p.workers - 1))
 	p.round.Add(1)
@@ -178,6 +260,6 @@ func (p *pool) rouse(k int) {
 func (p *pool) stop() {
 	p.stopped = true
 	if p.workers > 1 {
-		p.start(0, 1, nil)
+		p.start(nil, 0, 1, nil)
 	}
 }

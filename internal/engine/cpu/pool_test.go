@@ -1,6 +1,8 @@
 package cpu
 
 import (
+	"math"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"testing"
@@ -85,6 +87,83 @@ func TestPoolSlow(t *testing.T) {
 		if held == 0 || held > items/workers/2 {
 			t.Errorf("the first piece of share %d had %d items", slow, held)
 		}
+	}
+}
+
+// TestPoolRates: whatever the rates, shares follow each other up to the last item, and each is done exactly once.
+func TestPoolRates(t *testing.T) {
+	for _, workers := range []int{2, 3, 7} {
+		p := newPool(workers)
+		for _, items := range []int{2, 3, 7, 8, 100} {
+			r := newRates(workers)
+			for round := range 30 {
+				if round == 10 {
+					r[0], r[1] = r[0]+0.99*r[1], 0.01*r[1]
+				}
+				done := make([]atomic.Int32, items)
+				p.doAt(r, items, 4, func(_, i0, i1 int) {
+					for i := i0; i < i1; i++ {
+						done[i].Add(1)
+					}
+				})
+				for i := range done {
+					if n := done[i].Load(); n != 1 {
+						t.Fatalf("%d workers did item %d of %d %d times", workers, i, items, n)
+					}
+				}
+				for k, from := 0, 0; k < workers; k++ {
+					if to := r.end(k, items); to < from || k == workers-1 && to != items {
+						t.Fatalf("the share of worker %d of %d is %d to %d of %d by rates of %v", k, workers, from, to, items, r)
+					} else {
+						from = to
+					}
+				}
+			}
+		}
+		p.stop()
+	}
+}
+
+// TestRatesLearn: of workers that are two, three and five times as fast as each other, shares come to be cut so; one that is
+// held up once loses no more than a fifth of its share; and one that did nothing teaches nothing.
+func TestRatesLearn(t *testing.T) {
+	speeds := []float64{1, 2, 3, 5}
+	loop := func(r rates, held int) {
+		did, from := make([]work, len(speeds)), 0
+		for k, v := range speeds {
+			to := r.end(k, 1000)
+			did[k] = work{items: to - from, took: time.Duration(float64(to-from) / v * 1e6)}
+			from = to
+		}
+		if held >= 0 {
+			did[held].took *= 1000
+		}
+		r.learn(did)
+	}
+	r := newRates(len(speeds))
+	for range 40 {
+		loop(r, -1)
+	}
+	for k, v := range speeds {
+		if want := v / 11; math.Abs(r[k]-want) > 0.001 {
+			t.Errorf("worker %d has a rate of %.4f, want %.4f", k, r[k], want)
+		}
+	}
+	before := r[3]
+	loop(r, 3)
+	if r[3] < before*(1-learnt) || r[3] > 0.95*before {
+		t.Errorf("held up once, a rate of %.4f became %.4f", before, r[3])
+	}
+	for range 100 {
+		loop(r, 0)
+	}
+	if r.end(0, 1000) < 20 {
+		t.Errorf("held up for long, a worker has a share of %d of 1000", r.end(0, 1000))
+	}
+	kept := slices.Clone(r)
+	r.learn([]work{{items: 1, took: 1}, {items: 1, took: 1}, {}, {items: 1, took: 1}})
+	if !slices.Equal(r, kept) {
+		t.Errorf("rates %v became %v by a loop in which a worker did nothing", kept, r)
 	}
 }
 
