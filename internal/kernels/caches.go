@@ -1,7 +1,7 @@
 package kernels
 
-// blocks are the sizes of what is worked on at a time, by the size of the second-level cache that it is to
-// stay in. They change no bit of any result: sums do not end where these blocks do.
+// blocks are the sizes of what is worked on at a time, by the sizes of the caches that it is to stay in. They
+// change no bit of any result: sums do not end where these blocks do.
 type blocks struct {
 	rows  int  // of a product's block of A
 	group int  // items of a weight gradient that are computed together, at most maxGroup
@@ -28,9 +28,9 @@ var sized = []struct {
 // cut is what this processor's work is cut by.
 var cut = blocksFor(firstCache(), secondCache())
 
-// roomy is the size of a first-level cache beside whose panel of B the tiles of AVX-512 read A as it lies: Zen 5, and Intel since
-// Ice Lake. On Zen 5 a copy of A for each worker made a training step of the flow 2 to 3 % longer.
-const roomy = 48 << 10
+// roomyBytes is the size from which a first-level cache counts as roomy: tiles of AVX-512 then read A as it lies, beside a panel
+// of B. Zen 5 has it, and Intel since Ice Lake. On Zen 5 a copy of A for each worker made a training step of the flow 2 to 3 % longer.
+const roomyBytes = 48 << 10
 
 // blocksFor is the sizes for first- and second-level caches of so many bytes; where they are not known, 0 or
 // less, they are those of Zen 3.
@@ -45,6 +45,6 @@ func blocksFor(first, second int) blocks {
 			break
 		}
 	}
-	b.roomy = first >= roomy
+	b.roomy = first >= roomyBytes
 	return b
 }

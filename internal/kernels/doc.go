@@ -22,7 +22,8 @@
 //	go kernels.Linear(y, x, packed, b, s, scratch[1], n/2, n)
 //
 // Weights come as PyTorch stores them and are packed once a call, by ranges too
-// (XPackItems, XPack), into the panels that the products read. A layer of few rows packs its own: [LinearFew].
+// (XPackItems, XPack), into the panels that the products read. [LinearFew] takes one as it
+// is and packs it on the way.
 //
 // Plain element-wise kernels (SiLU, Add, UpdateAdamW, …) take slices alone: every element is an
 // item, and the caller cuts them where it likes. They may work in place.

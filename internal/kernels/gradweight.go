@@ -23,7 +23,7 @@ import (
 const (
 	gradRows   = 72  // rows of a block of d: six tiles of 12, twelve of 6
 	gradPixels = 256 // pixels in a call of the tile kernel, at most; such sums are added in order
-	tapGroup   = 18  // items that are computed together where a is not packed: the taps of two panels
+	tapGroup   = 18  // items that are computed together where they do not share rows of a: the taps of two panels
 	gradFew    = 128 // pixels of a gradient at most that are multiplied in registers: eight in a part
 	gradDepth  = 5   // partial sums that wait to be added: 16 of them make a tree of height 4
 
@@ -61,7 +61,7 @@ type gradWeight struct {
 	image               []float32 // of these images (n, inH-1, inW-1)
 	a, b                side      // channels of a are the rows of d, channels of b its columns
 	packB               bool      // panels of b are copied together first
-	dense               bool      // one tap, and wide: items of a group share what is copied and fetched, in boxes that are evenly spaced
+	dense               bool      // one tap, and many columns: items of a group share what is copied or fetched, and the pixels of a box are evenly spaced
 	packA               bool      // panels of a are copied first, too
 	few                 bool      // all parts of the rule of 16 are multiplied together, packed on both sides
 	d                   []float32 // the gradient
@@ -98,8 +98,9 @@ func (g *gradWeight) choose(looked, other side) {
 	}
 	// A copy serves all taps and rows, if the taps do not look at this side.
 	g.packB = (!g.b.looked || pointwise) && (g.b.channels%lanes != 0 || g.a.channels*taps >= 32)
-	// One of a block serves all panels: of one tap, for each tap looks elsewhere.
+	// Rows of a serve all panels, if there is one tap: others each look elsewhere.
 	g.dense = pointwise && g.packB && panels(g.b.channels) > 2
+	// Where the first-level cache has room, AVX-512 reads them as they lie.
 	g.packA = g.dense && !(cut.roomy && Level() == AVX512)
 	g.few = pointwise && g.n*g.h*g.w <= gradFew
 	g.samples, g.lines, g.pixels = max(1, gradPixels/(g.h*g.w)), min(g.h, max(1, gradPixels/g.w)), min(g.w, gradPixels)
@@ -153,7 +154,7 @@ type gradItem struct {
 	col, cols int
 	kh, kw    int
 	begun     bool // its present partial sum has a summand
-	sums      int  // on the stack, from where its partial sum goes, that its next products are added to
+	sums      int  // so many on the stack, from where its partial sum goes upwards, that its next products are added to
 }
 
 func (g *gradWeight) item(i int) gradItem {
@@ -270,7 +271,8 @@ func stackBias(scratch []float32, i, depth int) []float32 {
 // A box is a range of samples, lines and pixels.
 type box struct{ s0, s1, line0, line1, pixel0, pixel1 int }
 
-// partial computes the sum over samples [s0, s1) for each item, and adds it to so many sums on the stack from depth.
+// partial computes the sum over samples [s0, s1) for each item, and adds it to the top sums on the stack, those from
+// depth; if sums is 0, it is put there.
 func (g *gradWeight) partial(items []gradItem, scratch []float32, depth, s0, s1, sums int) {
 	for i := range items {
 		items[i].begun, items[i].sums = false, sums
@@ -305,7 +307,7 @@ func (g *gradWeight) addBox(items []gradItem, scratch []float32, depth int, in b
 	bias := scratch[maxGroup*gradDepth*(gradBlock+gradBias):]
 	panels := bias[g.biasRoom():]
 	copies := panels[gradPanels*gradPanel:] // panels of a, or sums of squares
-	row0 := 0                               // the first row that is packed
+	row0 := 0                               // the first row that is packed or summed
 	if g.dense {
 		var row1 int
 		row0, row1 = g.rowsOf(items)

@@ -1,8 +1,8 @@
 package kernels
 
-// fewRows is how many rows a layer has at most whose weight is packed by whoever multiplies with it: a weight that serves
-// so few costs more to bring from memory than to multiply with, and if it were packed before, half of it would go
-// from one worker's cache to the other's, too. With 1,024 rows that is as fast or slower, as then the rows go there and back.
+// fewRows is the greatest number of rows for which whoever multiplies packs the weight, too. A weight that serves so few
+// rows costs more to bring from memory than to multiply with, and if it were packed in a loop before, much of it would then
+// go from one worker's cache to another's. With 1,024 rows this is as fast or slower, because then the rows travel.
 const fewRows = 128
 
 // fewPanels is how many panels of a weight are packed together, at most.

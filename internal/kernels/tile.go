@@ -21,7 +21,8 @@ const blockK = 256
 //
 //	C[r,j] = ((C[r,j] if add) + sum[r,j]) + bias[j] if there is one
 //
-// With more, so many other matrices lie behind C, a stack apart, and are added to the sum before C is, the farthest first.
+// If C is added to and more is not 0, so many further matrices lie behind C, stack floats apart; they are added before C is,
+// the farthest first.
 //
 // The summed index has three levels so that one call can go over the taps of a
 // convolution, or over the pixels of several images, without a copy.
@@ -78,7 +79,7 @@ type call struct {
 	left1, left2               int      // rounds to go
 	turnC                      int      // pairs of rows of C that are fetched for every four steps, in 1/2¹⁶
 	rowsC                      [12]int  // where the rows of C are
-	bytesStack                 int
+	bytesStack                 int      // from C to what is added before it
 	spots                      [maxSpots]spot
 }
 
@@ -230,7 +231,7 @@ func (t *tile) check() {
 	if t.lastA < 0 || t.lastA+(t.k-1)*t.aK+(t.n1-1)*t.aStep1+(t.n2-1)*t.aStep2 >= len(t.a) {
 		panic(shortA)
 	}
-	if t.lastC < 0 || t.more < 0 || t.lastC+t.more*t.stack+t.cols > len(t.c) {
+	if t.lastC < 0 || t.more < 0 || t.stack < 0 || t.lastC+t.more*t.stack+t.cols > len(t.c) {
 		panic(shortC)
 	}
 }

@@ -18,8 +18,9 @@ type phase struct {
 	made  *made // what the loop makes, if that is kept from run to run
 }
 
-// coarse is the number of least calls in a share below which taking from one another does not make unequal workers end
-// together. With four, it does as well as rates; with two, a weight gradient took a third longer beside a worker of half the speed.
+// coarse is how many pieces of the least size a share must have for unequal workers to end together by taking from one another.
+// With fewer, shares are cut by rates: with one or two, a weight gradient took a third longer beside a worker of half the speed.
+// Loops that do not name a least size are of single items.
 const coarse = 4
 
 // made is something made of parameters that do not change in this machine, packed weights

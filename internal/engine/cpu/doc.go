@@ -16,8 +16,9 @@
 //	phase{items, run(scratch, i0, i1)}      a loop that workers may share
 //
 // RunAll is then nothing but running phases, one after the other; of each, every worker has
-// a share, and who is done early takes of the others'; where there are few pieces to take, shares are
-// as large as workers proved fast. A product has two, for example: pack the weights, multiply. Point-wise kinds have a table of their own; their passes (chains)
+// a share, and who is done early takes of the others'; where there are few pieces to take, shares are in
+// proportion to how fast workers have proved. A product has two, for example: pack the weights, multiply (one,
+// where rows are few and weights are trained). Point-wise kinds have a table of their own; their passes (chains)
 // run block by block, each block through all operations while it is in the first-level
 // cache. A kind that is in neither table is an error when the machine opens.
 //

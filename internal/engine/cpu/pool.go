@@ -12,8 +12,8 @@ import (
 // others are goroutines that wait between loops, at first watching a counter (a loop often
 // follows within microseconds) and then asleep.
 //
-// A loop's items are cut into one contiguous share a worker, at the same places in all loops, so that a worker
-// meets in its cache what it wrote before. It takes its share in pieces, each half of what is left. One that is
+// A loop's items are cut into one contiguous share a worker, at the same places in all loops with equal shares, so that
+// a worker meets in its cache what it wrote before. It takes its share in pieces, each half of what is left. One that is
 // done early takes from the ends of the others' shares: there are processors with slow cores beside fast ones, and
 // cores that others use, too. Where pieces are too large for that to even things out, shares are cut by rates that are
 // learned from run to run. Kernels give the same bits for any cut, so who did what, or how many there were, never
@@ -81,24 +81,29 @@ func newRates(workers int) rates {
 // learnt is the weight of a loop beside those before it: a fifth, as a worker may have been held up this once.
 const learnt = 0.2
 
-// least is the smallest rate, of so many workers: one that has hardly a share has hardly a chance to show that it is fast again.
+// least is the smallest rate that is learned: one that has a share can show that it is fast again.
 func (r rates) least() float64 { return 1 / float64(8*len(r)) }
 
-// learn moves the rates towards what the workers did. Where one did nothing there is nothing to learn.
+// learn moves the rates towards what the workers did, and that of one that did nothing towards an equal one.
 func (r rates) learn(did []work) {
-	total := 0.0
+	total, n := 0.0, 0
 	for k := range did {
-		if did[k].items == 0 || did[k].took <= 0 {
-			return
+		if did[k].idle() {
+			continue
 		}
-		total += did[k].rate()
+		total, n = total+did[k].rate(), n+1
 	}
+	equal := 1 / float64(len(r))
 	for k := range did {
-		r[k] += learnt * (max(r.least(), did[k].rate()/total) - r[k])
+		to := equal
+		if !did[k].idle() {
+			to = max(r.least(), did[k].rate()/total*float64(n)*equal)
+		}
+		r[k] += learnt * (to - r[k])
 	}
 }
 
-// end is where worker k's share of so many items ends.
+// end is where worker k's share of so many items ends. Everybody has one, if there are as many.
 func (r rates) end(k, items int) int {
 	until, total := 0.0, 0.0
 	for i, v := range r {
@@ -107,7 +112,11 @@ func (r rates) end(k, items int) int {
 			until += v
 		}
 	}
-	return min(items, int(until/total*float64(items)+0.5))
+	end := min(items, int(until/total*float64(items)+0.5))
+	if after := len(r) - 1 - k; items >= len(r) {
+		end = min(max(end, k+1), items-after)
+	}
+	return end
 }
 
 // work is what a worker did in a loop. It fills two cache lines, as a share does.
@@ -117,11 +126,13 @@ type work struct {
 	_     [112]byte
 }
 
+func (w *work) idle() bool { return w.items == 0 || w.took <= 0 }
+
 func (w *work) rate() float64 { return float64(w.items) / float64(w.took) }
 
 // watch is how often a waiting worker looks before it sleeps: about a millisecond. Where work is not cut as finely as workers
-// differ, one waits a few hundred microseconds for another; if it fell asleep, it would be 100 to 170 late for the next
-// loop, too, which is what waking takes in a virtual machine.
+// differ, one waits a few hundred microseconds for another; if it fell asleep, it would be another 100 to 170 microseconds
+// late for the next loop, which is what waking takes in a virtual machine.
 const watch = 400000
 
 // pieces is how many of the least pieces, or twice as many, make a share, where a loop does not say how great they are.
@@ -155,6 +166,14 @@ func (p *pool) doAt(r rates, items, least int, run func(worker, i0, i1 int)) {
 	if least == 0 {
 		least = max(1, items/(p.workers*pieces))
 	}
+	p.shareOut(r, items, least, run)
+	if r != nil {
+		r.learn(p.did)
+	}
+}
+
+// shareOut does the loop, and returns when all workers have left it.
+func (p *pool) shareOut(r rates, items, least int, run func(worker, i0, i1 int)) {
 	p.start(r, items, least, run)
 	defer p.join()
 	p.work(0)
@@ -191,9 +210,6 @@ func (p *pool) pieces(k int) (items int) {
 func (p *pool) join() {
 	p.await(0, func() bool { return p.pending.Load() == 0 })
 	p.panic.Swap(nil).Rethrow()
-	if p.rates != nil {
-		p.rates.learn(p.did)
-	}
 }
 
 func (p *pool) start(r rates, items, least int, run func(worker, i0, i1 int)) {
