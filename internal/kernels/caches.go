@@ -5,7 +5,7 @@ package kernels
 type blocks struct {
 	rows  int  // of a product's block of A
 	group int  // items of a weight gradient that are computed together, at most maxGroup
-	roomy bool // the first-level cache holds a panel of B and half as much again
+	roomy bool // tiles of AVX-512 read A as it lies, beside a panel of B
 }
 
 // maxGroup is the size of the greatest group of items.
@@ -28,9 +28,13 @@ var sized = []struct {
 // cut is what this processor's work is cut by.
 var cut = blocksFor(firstCache(), secondCache())
 
-// roomyBytes is the size from which a first-level cache counts as roomy: tiles of AVX-512 then read A as it lies, beside a panel
-// of B. Zen 5 has it, and Intel since Ice Lake. On Zen 5 a copy of A for each worker made a training step of the flow 2 to 3 % longer.
-const roomyBytes = 48 << 10
+// Caches are roomy from a first-level one that holds a panel of B and half as much again, if the second-level one, from which A
+// comes line by line, is near: the larger, the farther. Zen 5 has such, with which a copy of A for each worker made a training
+// step of the flow 2 to 3 % longer. On Intel's Sapphire Rapids (48 KiB and 2 MiB) it made it 1 to 3 % shorter.
+const (
+	roomyFirst  = 48 << 10 // at least
+	roomySecond = 1 << 20  // at most
+)
 
 // blocksFor is the sizes for first- and second-level caches of so many bytes; where they are not known, 0 or
 // less, they are those of Zen 3.
@@ -45,6 +49,6 @@ func blocksFor(first, second int) blocks {
 			break
 		}
 	}
-	b.roomy = first >= roomyBytes
+	b.roomy = first >= roomyFirst && second <= roomySecond
 	return b
 }

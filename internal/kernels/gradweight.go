@@ -100,7 +100,7 @@ func (g *gradWeight) choose(looked, other side) {
 	g.packB = (!g.b.looked || pointwise) && (g.b.channels%lanes != 0 || g.a.channels*taps >= 32)
 	// Rows of a serve all panels, if there is one tap: others each look elsewhere.
 	g.dense = pointwise && g.packB && panels(g.b.channels) > 2
-	// Where the first-level cache has room, AVX-512 reads them as they lie.
+	// Where caches are roomy, AVX-512 reads them as they lie.
 	g.packA = g.dense && !(cut.roomy && Level() == AVX512)
 	g.few = pointwise && g.n*g.h*g.w <= gradFew
 	g.samples, g.lines, g.pixels = max(1, gradPixels/(g.h*g.w)), min(g.h, max(1, gradPixels/g.w)), min(g.w, gradPixels)
