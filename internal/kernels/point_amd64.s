@@ -557,7 +557,7 @@ DATA point3f867d5e<>+28(SB)/4, $0x3f867d5e
 GLOBL point3f867d5e<>(SB), RODATA|NOPTR, $32
 
 // func siluGradAVX2(dx []float32, dy []float32, x []float32)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·siluGradAVX2(SB), NOSPLIT, $0-72
 	MOVQ dx_base+0(FP), AX
 	MOVQ dy_base+24(FP), CX
@@ -570,6 +570,9 @@ TEXT ·siluGradAVX2(SB), NOSPLIT, $0-72
 loop13:
 	CMPQ         SI, DI
 	JG           rest14
+	PREFETCHT0   1024(DX)(SI*4)
+	PREFETCHT0   1024(CX)(SI*4)
+	PREFETCHT0   1024(AX)(SI*4)
 	VMOVUPS      (DX)(SI*4), Y0
 	VMOVUPS      pointc2ae0000<>+0(SB), Y1
 	VMAXPS       Y0, Y1, Y1
@@ -611,6 +614,9 @@ rest14:
 	SUBQ         BX, DI
 	LEAQ         pointTail<>+0(SB), BX
 	VMOVUPS      (BX)(DI*4), Y0
+	PREFETCHT0   1024(DX)(SI*4)
+	PREFETCHT0   1024(CX)(SI*4)
+	PREFETCHT0   1024(AX)(SI*4)
 	VMASKMOVPS   (DX)(SI*4), Y0, Y1
 	VMOVUPS      pointc2ae0000<>+0(SB), Y2
 	VMAXPS       Y1, Y2, Y2
@@ -649,7 +655,7 @@ done15:
 	RET
 
 // func geluGradAVX2(dx []float32, dy []float32, x []float32)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·geluGradAVX2(SB), NOSPLIT, $0-72
 	MOVQ dx_base+0(FP), AX
 	MOVQ dy_base+24(FP), CX
@@ -662,6 +668,9 @@ TEXT ·geluGradAVX2(SB), NOSPLIT, $0-72
 loop16:
 	CMPQ         SI, DI
 	JG           rest17
+	PREFETCHT0   1024(DX)(SI*4)
+	PREFETCHT0   1024(CX)(SI*4)
+	PREFETCHT0   1024(AX)(SI*4)
 	VMOVUPS      (DX)(SI*4), Y0
 	VMOVUPS      pointc1300000<>+0(SB), Y1
 	VMAXPS       Y0, Y1, Y0
@@ -714,6 +723,9 @@ rest17:
 	SUBQ         BX, DI
 	LEAQ         pointTail<>+0(SB), BX
 	VMOVUPS      (BX)(DI*4), Y0
+	PREFETCHT0   1024(DX)(SI*4)
+	PREFETCHT0   1024(CX)(SI*4)
+	PREFETCHT0   1024(AX)(SI*4)
 	VMASKMOVPS   (DX)(SI*4), Y0, Y1
 	VMOVUPS      pointc1300000<>+0(SB), Y2
 	VMAXPS       Y1, Y2, Y1
@@ -793,7 +805,7 @@ DATA point3e5b33b6<>+28(SB)/4, $0x3e5b33b6
 GLOBL point3e5b33b6<>(SB), RODATA|NOPTR, $32
 
 // func seluGradAVX2(dx []float32, dy []float32, x []float32)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·seluGradAVX2(SB), NOSPLIT, $0-72
 	MOVQ dx_base+0(FP), AX
 	MOVQ dy_base+24(FP), CX
@@ -806,6 +818,9 @@ TEXT ·seluGradAVX2(SB), NOSPLIT, $0-72
 loop19:
 	CMPQ         SI, DI
 	JG           rest20
+	PREFETCHT0   1024(DX)(SI*4)
+	PREFETCHT0   1024(CX)(SI*4)
+	PREFETCHT0   1024(AX)(SI*4)
 	VMOVUPS      (DX)(SI*4), Y0
 	VMOVUPS      pointc2ae0000<>+0(SB), Y1
 	VMAXPS       Y0, Y1, Y1
@@ -843,6 +858,9 @@ rest20:
 	SUBQ         BX, DI
 	LEAQ         pointTail<>+0(SB), BX
 	VMOVUPS      (BX)(DI*4), Y0
+	PREFETCHT0   1024(DX)(SI*4)
+	PREFETCHT0   1024(CX)(SI*4)
+	PREFETCHT0   1024(AX)(SI*4)
 	VMASKMOVPS   (DX)(SI*4), Y0, Y1
 	VMOVUPS      pointc2ae0000<>+0(SB), Y2
 	VMAXPS       Y1, Y2, Y2
@@ -6948,7 +6966,7 @@ done12:
 	RET
 
 // func siluGradAVX512(dx []float32, dy []float32, x []float32)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
 TEXT ·siluGradAVX512(SB), NOSPLIT, $0-72
 	MOVQ         dx_base+0(FP), AX
 	MOVQ         dy_base+24(FP), CX
@@ -6974,6 +6992,9 @@ TEXT ·siluGradAVX512(SB), NOSPLIT, $0-72
 loop13:
 	CMPQ         SI, DI
 	JG           rest14
+	PREFETCHT0   1024(DX)(SI*4)
+	PREFETCHT0   1024(CX)(SI*4)
+	PREFETCHT0   1024(AX)(SI*4)
 	VMOVUPS      (DX)(SI*4), Z13
 	VMAXPS       Z13, Z2, Z14
 	VMINPS       Z14, Z1, Z14
@@ -7010,6 +7031,9 @@ rest14:
 	SHLXL        BX, DI, DI
 	DECL         DI
 	KMOVW        DI, K1
+	PREFETCHT0   1024(DX)(SI*4)
+	PREFETCHT0   1024(CX)(SI*4)
+	PREFETCHT0   1024(AX)(SI*4)
 	VMOVUPS.Z    (DX)(SI*4), K1, Z13
 	VMAXPS       Z13, Z2, Z14
 	VMINPS       Z14, Z1, Z14
@@ -7043,7 +7067,7 @@ done15:
 	RET
 
 // func geluGradAVX512(dx []float32, dy []float32, x []float32)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
 TEXT ·geluGradAVX512(SB), NOSPLIT, $0-72
 	MOVQ         dx_base+0(FP), AX
 	MOVQ         dy_base+24(FP), CX
@@ -7074,6 +7098,9 @@ TEXT ·geluGradAVX512(SB), NOSPLIT, $0-72
 loop16:
 	CMPQ         SI, DI
 	JG           rest17
+	PREFETCHT0   1024(DX)(SI*4)
+	PREFETCHT0   1024(CX)(SI*4)
+	PREFETCHT0   1024(AX)(SI*4)
 	VMOVUPS      (DX)(SI*4), Z18
 	VMAXPS       Z18, Z4, Z18
 	VMINPS       Z18, Z3, Z18
@@ -7119,6 +7146,9 @@ rest17:
 	SHLXL        BX, DI, DI
 	DECL         DI
 	KMOVW        DI, K1
+	PREFETCHT0   1024(DX)(SI*4)
+	PREFETCHT0   1024(CX)(SI*4)
+	PREFETCHT0   1024(AX)(SI*4)
 	VMOVUPS.Z    (DX)(SI*4), K1, Z18
 	VMAXPS       Z18, Z4, Z4
 	VMINPS       Z4, Z3, Z4
@@ -7161,7 +7191,7 @@ done18:
 	RET
 
 // func seluGradAVX512(dx []float32, dy []float32, x []float32)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
 TEXT ·seluGradAVX512(SB), NOSPLIT, $0-72
 	MOVQ         dx_base+0(FP), AX
 	MOVQ         dy_base+24(FP), CX
@@ -7189,6 +7219,9 @@ TEXT ·seluGradAVX512(SB), NOSPLIT, $0-72
 loop19:
 	CMPQ         SI, DI
 	JG           rest20
+	PREFETCHT0   1024(DX)(SI*4)
+	PREFETCHT0   1024(CX)(SI*4)
+	PREFETCHT0   1024(AX)(SI*4)
 	VMOVUPS      (DX)(SI*4), Z15
 	VMAXPS       Z15, Z4, Z16
 	VMULPS       Z5, Z16, Z17
@@ -7222,6 +7255,9 @@ rest20:
 	SHLXL        BX, DI, DI
 	DECL         DI
 	KMOVW        DI, K1
+	PREFETCHT0   1024(DX)(SI*4)
+	PREFETCHT0   1024(CX)(SI*4)
+	PREFETCHT0   1024(AX)(SI*4)
 	VMOVUPS.Z    (DX)(SI*4), K1, Z2
 	VMAXPS       Z2, Z4, Z15
 	VMULPS       Z5, Z15, Z5
