@@ -133,7 +133,7 @@ func (w *work) rate() float64 { return float64(w.items) / float64(w.took) }
 // watch is how often a waiting worker looks before it sleeps: about a quarter of a millisecond. Where work is not cut as finely
 // as workers differ, one waits that long for another; if it fell asleep, it would be another 100 to 170 microseconds late for
 // the next loop, which is what waking takes in a virtual machine. Four times as long is no faster alone, and costs a twentieth
-// where other processes want the core, as does standing aside for them (sched_yield) instead of sleeping, and more.
+// where other processes want the core; to go on watching and stand aside for them (sched_yield) costs more than half there.
 const watch = 100000
 
 // pieces is how many of the least pieces, or twice as many, make a share, where a loop does not say how great they are.
