@@ -1551,7 +1551,7 @@ done57:
 	RET
 
 // func adamwAVX2(w []float32, m []float32, v []float32, grad []float32, p [11]float32)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·adamwAVX2(SB), NOSPLIT, $0-140
 	MOVQ         w_base+0(FP), AX
 	MOVQ         m_base+24(FP), CX
@@ -1574,6 +1574,10 @@ TEXT ·adamwAVX2(SB), NOSPLIT, $0-140
 loop58:
 	CMPQ         DI, R8
 	JG           rest59
+	PREFETCHT0   1024(AX)(DI*4)
+	PREFETCHT0   1024(CX)(DI*4)
+	PREFETCHT0   1024(DX)(DI*4)
+	PREFETCHT0   1024(BX)(DI*4)
 	VMULPS       (BX)(DI*4), Y0, Y9
 	VMULPS       Y2, Y9, Y10
 	VFMADD231PS  (CX)(DI*4), Y1, Y10
@@ -1598,6 +1602,10 @@ rest59:
 	SUBQ         SI, R8
 	LEAQ         pointTail<>+0(SB), SI
 	VMOVUPS      (SI)(R8*4), Y9
+	PREFETCHT0   1024(AX)(DI*4)
+	PREFETCHT0   1024(CX)(DI*4)
+	PREFETCHT0   1024(DX)(DI*4)
+	PREFETCHT0   1024(BX)(DI*4)
 	VMASKMOVPS   (BX)(DI*4), Y9, Y10
 	VMULPS       Y10, Y0, Y0
 	VMULPS       Y2, Y0, Y2
@@ -1622,7 +1630,7 @@ done60:
 	RET
 
 // func adamwEMAAVX2(w []float32, m []float32, v []float32, grad []float32, ema []float32, p [11]float32)
-// Requires: AVX, FMA3
+// Requires: AVX, FMA3, MMX+
 TEXT ·adamwEMAAVX2(SB), NOSPLIT, $0-164
 	MOVQ         w_base+0(FP), AX
 	MOVQ         m_base+24(FP), CX
@@ -1646,6 +1654,11 @@ TEXT ·adamwEMAAVX2(SB), NOSPLIT, $0-164
 loop61:
 	CMPQ         R8, R9
 	JG           rest62
+	PREFETCHT0   1024(AX)(R8*4)
+	PREFETCHT0   1024(CX)(R8*4)
+	PREFETCHT0   1024(DX)(R8*4)
+	PREFETCHT0   1024(BX)(R8*4)
+	PREFETCHT0   1024(SI)(R8*4)
 	VMULPS       (BX)(R8*4), Y0, Y9
 	VMULPS       Y2, Y9, Y10
 	VFMADD231PS  (CX)(R8*4), Y1, Y10
@@ -1675,6 +1688,11 @@ rest62:
 	SUBQ         DI, R9
 	LEAQ         pointTail<>+0(SB), DI
 	VMOVUPS      (DI)(R9*4), Y9
+	PREFETCHT0   1024(AX)(R8*4)
+	PREFETCHT0   1024(CX)(R8*4)
+	PREFETCHT0   1024(DX)(R8*4)
+	PREFETCHT0   1024(BX)(R8*4)
+	PREFETCHT0   1024(SI)(R8*4)
 	VMASKMOVPS   (BX)(R8*4), Y9, Y10
 	VMULPS       Y10, Y0, Y0
 	VMULPS       Y2, Y0, Y2
@@ -7911,7 +7929,7 @@ done57:
 	RET
 
 // func adamwAVX512(w []float32, m []float32, v []float32, grad []float32, p [11]float32)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·adamwAVX512(SB), NOSPLIT, $0-140
 	MOVQ         w_base+0(FP), AX
 	MOVQ         m_base+24(FP), CX
@@ -7934,6 +7952,10 @@ TEXT ·adamwAVX512(SB), NOSPLIT, $0-140
 loop58:
 	CMPQ         DI, R8
 	JG           rest59
+	PREFETCHT0   1024(AX)(DI*4)
+	PREFETCHT0   1024(CX)(DI*4)
+	PREFETCHT0   1024(DX)(DI*4)
+	PREFETCHT0   1024(BX)(DI*4)
 	VMULPS       (BX)(DI*4), Z0, Z9
 	VMULPS       Z2, Z9, Z10
 	VFMADD231PS  (CX)(DI*4), Z1, Z10
@@ -7958,6 +7980,10 @@ rest59:
 	SHLXL        SI, R8, R8
 	DECL         R8
 	KMOVW        R8, K1
+	PREFETCHT0   1024(AX)(DI*4)
+	PREFETCHT0   1024(CX)(DI*4)
+	PREFETCHT0   1024(DX)(DI*4)
+	PREFETCHT0   1024(BX)(DI*4)
 	VMOVUPS.Z    (BX)(DI*4), K1, Z9
 	VMULPS       Z9, Z0, Z0
 	VMULPS       Z2, Z0, Z2
@@ -7982,7 +8008,7 @@ done60:
 	RET
 
 // func adamwEMAAVX512(w []float32, m []float32, v []float32, grad []float32, ema []float32, p [11]float32)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·adamwEMAAVX512(SB), NOSPLIT, $0-164
 	MOVQ         w_base+0(FP), AX
 	MOVQ         m_base+24(FP), CX
@@ -8006,6 +8032,11 @@ TEXT ·adamwEMAAVX512(SB), NOSPLIT, $0-164
 loop61:
 	CMPQ         R8, R9
 	JG           rest62
+	PREFETCHT0   1024(AX)(R8*4)
+	PREFETCHT0   1024(CX)(R8*4)
+	PREFETCHT0   1024(DX)(R8*4)
+	PREFETCHT0   1024(BX)(R8*4)
+	PREFETCHT0   1024(SI)(R8*4)
 	VMULPS       (BX)(R8*4), Z0, Z9
 	VMULPS       Z2, Z9, Z10
 	VFMADD231PS  (CX)(R8*4), Z1, Z10
@@ -8035,6 +8066,11 @@ rest62:
 	SHLXL        DI, R9, R9
 	DECL         R9
 	KMOVW        R9, K1
+	PREFETCHT0   1024(AX)(R8*4)
+	PREFETCHT0   1024(CX)(R8*4)
+	PREFETCHT0   1024(DX)(R8*4)
+	PREFETCHT0   1024(BX)(R8*4)
+	PREFETCHT0   1024(SI)(R8*4)
 	VMOVUPS.Z    (BX)(R8*4), K1, Z9
 	VMULPS       Z9, Z0, Z0
 	VMULPS       Z2, Z0, Z2

@@ -185,6 +185,7 @@ func (w *writer) adamw(name string, average bool) {
 	decay, root, eps, rate := number(5), number(6), number(7), number(8)
 	w.over(n, func(i reg.GPVirtual) {
 		e := elements{w, i}
+		e.fetch(slices...)
 		grad := w.vec()
 		VMULPS(e.operand("grad"), clip, grad)
 		m := w.vec()
