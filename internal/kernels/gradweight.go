@@ -36,21 +36,6 @@ const (
 	cacheLine = 16
 )
 
-// A side is one factor of the outer products: the channels at the pixels of some images.
-type side struct {
-	v                   []float32
-	channels            int
-	pixel, line, sample int  // distances between what belongs to neighbouring pixels, lines, samples
-	inWeight            int  // distance of neighbouring channels in the gradient
-	looked              bool // the tap looks at it
-	begin               int  // what is subtracted from offsets, where v holds a box only
-}
-
-// at is the offset of what belongs to a pixel.
-func (f *side) at(sample, line, pixel int) int {
-	return sample*f.sample + line*f.line + pixel*f.pixel - f.begin
-}
-
 // A gradWeight is the gradient of a weight in the making.
 type gradWeight struct {
 	n, h, w             int // samples, and lines and pixels in each
@@ -268,9 +253,6 @@ func stackBias(scratch []float32, i, depth int) []float32 {
 	return scratch[at : at+gradBias]
 }
 
-// A box is a range of samples, lines and pixels.
-type box struct{ s0, s1, line0, line1, pixel0, pixel1 int }
-
 // partial computes the sum over samples [s0, s1) for each item, and adds it to the top sums on the stack, those from
 // depth; if sums is 0, it is put there.
 func (g *gradWeight) partial(items []gradItem, scratch []float32, depth, s0, s1, sums int) {
@@ -382,16 +364,6 @@ func (g *gradWeight) fetch(t *tile, items []gradItem, i int, in box) {
 	t.fetch(region{v[min(from, len(v)):], min(n, len(v)/f.pixel), to - from, f.pixel}, steps)
 }
 
-// sum sums channels [from, to) over the pixels of a box.
-func (f *side) sum(dst []float32, in box, from, to int) {
-	v := f.v[f.at(in.s0, in.line0, in.pixel0):]
-	for ; from < to; from += biasCols {
-		n := min(biasCols, to-from)
-		sumColumns(dst, v[from:], in.pixels(), f.pixel, n)
-		dst = dst[n:]
-	}
-}
-
 // addItem adds a box of pixels to the sum of an item.
 func (g *gradWeight) addItem(t *tile, item *gradItem, panel []float32, in box) {
 	// The pixels of the box whose tap looks inside.
@@ -419,19 +391,6 @@ func (g *gradWeight) addItem(t *tile, item *gradItem, panel []float32, in box) {
 		t.lay(item.rows)
 	}
 	t.addTo(item, t.c, b)
-}
-
-// inside is the range of the out lines or pixels for which tap k looks inside of in of them.
-func (g *gradWeight) inside(k, in, out int) (i0, i1 int) {
-	first := g.pad - k // the smallest i·stride
-	if first > 0 {
-		i0 = (first + g.stride - 1) / g.stride
-	}
-	i1 = min(out, (in-1+first)/g.stride+1)
-	if in-1+first < 0 {
-		i1 = 0
-	}
-	return i0, i1
 }
 
 // looked is the side that the tap looks at.
@@ -469,12 +428,6 @@ func (t *tile) addTo(item *gradItem, sum, b []float32) {
 	item.begun, item.sums = true, 1
 }
 
-// pixels counts the pixels of a box. They follow each other evenly, in whole lines and samples,
-// unless the box lies in one line.
-func (in box) pixels() int {
-	return (in.s1 - in.s0) * (in.line1 - in.line0) * (in.pixel1 - in.pixel0)
-}
-
 // rowsOf is the rows of a that the items need, from the beginning of a panel.
 func (g *gradWeight) rowsOf(items []gradItem) (from, to int) {
 	from = g.a.channels
@@ -501,15 +454,17 @@ func (g *gradWeight) look(f *side, item *gradItem) int {
 	return (item.kh-g.pad)*(f.line/g.stride) + (item.kw-g.pad)*f.channels
 }
 
-// packPanels copies channels [col0, col1) at the pixels of a box to panels, the last one filled up
-// with zeros.
-func (f *side) packPanels(panels []float32, in box, col0, col1 int) {
-	src, n := f.v[f.at(in.s0, in.line0, in.pixel0):], in.pixels()
-	full := (col1 - col0) / panelCols
-	copyPanels(panels, src[col0:], n, f.pixel, full, gradPanel)
-	if rest := (col1 - col0) % panelCols; rest > 0 {
-		packRows(panels[full*gradPanel:], src, n, f.pixel, col1-rest, rest)
+// inside is the range of the out lines or pixels for which tap k looks inside of in of them.
+func (g *gradWeight) inside(k, in, out int) (i0, i1 int) {
+	first := g.pad - k // the smallest i·stride
+	if first > 0 {
+		i0 = (first + g.stride - 1) / g.stride
 	}
+	i1 = min(out, (in-1+first)/g.stride+1)
+	if in-1+first < 0 {
+		i1 = 0
+	}
+	return i0, i1
 }
 
 // join makes one level of two levels of the summed index whose elements follow each other evenly.
@@ -548,54 +503,3 @@ func (g *gradWeight) store(item gradItem, sum []float32) {
 		}
 	}
 }
-
-// biasCols is the number of columns of a work item of the gradient of a bias.
-const biasCols = 4 * panelCols
-
-func biasItems(channels int) int { return divideUp(channels, biasCols) }
-
-// biasSums is db = Σ dy, by the rule of 16, for columns [col, col+cols) of images of so many pixels
-// and channels. scratch holds a stack of sums.
-func biasSums(db, dy, scratch []float32, n, pixels, channels, col, cols int) {
-	sum := func(depth int) []float32 { return scratch[depth*biasCols : (depth+1)*biasCols] }
-	for p := range ref.Parts {
-		s0, s1 := ref.Part(p, n)
-		depth := bits.OnesCount(uint(p))
-		if s0 == s1 {
-			clear(sum(depth))
-		} else {
-			sumColumns(sum(depth), dy[s0*pixels*channels+col:], (s1-s0)*pixels, channels, cols)
-		}
-		for range bits.TrailingZeros(^uint(p)) {
-			addTo(sum(depth-1), sum(depth), biasCols)
-			depth--
-		}
-	}
-	copy(db[col:col+cols], sum(0))
-}
-
-// sumColumns is dst[j] = Σ src[i*stride+j] over i < n, for j < cols <= biasCols.
-func sumColumns(dst, src []float32, n, stride, cols int) {
-	const most = callWork / 8 // rows in a call
-	var t tile
-	t.init()
-	wide := 8 * t.g.lanes
-	for i := 0; i < n; i += most {
-		rows, src := min(most, n-i), src[i*stride:]
-		j := 0
-		for ; j+wide <= cols; j += wide {
-			sumRows(dst[j:], src[j:], rows, stride, panelCols, i > 0)
-		}
-		// What is left is a row of ones times so many columns of dy.
-		t.a, t.k, t.bK, t.add = one, rows, stride, i > 0
-		t.lay(1)
-		for ; j+t.g.lanes <= cols; j += t.cols {
-			t.cols = min(t.g.cols(), (cols-j)/t.g.lanes*t.g.lanes)
-			t.b, t.c = src[j:], dst[j:]
-			t.run()
-		}
-		sumRowsGeneric(dst[j:], src[j:], rows, stride, cols-j, i > 0)
-	}
-}
-
-var one = []float32{1}
