@@ -46,6 +46,8 @@ type tile struct {
 	cols                           int
 	add                            bool
 	more, stack                    int
+	next                           region // to be fetched
+	each                           int    // rounds for a row of it
 	g                              geometry
 
 	m            int // rows laid out
@@ -73,11 +75,12 @@ type call struct {
 	width, adds                int
 	ahead                      *float32 // the rows that are fetched
 	fetched                    int      // how far, in bytes
-	pace                       int      // bytes for every four steps of the summed index
-	part, turn                 int      // of a row that is fetched, and for every four steps, in 1/2³²
+	pace                       int      // bytes a round that fetches
+	part, turn                 int      // of a row that is fetched, and a round, in 1/2³²
 	jump                       int      // bytes from a row's end to the next row
-	left1, left2               int      // rounds to go
-	turnC                      int      // pairs of rows of C that are fetched for every four steps, in 1/2¹⁶
+	left1, left2               int      // of n1 and n2, to go
+	fetching                   int      // rounds of a tile that fetch, the first
+	leftFetching, leftPlain    int      // rounds to go: of those, and behind them in a run of k
 	rowsC                      [12]int  // where the rows of C are
 	bytesStack                 int      // from C to what is added before it
 	spots                      [maxSpots]spot
@@ -160,20 +163,45 @@ type region struct {
 	rows, width, stride int
 }
 
+// Largest tiles take the summed index in rounds of so many steps.
+const (
+	roundSteps = 4
+	roundBytes = 128 // that a round fetches of what is ahead, at most
+)
+
 // fetch has a region brought into the second-level cache by largest tiles, evenly while they take so
 // many steps of the summed index. It changes no result, and smaller tiles do not do it.
 func (t *tile) fetch(r region, steps int) {
-	t.ahead, t.fetched, t.pace, t.part, t.turn, t.jump = nil, 0, 0, 0, 0, 0
+	t.fetched, t.part, t.next = 0, 0, region{}
 	if r.rows <= 0 || r.width <= 0 || steps <= 0 {
 		return
 	}
 	if r.stride == r.width {
 		r.rows, r.width = 1, r.rows*r.width
 	}
-	each := max(1, steps/(4*r.rows)) // rounds of four steps for a row
-	t.ahead, t.pace = &r.v[0], divideUp(4*r.width, each)
-	if r.rows > 1 {
-		t.turn, t.jump = divideUp(1<<32, each), 4*r.stride-each*t.pace
+	t.next, t.each = r, max(1, steps/(roundSteps*r.rows))
+}
+
+// setPace divides what is fetched among the first rounds of a tile, two for a row if that is enough: the others,
+// which do not fetch, are faster.
+func (t *tile) setPace() {
+	rounds := divideUp(t.k, roundSteps) * t.n1 * t.n2
+	t.fetching = 2 * t.g.rows
+	t.ahead, t.pace, t.turn, t.jump = t.atA, 0, 0, 0 // A is in the cache
+	r := t.next
+	if r.rows == 0 {
+		return
+	}
+	t.fetching = min(rounds, max(t.fetching, divideUp(rounds*4*r.width, t.each*roundBytes)))
+	t.ahead = &r.v[0]
+	switch each := max(1, t.each*t.fetching/rounds); { // of these rounds
+	case r.rows == 1:
+		t.pace = divideUp(4*r.width, each)
+	case each == 1:
+		t.pace = 4 * r.stride
+	default:
+		t.pace, t.turn = divideUp(4*r.width, each), divideUp(1<<32, each)
+		t.jump = 4*r.stride - each*t.pace
 	}
 }
 
@@ -190,7 +218,7 @@ func (t *tile) run() {
 	t.endA1, t.endB1 = 4*(t.aStep1-t.k*t.aK), 4*(t.bStep1-t.k*t.bK)
 	t.endA2, t.endB2 = 4*(t.aStep2-t.n1*t.aStep1), 4*(t.bStep2-t.n1*t.bStep1)
 	t.width, t.adds = t.cols, 0
-	t.turnC = min(8<<16/(t.n1*t.n2*divideUp(t.k, 4)), 1<<16)
+	t.setPace()
 	if t.bias != nil {
 		t.atBias = &t.bias[0]
 	}
@@ -198,9 +226,6 @@ func (t *tile) run() {
 		t.adds = 1 + t.more
 	}
 	t.bytesStack = 4 * t.stack
-	if t.pace == 0 {
-		t.ahead = t.atA // which is in the cache
-	}
 	full := t.m / t.g.rows
 	most := max(1, callWork/(t.k*t.n1*t.n2))
 	for i := 0; i < full; i += most {

@@ -29,37 +29,39 @@ var (
 // Offsets of the fields of kernels.call, in bytes; a test there holds them to the struct. Strides
 // are in bytes already.
 const (
-	offA     = 0
-	offB     = 8
-	offC     = 16
-	offBias  = 24
-	offFirst = 32
-	offCount = 40
-	offARow  = 48
-	offAK    = 56
-	offBK    = 64
-	offCRow  = 72
-	offK     = 80
-	offN1    = 88
-	offN2    = 96
-	offEndA1 = 104
-	offEndB1 = 112
-	offEndA2 = 120
-	offEndB2 = 128
-	offCols  = 136
-	offAdd   = 144
-	offAhead = 152
-	offFetch = 160
-	offPace  = 168
-	offPart  = 176
-	offTurn  = 184
-	offJump  = 192
-	offLeft1 = 200
-	offLeft2 = 208
-	offTurnC = 216
-	offRowsC = 224 // [12]int
-	offStack = 320
-	offSpots = 328
+	offA      = 0
+	offB      = 8
+	offC      = 16
+	offBias   = 24
+	offFirst  = 32
+	offCount  = 40
+	offARow   = 48
+	offAK     = 56
+	offBK     = 64
+	offCRow   = 72
+	offK      = 80
+	offN1     = 88
+	offN2     = 96
+	offEndA1  = 104
+	offEndB1  = 112
+	offEndA2  = 120
+	offEndB2  = 128
+	offCols   = 136
+	offAdd    = 144
+	offAhead  = 152
+	offFetch  = 160
+	offPace   = 168
+	offPart   = 176
+	offTurn   = 184
+	offJump   = 192
+	offLeft1  = 200
+	offLeft2  = 208
+	offRounds = 216
+	offLeftF  = 224
+	offLeftP  = 232
+	offRowsC  = 240 // [12]int
+	offStack  = 336
+	offSpots  = 344
 
 	spotA    = 0  // of kernels.spot: [3]int
 	spotC    = 24 // [3]int
@@ -83,13 +85,13 @@ func (s *isa) largest(of string, aK int) { s.kernel(of, s.rows, 2, aK) }
 
 // kernel writes the kernel of rows × (vecs·lanes), for A and B at known distances if knownAK is not 0.
 //
-// The largest tiles bring memory into the cache while they compute, their rows of C and what the caller says
-// is needed next. Others are called too seldom for it to matter.
+// The largest tiles bring memory into the cache in their first rounds, their rows of C and what the caller says
+// is needed next; the rounds behind those do nothing but multiply and add. Other tiles are called too seldom for it
+// to matter.
 func (s *isa) kernel(of string, rows, vecs, knownAK int) {
 	known := knownAK != 0
 	fetches := rows == s.rows && vecs == 2
 	paced := fetches && known && s == avx512 // C, too: twice the lines of AVX2's, which come at once
-	rounds := known || fetches
 	name := fmt.Sprintf("tile%dx%d%s%s", rows, vecs*s.lanes, of, s.name)
 	TEXT(name, NOSPLIT, "func(c *byte)")
 	Pragma("noescape")
@@ -194,10 +196,12 @@ func (s *isa) kernel(of string, rows, vecs, knownAK int) {
 		MOVQ(load(off), field(offLeft))
 	}
 	again(offN2, offLeft2)
+	if fetches {
+		again(offRounds, offLeftF)
+	}
 	Label("outer")
 	again(offN1, offLeft1)
 	Label("middle")
-	k := load(offK)
 	// step adds the products of a step, so many behind the present addresses.
 	step := func(behind int) {
 		bv := make([]reg.VecVirtual, vecs)
@@ -228,7 +232,33 @@ func (s *isa) kernel(of string, rows, vecs, knownAK int) {
 			}
 		}
 	}
-	if rounds {
+	// round writes a round at the head of a loop, with labels where it may be begun late.
+	round := func(loop string) {
+		for i := range unroll {
+			if i == 0 {
+				Label(loop)
+			} else {
+				Label(fmt.Sprintf("%s%d", loop, i))
+			}
+			if known {
+				step(i)
+				continue
+			}
+			step(0)
+			forward(1)
+		}
+		if known {
+			forward(unroll)
+		}
+	}
+	k := load(offK)
+	if !fetches {
+		Label("inner")
+		step(0)
+		forward(1)
+		DECQ(k)
+		JNZ(LabelRef("inner"))
+	} else {
 		Comment("The first round begins late if the number of steps is no multiple of a round.")
 		late := GP64()
 		XORQ(late, late)
@@ -246,35 +276,30 @@ func (s *isa) kernel(of string, rows, vecs, knownAK int) {
 				SUBQ(back, p)
 			}
 		}
-		CMPQ(late, Imm(2))
-		JA(LabelRef("step3"))
-		JEQ(LabelRef("step2"))
-		CMPQ(late, Imm(0))
-		JNE(LabelRef("step1"))
-	}
-	Label("inner")
-	switch {
-	case known:
-		for i := range unroll {
-			if i > 0 {
-				Label(fmt.Sprintf("step%d", i))
-			}
-			step(i)
+		// begin jumps into the first round of a loop.
+		begin := func(loop string) {
+			CMPQ(late, Imm(2))
+			JA(LabelRef(loop + "3"))
+			JEQ(LabelRef(loop + "2"))
+			CMPQ(late, Imm(0))
+			JNE(LabelRef(loop + "1"))
+			JMP(LabelRef(loop))
 		}
-		forward(unroll)
-	case fetches:
-		for i := range unroll {
-			if i > 0 {
-				Label(fmt.Sprintf("step%d", i))
-			}
-			step(0)
-			forward(1)
-		}
-	default:
-		step(0)
-		forward(1)
-	}
-	if fetches {
+		Comment("Of these rounds so many fetch as are left for this tile.")
+		n := load(offLeftF)
+		CMPQ(n, k)
+		CMOVQGT(k, n)
+		SUBQ(n, field(offLeftF))
+		SUBQ(n, k)
+		MOVQ(k, field(offLeftP))
+		TESTQ(n, n)
+		JNZ(LabelRef("some"))
+		MOVQ(k, n)
+		begin("plain")
+		Label("some")
+		begin("fetching")
+
+		round("fetching")
 		Comment("What is needed next is fetched.")
 		PREFETCHT1(Mem{Base: ahead})
 		PREFETCHT1(Mem{Base: ahead, Disp: 64})
@@ -284,23 +309,24 @@ func (s *isa) kernel(of string, rows, vecs, knownAK int) {
 		SBBQ(jump, jump)
 		ANDQ(field(offJump), jump)
 		ADDQ(jump, ahead)
+		if paced {
+			Comment("A row of C is fetched.")
+			p := GP64()
+			MOVQ(Mem{Base: call, Index: rowC, Scale: 8, Disp: offRowsC}, p)
+			rowOfC(Mem{Base: p})
+			CMPQ(rowC, Imm(uint64(rows-1))) // carries before the last row
+			ADCQ(Imm(0), rowC)
+		}
+		DECQ(n)
+		JNZ(LabelRef("fetching"))
+		MOVQ(field(offLeftP), n)
+		TESTQ(n, n)
+		JZ(LabelRef("summed"))
+		round("plain")
+		DECQ(n)
+		JNZ(LabelRef("plain"))
+		Label("summed")
 	}
-	if paced {
-		Comment("Two rows of C are fetched.")
-		p, q := GP64(), GP64()
-		MOVQ(rowC, p)
-		SHRQ(Imm(16), p)
-		MOVQ(Mem{Base: call, Index: p, Scale: 8, Disp: offRowsC}, q)
-		MOVQ(Mem{Base: call, Index: p, Scale: 8, Disp: offRowsC + 4*rows}, p)
-		rowOfC(Mem{Base: q})
-		rowOfC(Mem{Base: p})
-		CMPQ(rowC, U32((rows/2-1)<<16)) // carries before the last pair
-		SBBQ(p, p)
-		ANDQ(field(offTurnC), p)
-		ADDQ(p, rowC)
-	}
-	DECQ(k)
-	JNZ(LabelRef("inner"))
 	next := func(offA, offB, offLeft int, label string) {
 		ADDQ(field(offB), b)
 		for _, p := range a {
