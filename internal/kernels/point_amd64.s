@@ -5,7 +5,7 @@
 #include "textflag.h"
 
 // func expAVX2(y []float32, x []float32)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·expAVX2(SB), NOSPLIT, $0-48
 	MOVQ y_base+0(FP), AX
 	MOVQ x_base+24(FP), CX
@@ -17,6 +17,8 @@ TEXT ·expAVX2(SB), NOSPLIT, $0-48
 loop1:
 	CMPQ         BX, SI
 	JG           rest2
+	PREFETCHT0   2048(CX)(BX*4)
+	PREFETCHT0   2048(AX)(BX*4)
 	VMOVUPS      (CX)(BX*4), Y0
 	VMOVUPS      pointc2d00000<>+0(SB), Y1
 	VMAXPS       Y0, Y1, Y0
@@ -54,6 +56,8 @@ rest2:
 	SUBQ         DX, SI
 	LEAQ         pointTail<>+0(SB), DX
 	VMOVUPS      (DX)(SI*4), Y0
+	PREFETCHT0   2048(CX)(BX*4)
+	PREFETCHT0   2048(AX)(BX*4)
 	VMASKMOVPS   (CX)(BX*4), Y0, Y1
 	VMOVUPS      pointc2d00000<>+0(SB), Y2
 	VMAXPS       Y1, Y2, Y1
@@ -225,7 +229,7 @@ DATA pointTail<>+60(SB)/4, $0x00000000
 GLOBL pointTail<>(SB), RODATA|NOPTR, $64
 
 // func siluAVX2(y []float32, x []float32)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·siluAVX2(SB), NOSPLIT, $0-48
 	MOVQ y_base+0(FP), AX
 	MOVQ x_base+24(FP), CX
@@ -237,6 +241,8 @@ TEXT ·siluAVX2(SB), NOSPLIT, $0-48
 loop4:
 	CMPQ         BX, SI
 	JG           rest5
+	PREFETCHT0   2048(CX)(BX*4)
+	PREFETCHT0   2048(AX)(BX*4)
 	VMOVUPS      (CX)(BX*4), Y0
 	VXORPS       point80000000<>+0(SB), Y0, Y1
 	VMOVUPS      pointc2ae0000<>+0(SB), Y2
@@ -273,6 +279,8 @@ rest5:
 	SUBQ         DX, SI
 	LEAQ         pointTail<>+0(SB), DX
 	VMOVUPS      (DX)(SI*4), Y0
+	PREFETCHT0   2048(CX)(BX*4)
+	PREFETCHT0   2048(AX)(BX*4)
 	VMASKMOVPS   (CX)(BX*4), Y0, Y1
 	VXORPS       point80000000<>+0(SB), Y1, Y2
 	VMOVUPS      pointc2ae0000<>+0(SB), Y3
@@ -335,7 +343,7 @@ DATA point42ae0000<>+28(SB)/4, $0x42ae0000
 GLOBL point42ae0000<>(SB), RODATA|NOPTR, $32
 
 // func geluAVX2(y []float32, x []float32)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·geluAVX2(SB), NOSPLIT, $0-48
 	MOVQ y_base+0(FP), AX
 	MOVQ x_base+24(FP), CX
@@ -347,6 +355,8 @@ TEXT ·geluAVX2(SB), NOSPLIT, $0-48
 loop7:
 	CMPQ         BX, SI
 	JG           rest8
+	PREFETCHT0   2048(CX)(BX*4)
+	PREFETCHT0   2048(AX)(BX*4)
 	VMOVUPS      (CX)(BX*4), Y0
 	VMULPS       Y0, Y0, Y1
 	VMOVUPS      point3fcc422a<>+0(SB), Y2
@@ -387,6 +397,8 @@ rest8:
 	SUBQ         DX, SI
 	LEAQ         pointTail<>+0(SB), DX
 	VMOVUPS      (DX)(SI*4), Y0
+	PREFETCHT0   2048(CX)(BX*4)
+	PREFETCHT0   2048(AX)(BX*4)
 	VMASKMOVPS   (CX)(BX*4), Y0, Y1
 	VMULPS       Y1, Y1, Y2
 	VMOVUPS      point3fcc422a<>+0(SB), Y3
@@ -443,7 +455,7 @@ DATA point3d922279<>+28(SB)/4, $0x3d922279
 GLOBL point3d922279<>(SB), RODATA|NOPTR, $32
 
 // func seluAVX2(y []float32, x []float32)
-// Requires: AVX, AVX2, FMA3
+// Requires: AVX, AVX2, FMA3, MMX+
 TEXT ·seluAVX2(SB), NOSPLIT, $0-48
 	MOVQ y_base+0(FP), AX
 	MOVQ x_base+24(FP), CX
@@ -455,6 +467,8 @@ TEXT ·seluAVX2(SB), NOSPLIT, $0-48
 loop10:
 	CMPQ         BX, SI
 	JG           rest11
+	PREFETCHT0   2048(CX)(BX*4)
+	PREFETCHT0   2048(AX)(BX*4)
 	VMOVUPS      (CX)(BX*4), Y0
 	VMOVUPS      pointc2ae0000<>+0(SB), Y1
 	VMAXPS       Y0, Y1, Y1
@@ -493,6 +507,8 @@ rest11:
 	SUBQ         DX, SI
 	LEAQ         pointTail<>+0(SB), DX
 	VMOVUPS      (DX)(SI*4), Y0
+	PREFETCHT0   2048(CX)(BX*4)
+	PREFETCHT0   2048(AX)(BX*4)
 	VMASKMOVPS   (CX)(BX*4), Y0, Y1
 	VMOVUPS      pointc2ae0000<>+0(SB), Y2
 	VMAXPS       Y1, Y2, Y2
@@ -570,9 +586,9 @@ TEXT ·siluGradAVX2(SB), NOSPLIT, $0-72
 loop13:
 	CMPQ         SI, DI
 	JG           rest14
-	PREFETCHT0   1024(DX)(SI*4)
-	PREFETCHT0   1024(CX)(SI*4)
-	PREFETCHT0   1024(AX)(SI*4)
+	PREFETCHT0   2048(DX)(SI*4)
+	PREFETCHT0   2048(CX)(SI*4)
+	PREFETCHT0   2048(AX)(SI*4)
 	VMOVUPS      (DX)(SI*4), Y0
 	VMOVUPS      pointc2ae0000<>+0(SB), Y1
 	VMAXPS       Y0, Y1, Y1
@@ -614,9 +630,9 @@ rest14:
 	SUBQ         BX, DI
 	LEAQ         pointTail<>+0(SB), BX
 	VMOVUPS      (BX)(DI*4), Y0
-	PREFETCHT0   1024(DX)(SI*4)
-	PREFETCHT0   1024(CX)(SI*4)
-	PREFETCHT0   1024(AX)(SI*4)
+	PREFETCHT0   2048(DX)(SI*4)
+	PREFETCHT0   2048(CX)(SI*4)
+	PREFETCHT0   2048(AX)(SI*4)
 	VMASKMOVPS   (DX)(SI*4), Y0, Y1
 	VMOVUPS      pointc2ae0000<>+0(SB), Y2
 	VMAXPS       Y1, Y2, Y2
@@ -668,9 +684,9 @@ TEXT ·geluGradAVX2(SB), NOSPLIT, $0-72
 loop16:
 	CMPQ         SI, DI
 	JG           rest17
-	PREFETCHT0   1024(DX)(SI*4)
-	PREFETCHT0   1024(CX)(SI*4)
-	PREFETCHT0   1024(AX)(SI*4)
+	PREFETCHT0   2048(DX)(SI*4)
+	PREFETCHT0   2048(CX)(SI*4)
+	PREFETCHT0   2048(AX)(SI*4)
 	VMOVUPS      (DX)(SI*4), Y0
 	VMOVUPS      pointc1300000<>+0(SB), Y1
 	VMAXPS       Y0, Y1, Y0
@@ -723,9 +739,9 @@ rest17:
 	SUBQ         BX, DI
 	LEAQ         pointTail<>+0(SB), BX
 	VMOVUPS      (BX)(DI*4), Y0
-	PREFETCHT0   1024(DX)(SI*4)
-	PREFETCHT0   1024(CX)(SI*4)
-	PREFETCHT0   1024(AX)(SI*4)
+	PREFETCHT0   2048(DX)(SI*4)
+	PREFETCHT0   2048(CX)(SI*4)
+	PREFETCHT0   2048(AX)(SI*4)
 	VMASKMOVPS   (DX)(SI*4), Y0, Y1
 	VMOVUPS      pointc1300000<>+0(SB), Y2
 	VMAXPS       Y1, Y2, Y1
@@ -818,9 +834,9 @@ TEXT ·seluGradAVX2(SB), NOSPLIT, $0-72
 loop19:
 	CMPQ         SI, DI
 	JG           rest20
-	PREFETCHT0   1024(DX)(SI*4)
-	PREFETCHT0   1024(CX)(SI*4)
-	PREFETCHT0   1024(AX)(SI*4)
+	PREFETCHT0   2048(DX)(SI*4)
+	PREFETCHT0   2048(CX)(SI*4)
+	PREFETCHT0   2048(AX)(SI*4)
 	VMOVUPS      (DX)(SI*4), Y0
 	VMOVUPS      pointc2ae0000<>+0(SB), Y1
 	VMAXPS       Y0, Y1, Y1
@@ -858,9 +874,9 @@ rest20:
 	SUBQ         BX, DI
 	LEAQ         pointTail<>+0(SB), BX
 	VMOVUPS      (BX)(DI*4), Y0
-	PREFETCHT0   1024(DX)(SI*4)
-	PREFETCHT0   1024(CX)(SI*4)
-	PREFETCHT0   1024(AX)(SI*4)
+	PREFETCHT0   2048(DX)(SI*4)
+	PREFETCHT0   2048(CX)(SI*4)
+	PREFETCHT0   2048(AX)(SI*4)
 	VMASKMOVPS   (DX)(SI*4), Y0, Y1
 	VMOVUPS      pointc2ae0000<>+0(SB), Y2
 	VMAXPS       Y1, Y2, Y2
@@ -1574,10 +1590,10 @@ TEXT ·adamwAVX2(SB), NOSPLIT, $0-140
 loop58:
 	CMPQ         DI, R8
 	JG           rest59
-	PREFETCHT0   1024(AX)(DI*4)
-	PREFETCHT0   1024(CX)(DI*4)
-	PREFETCHT0   1024(DX)(DI*4)
-	PREFETCHT0   1024(BX)(DI*4)
+	PREFETCHT0   2048(AX)(DI*4)
+	PREFETCHT0   2048(CX)(DI*4)
+	PREFETCHT0   2048(DX)(DI*4)
+	PREFETCHT0   2048(BX)(DI*4)
 	VMULPS       (BX)(DI*4), Y0, Y9
 	VMULPS       Y2, Y9, Y10
 	VFMADD231PS  (CX)(DI*4), Y1, Y10
@@ -1602,10 +1618,10 @@ rest59:
 	SUBQ         SI, R8
 	LEAQ         pointTail<>+0(SB), SI
 	VMOVUPS      (SI)(R8*4), Y9
-	PREFETCHT0   1024(AX)(DI*4)
-	PREFETCHT0   1024(CX)(DI*4)
-	PREFETCHT0   1024(DX)(DI*4)
-	PREFETCHT0   1024(BX)(DI*4)
+	PREFETCHT0   2048(AX)(DI*4)
+	PREFETCHT0   2048(CX)(DI*4)
+	PREFETCHT0   2048(DX)(DI*4)
+	PREFETCHT0   2048(BX)(DI*4)
 	VMASKMOVPS   (BX)(DI*4), Y9, Y10
 	VMULPS       Y10, Y0, Y0
 	VMULPS       Y2, Y0, Y2
@@ -1654,11 +1670,11 @@ TEXT ·adamwEMAAVX2(SB), NOSPLIT, $0-164
 loop61:
 	CMPQ         R8, R9
 	JG           rest62
-	PREFETCHT0   1024(AX)(R8*4)
-	PREFETCHT0   1024(CX)(R8*4)
-	PREFETCHT0   1024(DX)(R8*4)
-	PREFETCHT0   1024(BX)(R8*4)
-	PREFETCHT0   1024(SI)(R8*4)
+	PREFETCHT0   2048(AX)(R8*4)
+	PREFETCHT0   2048(CX)(R8*4)
+	PREFETCHT0   2048(DX)(R8*4)
+	PREFETCHT0   2048(BX)(R8*4)
+	PREFETCHT0   2048(SI)(R8*4)
 	VMULPS       (BX)(R8*4), Y0, Y9
 	VMULPS       Y2, Y9, Y10
 	VFMADD231PS  (CX)(R8*4), Y1, Y10
@@ -1688,11 +1704,11 @@ rest62:
 	SUBQ         DI, R9
 	LEAQ         pointTail<>+0(SB), DI
 	VMOVUPS      (DI)(R9*4), Y9
-	PREFETCHT0   1024(AX)(R8*4)
-	PREFETCHT0   1024(CX)(R8*4)
-	PREFETCHT0   1024(DX)(R8*4)
-	PREFETCHT0   1024(BX)(R8*4)
-	PREFETCHT0   1024(SI)(R8*4)
+	PREFETCHT0   2048(AX)(R8*4)
+	PREFETCHT0   2048(CX)(R8*4)
+	PREFETCHT0   2048(DX)(R8*4)
+	PREFETCHT0   2048(BX)(R8*4)
+	PREFETCHT0   2048(SI)(R8*4)
 	VMASKMOVPS   (BX)(R8*4), Y9, Y10
 	VMULPS       Y10, Y0, Y0
 	VMULPS       Y2, Y0, Y2
@@ -2189,7 +2205,7 @@ done81:
 	RET
 
 // func layerNormAVX2(y []float32, mean []float32, rstd []float32, x []float32, d int, eps float32)
-// Requires: AVX, AVX2, FMA3, SSE
+// Requires: AVX, AVX2, FMA3, MMX+, SSE
 TEXT ·layerNormAVX2(SB), NOSPLIT, $0-108
 	MOVQ       y_base+0(FP), AX
 	MOVQ       mean_base+24(FP), CX
@@ -2212,11 +2228,13 @@ row82:
 	SUBQ   $0x08, R10
 
 loop84:
-	CMPQ   R9, R10
-	JG     rest85
-	VADDPS (BX)(R9*4), Y2, Y2
-	ADDQ   $0x08, R9
-	JMP    loop84
+	CMPQ       R9, R10
+	JG         rest85
+	PREFETCHT0 2048(AX)(R9*4)
+	PREFETCHT0 2048(BX)(R9*4)
+	VADDPS     (BX)(R9*4), Y2, Y2
+	ADDQ       $0x08, R9
+	JMP        loop84
 
 rest85:
 	MOVQ       DI, R10
@@ -2226,6 +2244,8 @@ rest85:
 	SUBQ       R10, R11
 	LEAQ       pointTail<>+0(SB), R10
 	VMOVUPS    (R10)(R11*4), Y3
+	PREFETCHT0 2048(AX)(R9*4)
+	PREFETCHT0 2048(BX)(R9*4)
 	VMASKMOVPS (BX)(R9*4), Y3, Y3
 	VADDPS     Y3, Y2, Y2
 
@@ -2322,7 +2342,7 @@ rows83:
 	RET
 
 // func layerNormScaleShiftAVX2(y []float32, h []float32, mean []float32, rstd []float32, x []float32, scale []float32, shift []float32, d int, eps float32)
-// Requires: AVX, AVX2, FMA3, SSE
+// Requires: AVX, AVX2, FMA3, MMX+, SSE
 TEXT ·layerNormScaleShiftAVX2(SB), NOSPLIT, $0-180
 	MOVQ       y_base+0(FP), AX
 	MOVQ       h_base+24(FP), CX
@@ -2349,11 +2369,14 @@ row93:
 	SUBQ   $0x08, R14
 
 loop95:
-	CMPQ   R13, R14
-	JG     rest96
-	VADDPS (SI)(R13*4), Y2, Y2
-	ADDQ   $0x08, R13
-	JMP    loop95
+	CMPQ       R13, R14
+	JG         rest96
+	PREFETCHT0 2048(AX)(R13*4)
+	PREFETCHT0 2048(CX)(R13*4)
+	PREFETCHT0 2048(SI)(R13*4)
+	VADDPS     (SI)(R13*4), Y2, Y2
+	ADDQ       $0x08, R13
+	JMP        loop95
 
 rest96:
 	MOVQ       R11, R14
@@ -2363,6 +2386,9 @@ rest96:
 	SUBQ       R14, R15
 	LEAQ       pointTail<>+0(SB), R14
 	VMOVUPS    (R14)(R15*4), Y3
+	PREFETCHT0 2048(AX)(R13*4)
+	PREFETCHT0 2048(CX)(R13*4)
+	PREFETCHT0 2048(SI)(R13*4)
 	VMASKMOVPS (SI)(R13*4), Y3, Y3
 	VADDPS     Y3, Y2, Y2
 
@@ -6636,7 +6662,7 @@ done319:
 	RET
 
 // func expAVX512(y []float32, x []float32)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·expAVX512(SB), NOSPLIT, $0-48
 	MOVQ         y_base+0(FP), AX
 	MOVQ         x_base+24(FP), CX
@@ -6660,6 +6686,8 @@ TEXT ·expAVX512(SB), NOSPLIT, $0-48
 loop1:
 	CMPQ         BX, SI
 	JG           rest2
+	PREFETCHT0   2048(CX)(BX*4)
+	PREFETCHT0   2048(AX)(BX*4)
 	VMOVUPS      (CX)(BX*4), Z12
 	VMAXPS       Z12, Z0, Z12
 	VMINPS       Z12, Z1, Z12
@@ -6687,6 +6715,8 @@ rest2:
 	SHLXL        DX, SI, SI
 	DECL         SI
 	KMOVW        SI, K1
+	PREFETCHT0   2048(CX)(BX*4)
+	PREFETCHT0   2048(AX)(BX*4)
 	VMOVUPS.Z    (CX)(BX*4), K1, Z12
 	VMAXPS       Z12, Z0, Z12
 	VMINPS       Z12, Z1, Z12
@@ -6710,7 +6740,7 @@ done3:
 	RET
 
 // func siluAVX512(y []float32, x []float32)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
 TEXT ·siluAVX512(SB), NOSPLIT, $0-48
 	MOVQ         y_base+0(FP), AX
 	MOVQ         x_base+24(FP), CX
@@ -6735,6 +6765,8 @@ TEXT ·siluAVX512(SB), NOSPLIT, $0-48
 loop4:
 	CMPQ         BX, SI
 	JG           rest5
+	PREFETCHT0   2048(CX)(BX*4)
+	PREFETCHT0   2048(AX)(BX*4)
 	VMOVUPS      (CX)(BX*4), Z13
 	VXORPS       Z0, Z13, Z14
 	VMAXPS       Z14, Z2, Z14
@@ -6767,6 +6799,8 @@ rest5:
 	SHLXL        DX, SI, SI
 	DECL         SI
 	KMOVW        SI, K1
+	PREFETCHT0   2048(CX)(BX*4)
+	PREFETCHT0   2048(AX)(BX*4)
 	VMOVUPS.Z    (CX)(BX*4), K1, Z13
 	VXORPS       Z0, Z13, Z0
 	VMAXPS       Z0, Z2, Z0
@@ -6795,7 +6829,7 @@ done6:
 	RET
 
 // func geluAVX512(y []float32, x []float32)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
 TEXT ·geluAVX512(SB), NOSPLIT, $0-48
 	MOVQ         y_base+0(FP), AX
 	MOVQ         x_base+24(FP), CX
@@ -6825,6 +6859,8 @@ TEXT ·geluAVX512(SB), NOSPLIT, $0-48
 loop7:
 	CMPQ         BX, SI
 	JG           rest8
+	PREFETCHT0   2048(CX)(BX*4)
+	PREFETCHT0   2048(AX)(BX*4)
 	VMOVUPS      (CX)(BX*4), Z15
 	VMULPS       Z15, Z15, Z16
 	VMOVUPS      Z0, Z17
@@ -6861,6 +6897,8 @@ rest8:
 	SHLXL        DX, SI, SI
 	DECL         SI
 	KMOVW        SI, K1
+	PREFETCHT0   2048(CX)(BX*4)
+	PREFETCHT0   2048(AX)(BX*4)
 	VMOVUPS.Z    (CX)(BX*4), K1, Z15
 	VMULPS       Z15, Z15, Z16
 	VMOVUPS      Z0, Z0
@@ -6893,7 +6931,7 @@ done9:
 	RET
 
 // func seluAVX512(y []float32, x []float32)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+
 TEXT ·seluAVX512(SB), NOSPLIT, $0-48
 	MOVQ         y_base+0(FP), AX
 	MOVQ         x_base+24(FP), CX
@@ -6920,6 +6958,8 @@ TEXT ·seluAVX512(SB), NOSPLIT, $0-48
 loop10:
 	CMPQ         BX, SI
 	JG           rest11
+	PREFETCHT0   2048(CX)(BX*4)
+	PREFETCHT0   2048(AX)(BX*4)
 	VMOVUPS      (CX)(BX*4), Z16
 	VMAXPS       Z16, Z5, Z17
 	VMULPS       Z6, Z17, Z18
@@ -6954,6 +6994,8 @@ rest11:
 	SHLXL        DX, SI, SI
 	DECL         SI
 	KMOVW        SI, K1
+	PREFETCHT0   2048(CX)(BX*4)
+	PREFETCHT0   2048(AX)(BX*4)
 	VMOVUPS.Z    (CX)(BX*4), K1, Z1
 	VMAXPS       Z1, Z5, Z5
 	VMULPS       Z6, Z5, Z6
@@ -7010,9 +7052,9 @@ TEXT ·siluGradAVX512(SB), NOSPLIT, $0-72
 loop13:
 	CMPQ         SI, DI
 	JG           rest14
-	PREFETCHT0   1024(DX)(SI*4)
-	PREFETCHT0   1024(CX)(SI*4)
-	PREFETCHT0   1024(AX)(SI*4)
+	PREFETCHT0   2048(DX)(SI*4)
+	PREFETCHT0   2048(CX)(SI*4)
+	PREFETCHT0   2048(AX)(SI*4)
 	VMOVUPS      (DX)(SI*4), Z13
 	VMAXPS       Z13, Z2, Z14
 	VMINPS       Z14, Z1, Z14
@@ -7049,9 +7091,9 @@ rest14:
 	SHLXL        BX, DI, DI
 	DECL         DI
 	KMOVW        DI, K1
-	PREFETCHT0   1024(DX)(SI*4)
-	PREFETCHT0   1024(CX)(SI*4)
-	PREFETCHT0   1024(AX)(SI*4)
+	PREFETCHT0   2048(DX)(SI*4)
+	PREFETCHT0   2048(CX)(SI*4)
+	PREFETCHT0   2048(AX)(SI*4)
 	VMOVUPS.Z    (DX)(SI*4), K1, Z13
 	VMAXPS       Z13, Z2, Z14
 	VMINPS       Z14, Z1, Z14
@@ -7116,9 +7158,9 @@ TEXT ·geluGradAVX512(SB), NOSPLIT, $0-72
 loop16:
 	CMPQ         SI, DI
 	JG           rest17
-	PREFETCHT0   1024(DX)(SI*4)
-	PREFETCHT0   1024(CX)(SI*4)
-	PREFETCHT0   1024(AX)(SI*4)
+	PREFETCHT0   2048(DX)(SI*4)
+	PREFETCHT0   2048(CX)(SI*4)
+	PREFETCHT0   2048(AX)(SI*4)
 	VMOVUPS      (DX)(SI*4), Z18
 	VMAXPS       Z18, Z4, Z18
 	VMINPS       Z18, Z3, Z18
@@ -7164,9 +7206,9 @@ rest17:
 	SHLXL        BX, DI, DI
 	DECL         DI
 	KMOVW        DI, K1
-	PREFETCHT0   1024(DX)(SI*4)
-	PREFETCHT0   1024(CX)(SI*4)
-	PREFETCHT0   1024(AX)(SI*4)
+	PREFETCHT0   2048(DX)(SI*4)
+	PREFETCHT0   2048(CX)(SI*4)
+	PREFETCHT0   2048(AX)(SI*4)
 	VMOVUPS.Z    (DX)(SI*4), K1, Z18
 	VMAXPS       Z18, Z4, Z4
 	VMINPS       Z4, Z3, Z4
@@ -7237,9 +7279,9 @@ TEXT ·seluGradAVX512(SB), NOSPLIT, $0-72
 loop19:
 	CMPQ         SI, DI
 	JG           rest20
-	PREFETCHT0   1024(DX)(SI*4)
-	PREFETCHT0   1024(CX)(SI*4)
-	PREFETCHT0   1024(AX)(SI*4)
+	PREFETCHT0   2048(DX)(SI*4)
+	PREFETCHT0   2048(CX)(SI*4)
+	PREFETCHT0   2048(AX)(SI*4)
 	VMOVUPS      (DX)(SI*4), Z15
 	VMAXPS       Z15, Z4, Z16
 	VMULPS       Z5, Z16, Z17
@@ -7273,9 +7315,9 @@ rest20:
 	SHLXL        BX, DI, DI
 	DECL         DI
 	KMOVW        DI, K1
-	PREFETCHT0   1024(DX)(SI*4)
-	PREFETCHT0   1024(CX)(SI*4)
-	PREFETCHT0   1024(AX)(SI*4)
+	PREFETCHT0   2048(DX)(SI*4)
+	PREFETCHT0   2048(CX)(SI*4)
+	PREFETCHT0   2048(AX)(SI*4)
 	VMOVUPS.Z    (DX)(SI*4), K1, Z2
 	VMAXPS       Z2, Z4, Z15
 	VMULPS       Z5, Z15, Z5
@@ -7952,10 +7994,10 @@ TEXT ·adamwAVX512(SB), NOSPLIT, $0-140
 loop58:
 	CMPQ         DI, R8
 	JG           rest59
-	PREFETCHT0   1024(AX)(DI*4)
-	PREFETCHT0   1024(CX)(DI*4)
-	PREFETCHT0   1024(DX)(DI*4)
-	PREFETCHT0   1024(BX)(DI*4)
+	PREFETCHT0   2048(AX)(DI*4)
+	PREFETCHT0   2048(CX)(DI*4)
+	PREFETCHT0   2048(DX)(DI*4)
+	PREFETCHT0   2048(BX)(DI*4)
 	VMULPS       (BX)(DI*4), Z0, Z9
 	VMULPS       Z2, Z9, Z10
 	VFMADD231PS  (CX)(DI*4), Z1, Z10
@@ -7980,10 +8022,10 @@ rest59:
 	SHLXL        SI, R8, R8
 	DECL         R8
 	KMOVW        R8, K1
-	PREFETCHT0   1024(AX)(DI*4)
-	PREFETCHT0   1024(CX)(DI*4)
-	PREFETCHT0   1024(DX)(DI*4)
-	PREFETCHT0   1024(BX)(DI*4)
+	PREFETCHT0   2048(AX)(DI*4)
+	PREFETCHT0   2048(CX)(DI*4)
+	PREFETCHT0   2048(DX)(DI*4)
+	PREFETCHT0   2048(BX)(DI*4)
 	VMOVUPS.Z    (BX)(DI*4), K1, Z9
 	VMULPS       Z9, Z0, Z0
 	VMULPS       Z2, Z0, Z2
@@ -8032,11 +8074,11 @@ TEXT ·adamwEMAAVX512(SB), NOSPLIT, $0-164
 loop61:
 	CMPQ         R8, R9
 	JG           rest62
-	PREFETCHT0   1024(AX)(R8*4)
-	PREFETCHT0   1024(CX)(R8*4)
-	PREFETCHT0   1024(DX)(R8*4)
-	PREFETCHT0   1024(BX)(R8*4)
-	PREFETCHT0   1024(SI)(R8*4)
+	PREFETCHT0   2048(AX)(R8*4)
+	PREFETCHT0   2048(CX)(R8*4)
+	PREFETCHT0   2048(DX)(R8*4)
+	PREFETCHT0   2048(BX)(R8*4)
+	PREFETCHT0   2048(SI)(R8*4)
 	VMULPS       (BX)(R8*4), Z0, Z9
 	VMULPS       Z2, Z9, Z10
 	VFMADD231PS  (CX)(R8*4), Z1, Z10
@@ -8066,11 +8108,11 @@ rest62:
 	SHLXL        DI, R9, R9
 	DECL         R9
 	KMOVW        R9, K1
-	PREFETCHT0   1024(AX)(R8*4)
-	PREFETCHT0   1024(CX)(R8*4)
-	PREFETCHT0   1024(DX)(R8*4)
-	PREFETCHT0   1024(BX)(R8*4)
-	PREFETCHT0   1024(SI)(R8*4)
+	PREFETCHT0   2048(AX)(R8*4)
+	PREFETCHT0   2048(CX)(R8*4)
+	PREFETCHT0   2048(DX)(R8*4)
+	PREFETCHT0   2048(BX)(R8*4)
+	PREFETCHT0   2048(SI)(R8*4)
 	VMOVUPS.Z    (BX)(R8*4), K1, Z9
 	VMULPS       Z9, Z0, Z0
 	VMULPS       Z2, Z0, Z2
@@ -8514,7 +8556,7 @@ done81:
 	RET
 
 // func layerNormAVX512(y []float32, mean []float32, rstd []float32, x []float32, d int, eps float32)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+, SSE
 TEXT ·layerNormAVX512(SB), NOSPLIT, $0-108
 	MOVQ       y_base+0(FP), AX
 	MOVQ       mean_base+24(FP), CX
@@ -8537,22 +8579,26 @@ row82:
 	SUBQ   $0x10, R10
 
 loop84:
-	CMPQ   R9, R10
-	JG     rest85
-	VADDPS (BX)(R9*4), Z2, Z2
-	ADDQ   $0x10, R9
-	JMP    loop84
+	CMPQ       R9, R10
+	JG         rest85
+	PREFETCHT0 2048(AX)(R9*4)
+	PREFETCHT0 2048(BX)(R9*4)
+	VADDPS     (BX)(R9*4), Z2, Z2
+	ADDQ       $0x10, R9
+	JMP        loop84
 
 rest85:
-	MOVQ      DI, R10
-	SUBQ      R9, R10
-	JZ        done86
-	MOVL      $0x00000001, R11
-	SHLXL     R10, R11, R11
-	DECL      R11
-	KMOVW     R11, K1
-	VMOVUPS.Z (BX)(R9*4), K1, Z3
-	VADDPS    Z3, Z2, Z2
+	MOVQ       DI, R10
+	SUBQ       R9, R10
+	JZ         done86
+	MOVL       $0x00000001, R11
+	SHLXL      R10, R11, R11
+	DECL       R11
+	KMOVW      R11, K1
+	PREFETCHT0 2048(AX)(R9*4)
+	PREFETCHT0 2048(BX)(R9*4)
+	VMOVUPS.Z  (BX)(R9*4), K1, Z3
+	VADDPS     Z3, Z2, Z2
 
 done86:
 	VEXTRACTF64X4 $0x01, Z2, Y3
@@ -8649,7 +8695,7 @@ rows83:
 	RET
 
 // func layerNormScaleShiftAVX512(y []float32, h []float32, mean []float32, rstd []float32, x []float32, scale []float32, shift []float32, d int, eps float32)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2, SSE
+// Requires: AVX, AVX512DQ, AVX512F, BMI2, MMX+, SSE
 TEXT ·layerNormScaleShiftAVX512(SB), NOSPLIT, $0-180
 	MOVQ         y_base+0(FP), AX
 	MOVQ         h_base+24(FP), CX
@@ -8677,22 +8723,28 @@ row93:
 	SUBQ   $0x10, R14
 
 loop95:
-	CMPQ   R13, R14
-	JG     rest96
-	VADDPS (SI)(R13*4), Z3, Z3
-	ADDQ   $0x10, R13
-	JMP    loop95
+	CMPQ       R13, R14
+	JG         rest96
+	PREFETCHT0 2048(AX)(R13*4)
+	PREFETCHT0 2048(CX)(R13*4)
+	PREFETCHT0 2048(SI)(R13*4)
+	VADDPS     (SI)(R13*4), Z3, Z3
+	ADDQ       $0x10, R13
+	JMP        loop95
 
 rest96:
-	MOVQ      R11, R14
-	SUBQ      R13, R14
-	JZ        done97
-	MOVL      $0x00000001, R15
-	SHLXL     R14, R15, R15
-	DECL      R15
-	KMOVW     R15, K1
-	VMOVUPS.Z (SI)(R13*4), K1, Z4
-	VADDPS    Z4, Z3, Z3
+	MOVQ       R11, R14
+	SUBQ       R13, R14
+	JZ         done97
+	MOVL       $0x00000001, R15
+	SHLXL      R14, R15, R15
+	DECL       R15
+	KMOVW      R15, K1
+	PREFETCHT0 2048(AX)(R13*4)
+	PREFETCHT0 2048(CX)(R13*4)
+	PREFETCHT0 2048(SI)(R13*4)
+	VMOVUPS.Z  (SI)(R13*4), K1, Z4
+	VADDPS     Z4, Z3, Z3
 
 done97:
 	VEXTRACTF64X4 $0x01, Z3, Y4

@@ -19,11 +19,11 @@ func (e elements) load(slice string) reg.VecVirtual     { return e.w.load(e.w.at
 func (e elements) operand(slice string) Op              { return e.w.operand(e.w.at(slice, e.i)) }
 func (e elements) store(slice string, v reg.VecVirtual) { e.w.store(v, e.w.at(slice, e.i)) }
 
-// fetch brings into the first-level cache what stands a kilobyte further on. Where a body computes long, few of its loads
+// fetch brings into the first-level cache what stands two kilobytes further on. Where a body computes long, few of its loads
 // are under way at a time, and it would wait for memory again and again.
 func (e elements) fetch(slices ...string) {
 	for _, s := range slices {
-		PREFETCHT0(Mem{Base: e.w.base[s], Index: e.i, Scale: 4, Disp: 1024})
+		PREFETCHT0(Mem{Base: e.w.base[s], Index: e.i, Scale: 4, Disp: 2048})
 	}
 }
 
@@ -47,6 +47,7 @@ func (w *writer) pointwise(name, doc, slices, scalars string, before func(), bod
 func (w *writer) pointwiseFunctions() {
 	unary := func(name, doc string, constants []float32, f func(x reg.VecVirtual) reg.VecVirtual) {
 		w.pointwise(name, doc, "y x", "", func() { w.hoist(constants...) }, func(e elements) {
+			e.fetch("x", "y")
 			e.store("y", f(e.load("x")))
 		})
 	}

@@ -95,7 +95,10 @@ func (w *writer) normaliseRows(rows []string, finish func(d reg.GPVirtual, h fun
 	eps := Load(Param("eps"), XMM())
 	w.rowLoop(count, stride, rows, []string{"mean", "rstd"}, func() {
 		sum := w.zero()
-		w.over(d, func(i reg.GPVirtual) { VADDPS(w.operand(w.at("x", i)), sum, sum) })
+		w.over(d, func(i reg.GPVirtual) {
+			elements{w, i}.fetch(rows...)
+			VADDPS(w.operand(w.at("x", i)), sum, sum)
+		})
 		m := w.fold(add, sum).AsX()
 		VDIVSS(size, m, m)
 		VMOVSS(m, w.first("mean"))
