@@ -1847,7 +1847,7 @@ middle:
 	ADDQ $0x03, R14
 	SHRQ $0x02, R14
 
-	// Of these rounds so many fetch as are left for this tile.
+	// As many of these rounds fetch as the tile has fetching rounds left.
 	MOVQ    224(AX), BP
 	CMPQ    BP, R14
 	CMOVQGT R14, BP
@@ -4016,7 +4016,7 @@ middle:
 	SUBQ   R15, BX
 	SUBQ   R15, SI
 
-	// Of these rounds so many fetch as are left for this tile.
+	// As many of these rounds fetch as the tile has fetching rounds left.
 	MOVQ    224(AX), R15
 	CMPQ    R15, R13
 	CMOVQGT R13, R15
@@ -4638,7 +4638,7 @@ middle:
 	SUBQ   R15, BX
 	SUBQ   R15, SI
 
-	// Of these rounds so many fetch as are left for this tile.
+	// As many of these rounds fetch as the tile has fetching rounds left.
 	MOVQ    224(AX), R15
 	CMPQ    R15, R13
 	CMOVQGT R13, R15
@@ -6452,7 +6452,7 @@ middle:
 	ADDQ $0x03, R13
 	SHRQ $0x02, R13
 
-	// Of these rounds so many fetch as are left for this tile.
+	// As many of these rounds fetch as the tile has fetching rounds left.
 	MOVQ    224(AX), R15
 	CMPQ    R15, R13
 	CMOVQGT R13, R15
@@ -7645,7 +7645,7 @@ middle:
 	SUBQ   R13, BX
 	SUBQ   R13, SI
 
-	// Of these rounds so many fetch as are left for this tile.
+	// As many of these rounds fetch as the tile has fetching rounds left.
 	MOVQ    224(AX), R13
 	CMPQ    R13, R11
 	CMOVQGT R11, R13
@@ -8076,7 +8076,7 @@ middle:
 	SUBQ   R13, BX
 	SUBQ   R13, SI
 
-	// Of these rounds so many fetch as are left for this tile.
+	// As many of these rounds fetch as the tile has fetching rounds left.
 	MOVQ    224(AX), R13
 	CMPQ    R13, R11
 	CMOVQGT R11, R13

@@ -2,6 +2,7 @@ package kernels
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"testing"
 	"unsafe"
@@ -135,6 +136,80 @@ func TestTile(t *testing.T) {
 			ti.run()
 			near(t, fmt.Sprintf("%dx%d %v", rows, cols, d), c.v, want)
 			c.check(t, "c")
+		}
+	})
+}
+
+// TestTileRounds: largest tiles sum all rounds, those that fetch and those behind them, whether the change comes within
+// a run of k or between two, and wherever the first round begins; what they fetch changes nothing.
+func TestTileRounds(t *testing.T) {
+	atEachLevel(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(1, 2))
+		g := currentGeometry()
+		for _, d := range []struct{ aRow, aK, bK int }{{310, 2, 33}, {150, 1, 32}, {1, 32, 32}} {
+			for _, n := range []struct{ k, n1, n2 int }{{133, 1, 1}, {134, 1, 1}, {135, 1, 1}, {136, 1, 1}, {5, 1, 13}, {6, 13, 1}, {7, 3, 5}, {8, 2, 7}, {61, 2, 2}, {62, 2, 2}, {63, 2, 2}} {
+				for _, r := range []region{{}, {make([]float32, 300), 10, 5, 30}, {make([]float32, 300), 1, 300, 0}} {
+					var ti tile
+					ti.init()
+					ti.aRow, ti.aK, ti.aStep1, ti.aStep2 = d.aRow, d.aK, 3, 5
+					ti.bK, ti.bStep1, ti.bStep2 = d.bK, 7, 11
+					ti.k, ti.n1, ti.n2, ti.cols, ti.cRow = n.k, n.n1, n.n2, g.cols(), g.cols()
+					m := 2 * g.rows
+					ti.lay(m)
+					ti.fetch(r, m/g.rows*n.k*n.n1*n.n2)
+					a := randomGuarded(rng, (m-1)*d.aRow+(n.k-1)*d.aK+(n.n1-1)*3+(n.n2-1)*5+1)
+					b := randomGuarded(rng, (n.k-1)*d.bK+(n.n1-1)*7+(n.n2-1)*11+g.cols())
+					c := randomGuarded(rng, m*g.cols())
+					want := make([]float64, len(c.v))
+					for i := range want {
+						row, col := i/g.cols(), i%g.cols()
+						for i2 := range n.n2 {
+							for i1 := range n.n1 {
+								for k := range n.k {
+									want[i] += float64(a.v[row*d.aRow+k*d.aK+i1*3+i2*5]) * float64(b.v[k*d.bK+i1*7+i2*11+col])
+								}
+							}
+						}
+					}
+					ti.a, ti.b, ti.c = a.v, b.v, c.v
+					ti.run()
+					near(t, fmt.Sprint(d, n, r.rows), c.v, want)
+					c.check(t, "c")
+				}
+			}
+		}
+	})
+}
+
+// TestFetch: what is fetched moves on by a row in as many rounds of four steps as there are for one, whether tiles fetch in
+// all of their rounds or in some.
+func TestFetch(t *testing.T) {
+	atEachLevel(t, func(t *testing.T) {
+		if Level() == Generic {
+			t.Skip("plain Go fetches nothing")
+		}
+		const tiles = 8
+		g := currentGeometry()
+		for _, k := range []int{16, 63, 256, 600} {
+			for _, r := range []region{{rows: 200, width: 64, stride: 64 + 256}, {rows: 11, width: 256, stride: 300}, {rows: 7, width: 40, stride: 50}, {rows: 3, width: 16, stride: 1000}, {rows: 30, width: 20, stride: 20}} {
+				r.v = make([]float32, r.rows*r.stride)
+				var ti tile
+				ti.init()
+				ti.aRow, ti.aK, ti.bK = k, 1, panelCols
+				ti.k, ti.cols, ti.cRow = k, g.cols(), g.cols()
+				ti.lay(tiles * g.rows)
+				ti.fetch(r, tiles*k)
+				ti.a, ti.b, ti.c = make([]float32, tiles*g.rows*k), make([]float32, k*panelCols), make([]float32, tiles*g.rows*g.cols())
+				ti.run()
+				row := r.stride
+				if r.stride == r.width {
+					row *= r.rows
+				}
+				got, want := float64(ti.fetched)/float64(4*row), float64(tiles*divideUp(k, 4))/float64(ti.each)
+				if math.Abs(got-want) > 1.5 {
+					t.Errorf("k = %d, %d rows of %d: went over %.2f rows, want %.2f", k, r.rows, r.width, got, want)
+				}
+			}
 		}
 	})
 }

@@ -75,12 +75,12 @@ type call struct {
 	width, adds                int
 	ahead                      *float32 // the rows that are fetched
 	fetched                    int      // how far, in bytes
-	pace                       int      // bytes a round that fetches
-	part, turn                 int      // of a row that is fetched, and a round, in 1/2³²
+	pace                       int      // bytes that a round which fetches moves on
+	part, turn                 int      // how much of a row is fetched, and what a round adds to it, in 1/2³²
 	jump                       int      // bytes from a row's end to the next row
 	left1, left2               int      // of n1 and n2, to go
-	fetching                   int      // rounds of a tile that fetch, the first
-	leftFetching, leftPlain    int      // rounds to go: of those, and behind them in a run of k
+	fetching                   int      // how many of a tile's rounds fetch, its first
+	leftFetching, leftPlain    int      // of these, to go in a tile; others, to go in a run of k
 	rowsC                      [12]int  // where the rows of C are
 	bytesStack                 int      // from C to what is added before it
 	spots                      [maxSpots]spot
@@ -165,12 +165,12 @@ type region struct {
 
 // Largest tiles take the summed index in rounds of so many steps.
 const (
-	roundSteps = 4
+	roundSteps = 4   // unroll in asm/gemm/tile.go
 	roundBytes = 128 // that a round fetches of what is ahead, at most
 )
 
-// fetch has a region brought into the second-level cache by largest tiles, evenly while they take so
-// many steps of the summed index. It changes no result, and smaller tiles do not do it.
+// fetch has largest tiles bring a region into the second-level cache while they take so many steps of the summed
+// index: an equal part in each, in its first rounds. It changes no result, and smaller tiles do not do it.
 func (t *tile) fetch(r region, steps int) {
 	t.fetched, t.part, t.next = 0, 0, region{}
 	if r.rows <= 0 || r.width <= 0 || steps <= 0 {
@@ -182,8 +182,8 @@ func (t *tile) fetch(r region, steps int) {
 	t.next, t.each = r, max(1, steps/(roundSteps*r.rows))
 }
 
-// setPace divides what is fetched among the first rounds of a tile, two for a row if that is enough: the others,
-// which do not fetch, are faster.
+// setPace lets the first rounds of a tile fetch, two for each of its rows or more if the region needs them; the rest only
+// multiply and add, which is faster.
 func (t *tile) setPace() {
 	rounds := divideUp(t.k, roundSteps) * t.n1 * t.n2
 	t.fetching = 2 * t.g.rows
@@ -192,16 +192,18 @@ func (t *tile) setPace() {
 	if r.rows == 0 {
 		return
 	}
-	t.fetching = min(rounds, max(t.fetching, divideUp(rounds*4*r.width, t.each*roundBytes)))
+	t.fetching = min(rounds, max(t.fetching, divideUp(rounds*divideUp(4*r.width, roundBytes), t.each)))
 	t.ahead = &r.v[0]
-	switch each := max(1, t.each*t.fetching/rounds); { // of these rounds
-	case r.rows == 1:
-		t.pace = divideUp(4*r.width, each)
-	case each == 1:
+	// A row of the region takes each·fetching/rounds of the rounds that fetch: one at least.
+	fetches := t.each * t.fetching
+	if r.rows > 1 && fetches == rounds {
 		t.pace = 4 * r.stride
-	default:
-		t.pace, t.turn = divideUp(4*r.width, each), divideUp(1<<32, each)
-		t.jump = 4*r.stride - each*t.pace
+		return
+	}
+	t.pace = divideUp(4*r.width*rounds, fetches)
+	if r.rows > 1 {
+		t.turn = rounds << 32 / fetches
+		t.jump = 4*r.stride - (t.pace*fetches+rounds/2)/rounds
 	}
 }
 

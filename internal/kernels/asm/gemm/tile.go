@@ -29,39 +29,39 @@ var (
 // Offsets of the fields of kernels.call, in bytes; a test there holds them to the struct. Strides
 // are in bytes already.
 const (
-	offA      = 0
-	offB      = 8
-	offC      = 16
-	offBias   = 24
-	offFirst  = 32
-	offCount  = 40
-	offARow   = 48
-	offAK     = 56
-	offBK     = 64
-	offCRow   = 72
-	offK      = 80
-	offN1     = 88
-	offN2     = 96
-	offEndA1  = 104
-	offEndB1  = 112
-	offEndA2  = 120
-	offEndB2  = 128
-	offCols   = 136
-	offAdd    = 144
-	offAhead  = 152
-	offFetch  = 160
-	offPace   = 168
-	offPart   = 176
-	offTurn   = 184
-	offJump   = 192
-	offLeft1  = 200
-	offLeft2  = 208
-	offRounds = 216
-	offLeftF  = 224
-	offLeftP  = 232
-	offRowsC  = 240 // [12]int
-	offStack  = 336
-	offSpots  = 344
+	offA            = 0
+	offB            = 8
+	offC            = 16
+	offBias         = 24
+	offFirst        = 32
+	offCount        = 40
+	offARow         = 48
+	offAK           = 56
+	offBK           = 64
+	offCRow         = 72
+	offK            = 80
+	offN1           = 88
+	offN2           = 96
+	offEndA1        = 104
+	offEndB1        = 112
+	offEndA2        = 120
+	offEndB2        = 128
+	offCols         = 136
+	offAdd          = 144
+	offAhead        = 152
+	offFetched      = 160
+	offPace         = 168
+	offPart         = 176
+	offTurn         = 184
+	offJump         = 192
+	offLeft1        = 200
+	offLeft2        = 208
+	offFetching     = 216
+	offLeftFetching = 224
+	offLeftPlain    = 232
+	offRowsC        = 240 // [12]int
+	offStack        = 336
+	offSpots        = 344
 
 	spotA    = 0  // of kernels.spot: [3]int
 	spotC    = 24 // [3]int
@@ -150,7 +150,7 @@ func (s *isa) kernel(of string, rows, vecs, knownAK int) {
 	var ahead, part, rowC reg.GPVirtual
 	if fetches {
 		ahead, part = load(offAhead), load(offPart)
-		ADDQ(field(offFetch), ahead)
+		ADDQ(field(offFetched), ahead)
 	}
 
 	Label("tile")
@@ -191,13 +191,13 @@ func (s *isa) kernel(of string, rows, vecs, knownAK int) {
 		}
 	}
 
-	// again sets a counter in memory, where there is room, to the number of rounds.
+	// again sets a counter, in memory as registers are scarce, to its start.
 	again := func(off, offLeft int) {
 		MOVQ(load(off), field(offLeft))
 	}
 	again(offN2, offLeft2)
 	if fetches {
-		again(offRounds, offLeftF)
+		again(offFetching, offLeftFetching)
 	}
 	Label("outer")
 	again(offN1, offLeft1)
@@ -285,13 +285,13 @@ func (s *isa) kernel(of string, rows, vecs, knownAK int) {
 			JNE(LabelRef(loop + "1"))
 			JMP(LabelRef(loop))
 		}
-		Comment("Of these rounds so many fetch as are left for this tile.")
-		n := load(offLeftF)
+		Comment("As many of these rounds fetch as the tile has fetching rounds left.")
+		n := load(offLeftFetching)
 		CMPQ(n, k)
 		CMOVQGT(k, n)
-		SUBQ(n, field(offLeftF))
+		SUBQ(n, field(offLeftFetching))
 		SUBQ(n, k)
-		MOVQ(k, field(offLeftP))
+		MOVQ(k, field(offLeftPlain))
 		TESTQ(n, n)
 		JNZ(LabelRef("some"))
 		MOVQ(k, n)
@@ -319,7 +319,7 @@ func (s *isa) kernel(of string, rows, vecs, knownAK int) {
 		}
 		DECQ(n)
 		JNZ(LabelRef("fetching"))
-		MOVQ(field(offLeftP), n)
+		MOVQ(field(offLeftPlain), n)
 		TESTQ(n, n)
 		JZ(LabelRef("summed"))
 		round("plain")
@@ -399,7 +399,7 @@ func (s *isa) kernel(of string, rows, vecs, knownAK int) {
 	JNZ(LabelRef("tile"))
 	if fetches {
 		SUBQ(field(offAhead), ahead)
-		MOVQ(ahead, field(offFetch))
+		MOVQ(ahead, field(offFetched))
 		MOVQ(part, field(offPart))
 	}
 	VZEROUPPER()
