@@ -4,8 +4,8 @@
 //	machine, err := backend.Open(plan, engine.Options{})
 //
 // There are few types. A Backend owns a pool of workers. A Machine owns memory: one block
-// for the arena, one for inputs and constants, one for each kind of parameter state, one
-// for scratch, all outside of Go's heap (mmap), so that a running step allocates nothing
+// for the arena, one for inputs and constants, one for parameters with their moments and averages, one
+// for scratch and packed weights that stay, all outside of Go's heap (mmap), so that a running step allocates nothing
 // and the collector has nothing to look at.
 //
 // # From a step to a kernel
@@ -13,7 +13,7 @@
 // One table (table.go) leads from an operation's kind to a binder. When a machine opens,
 // the binder of each step looks at shapes and attributes once and leaves phases behind:
 //
-//	phase{items, run(scratch, i0, i1)}      a loop that workers may share
+//	phase{items, run(worker, i0, i1)}      a loop that workers may share
 //
 // RunAll is then nothing but running phases, one after the other; of each, every worker has
 // a share, and who is done early takes of the others'; where there are few pieces to take, shares are in

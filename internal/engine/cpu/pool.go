@@ -105,16 +105,17 @@ func (r rates) learn(did []work) {
 
 // end is where worker k's share of so many items ends. Everybody has one, if there are as many.
 func (r rates) end(k, items int) int {
-	until, total := 0.0, 0.0
-	for i, v := range r {
+	until, total, end := 0.0, 0.0, 0
+	for _, v := range r {
 		total += v
-		if i <= k {
-			until += v
-		}
 	}
-	end := min(items, int(until/total*float64(items)+0.5))
-	if after := len(r) - 1 - k; items >= len(r) {
-		end = min(max(end, k+1), items-after)
+	for i, v := range r[:k+1] {
+		until += v
+		before := end
+		end = min(items, int(until/total*float64(items)+0.5))
+		if after := len(r) - 1 - i; items >= len(r) {
+			end = min(max(end, before+1), items-after)
+		}
 	}
 	return end
 }
