@@ -22,13 +22,6 @@ func Scale(dst, a []float32, c float32) {
 	pieces(len(dst), func(i, j int) { f(dst[i:j], a[i:j], c) })
 }
 
-// Axpy is y = y + c·x.
-func Axpy(y, x []float32, c float32) {
-	need("axpy", "x", len(x), len(y))
-	f := now().axpy
-	pieces(len(y), func(i, j int) { f(y[i:j], x[i:j], c) })
-}
-
 // Clamp is y = min(max(x, lo), hi); NaN stays NaN.
 func Clamp(y, x []float32, lo, hi float32) {
 	need("clamp", "x", len(x), len(y))

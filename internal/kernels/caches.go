@@ -20,8 +20,8 @@ var sized = []struct {
 	kib int
 	blocks
 }{
-	{1024, blocks{rows: 96, group: 32}}, // Intel's servers since Skylake (1 to 2 MiB) and desktops since Alder Lake, Zen 4 and 5
-	{512, blocks{rows: 96, group: 16}},  // Zen to Zen 3, Ice and Tiger Lake (512 KiB, 1.25 MiB)
+	{1024, blocks{rows: 96, group: 32}}, // Intel's servers since Skylake (1 to 2 MiB), Tiger Lake and desktops since Alder Lake, Zen 4 and 5
+	{512, blocks{rows: 96, group: 16}},  // Zen to Zen 3, Ice Lake's laptops (512 KiB)
 	{0, blocks{rows: 48, group: 8}},     // Haswell to Comet Lake (256 KiB)
 }
 

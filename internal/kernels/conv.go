@@ -117,7 +117,7 @@ type phase struct {
 	kRows      int // size of the window
 	kCols      int
 	weights    int // taps before this phase's, in the packed weights
-	firstTapH  int // weight (firstTapH - 2·i·stride…): see tap
+	firstTapH  int // row i of the window has weight firstTapH + i·tapStrideH: see tap
 	firstTapW  int
 	tapStrideH int
 	tapStrideW int

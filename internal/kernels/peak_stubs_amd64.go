@@ -4,8 +4,8 @@
 
 package kernels
 
-// peakAVX512 does n rounds of 16 independent multiply-adds on registers alone.
+// peakAVX512 does n rounds of 16 multiply-adds on registers alone.
 func peakAVX512(n int)
 
-// peakAVX2 does n rounds of 16 independent multiply-adds on registers alone.
+// peakAVX2 does n rounds of 16 multiply-adds on registers alone.
 func peakAVX2(n int)

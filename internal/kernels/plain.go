@@ -12,7 +12,7 @@ var plain = primitives{
 	exp: ref.Exp[float32], silu: ref.SiLU[float32], gelu: ref.GELU[float32], selu: ref.SELU[float32],
 	siluGrad: ref.SiLUGrad[float32], geluGrad: ref.GELUGrad[float32], seluGrad: ref.SELUGrad[float32],
 	add: ref.Add[float32], sub: ref.Sub[float32], mul: ref.Mul[float32],
-	scale: ref.Scale[float32], axpy: ref.Axpy[float32],
+	scale: ref.Scale[float32],
 	clamp: ref.Clamp[float32], clampGrad: ref.ClampGrad[float32],
 	reparameterize: ref.Reparameterize[float32],
 	reparameterizeGrad: func(dlogvar, dz, logvar, noise []float32) {

@@ -1063,43 +1063,6 @@ done33:
 	VZEROUPPER
 	RET
 
-// func axpyAVX2(y []float32, x []float32, c float32)
-// Requires: AVX, AVX2, FMA3, SSE
-TEXT ·axpyAVX2(SB), NOSPLIT, $0-52
-	MOVQ         y_base+0(FP), AX
-	MOVQ         x_base+24(FP), CX
-	MOVQ         y_len+8(FP), DX
-	MOVSS        c+48(FP), X0
-	VBROADCASTSS X0, Y0
-	XORQ         BX, BX
-	MOVQ         DX, SI
-	SUBQ         $0x08, SI
-
-loop34:
-	CMPQ        BX, SI
-	JG          rest35
-	VMOVUPS     (AX)(BX*4), Y1
-	VFMADD231PS (CX)(BX*4), Y0, Y1
-	VMOVUPS     Y1, (AX)(BX*4)
-	ADDQ        $0x08, BX
-	JMP         loop34
-
-rest35:
-	SUBQ        BX, DX
-	JZ          done36
-	MOVQ        $0x00000008, SI
-	SUBQ        DX, SI
-	LEAQ        pointTail<>+0(SB), DX
-	VMOVUPS     (DX)(SI*4), Y1
-	VMASKMOVPS  (AX)(BX*4), Y1, Y2
-	VMASKMOVPS  (CX)(BX*4), Y1, Y3
-	VFMADD231PS Y3, Y0, Y2
-	VMASKMOVPS  Y2, Y1, (AX)(BX*4)
-
-done36:
-	VZEROUPPER
-	RET
-
 // func clampAVX2(y []float32, x []float32, lo float32, hi float32)
 // Requires: AVX, AVX2, SSE
 TEXT ·clampAVX2(SB), NOSPLIT, $0-56
@@ -1114,19 +1077,19 @@ TEXT ·clampAVX2(SB), NOSPLIT, $0-56
 	MOVQ         DX, SI
 	SUBQ         $0x08, SI
 
-loop37:
+loop34:
 	CMPQ    BX, SI
-	JG      rest38
+	JG      rest35
 	VMOVUPS (CX)(BX*4), Y2
 	VMAXPS  Y2, Y0, Y2
 	VMINPS  Y2, Y1, Y2
 	VMOVUPS Y2, (AX)(BX*4)
 	ADDQ    $0x08, BX
-	JMP     loop37
+	JMP     loop34
 
-rest38:
+rest35:
 	SUBQ       BX, DX
-	JZ         done39
+	JZ         done36
 	MOVQ       $0x00000008, SI
 	SUBQ       DX, SI
 	LEAQ       pointTail<>+0(SB), DX
@@ -1136,7 +1099,7 @@ rest38:
 	VMINPS     Y3, Y1, Y3
 	VMASKMOVPS Y3, Y2, (AX)(BX*4)
 
-done39:
+done36:
 	VZEROUPPER
 	RET
 
@@ -1155,9 +1118,9 @@ TEXT ·clampGradAVX2(SB), NOSPLIT, $0-80
 	MOVQ         BX, DI
 	SUBQ         $0x08, DI
 
-loop40:
+loop37:
 	CMPQ    SI, DI
-	JG      rest41
+	JG      rest38
 	VMOVUPS (DX)(SI*4), Y2
 	VMOVUPS (CX)(SI*4), Y3
 	VCMPPS  $0x02, Y2, Y0, Y4
@@ -1166,11 +1129,11 @@ loop40:
 	VANDPS  Y2, Y3, Y3
 	VMOVUPS Y3, (AX)(SI*4)
 	ADDQ    $0x08, SI
-	JMP     loop40
+	JMP     loop37
 
-rest41:
+rest38:
 	SUBQ       SI, BX
-	JZ         done42
+	JZ         done39
 	MOVQ       $0x00000008, DI
 	SUBQ       BX, DI
 	LEAQ       pointTail<>+0(SB), BX
@@ -1183,7 +1146,7 @@ rest41:
 	VANDPS     Y0, Y4, Y4
 	VMASKMOVPS Y4, Y2, (AX)(SI*4)
 
-done42:
+done39:
 	VZEROUPPER
 	RET
 
@@ -1199,9 +1162,9 @@ TEXT ·reparameterizeAVX2(SB), NOSPLIT, $0-96
 	MOVQ SI, R8
 	SUBQ $0x08, R8
 
-loop43:
+loop40:
 	CMPQ         DI, R8
-	JG           rest44
+	JG           rest41
 	VMOVUPS      (DX)(DI*4), Y0
 	VMULPS       point3f000000<>+0(SB), Y0, Y0
 	VMOVUPS      pointc2d00000<>+0(SB), Y1
@@ -1233,11 +1196,11 @@ loop43:
 	VFMADD213PS  (CX)(DI*4), Y0, Y2
 	VMOVUPS      Y2, (AX)(DI*4)
 	ADDQ         $0x08, DI
-	JMP          loop43
+	JMP          loop40
 
-rest44:
+rest41:
 	SUBQ         DI, SI
-	JZ           done45
+	JZ           done42
 	MOVQ         $0x00000008, R8
 	SUBQ         SI, R8
 	LEAQ         pointTail<>+0(SB), SI
@@ -1274,7 +1237,7 @@ rest44:
 	VFMADD213PS  Y1, Y2, Y3
 	VMASKMOVPS   Y3, Y0, (AX)(DI*4)
 
-done45:
+done42:
 	VZEROUPPER
 	RET
 
@@ -1290,9 +1253,9 @@ TEXT ·reparameterizeGradAVX2(SB), NOSPLIT, $0-96
 	MOVQ SI, R8
 	SUBQ $0x08, R8
 
-loop46:
+loop43:
 	CMPQ         DI, R8
-	JG           rest47
+	JG           rest44
 	VMOVUPS      (DX)(DI*4), Y0
 	VMULPS       point3f000000<>+0(SB), Y0, Y0
 	VMOVUPS      pointc2d00000<>+0(SB), Y1
@@ -1326,11 +1289,11 @@ loop46:
 	VMULPS       Y2, Y0, Y0
 	VMOVUPS      Y0, (AX)(DI*4)
 	ADDQ         $0x08, DI
-	JMP          loop46
+	JMP          loop43
 
-rest47:
+rest44:
 	SUBQ         DI, SI
-	JZ           done48
+	JZ           done45
 	MOVQ         $0x00000008, R8
 	SUBQ         SI, R8
 	LEAQ         pointTail<>+0(SB), SI
@@ -1369,7 +1332,7 @@ rest47:
 	VMULPS       Y3, Y1, Y1
 	VMASKMOVPS   Y1, Y0, (AX)(DI*4)
 
-done48:
+done45:
 	VZEROUPPER
 	RET
 
@@ -1386,19 +1349,19 @@ TEXT ·differenceAVX2(SB), NOSPLIT, $0-76
 	MOVQ         BX, DI
 	SUBQ         $0x08, DI
 
-loop49:
+loop46:
 	CMPQ    SI, DI
-	JG      rest50
+	JG      rest47
 	VMOVUPS (CX)(SI*4), Y1
 	VSUBPS  (DX)(SI*4), Y1, Y1
 	VMULPS  Y0, Y1, Y1
 	VMOVUPS Y1, (AX)(SI*4)
 	ADDQ    $0x08, SI
-	JMP     loop49
+	JMP     loop46
 
-rest50:
+rest47:
 	SUBQ       SI, BX
-	JZ         done51
+	JZ         done48
 	MOVQ       $0x00000008, DI
 	SUBQ       BX, DI
 	LEAQ       pointTail<>+0(SB), BX
@@ -1409,7 +1372,7 @@ rest50:
 	VMULPS     Y0, Y2, Y2
 	VMASKMOVPS Y2, Y1, (AX)(SI*4)
 
-done51:
+done48:
 	VZEROUPPER
 	RET
 
@@ -1426,9 +1389,9 @@ TEXT ·signOfDifferenceAVX2(SB), NOSPLIT, $0-76
 	MOVQ         BX, DI
 	SUBQ         $0x08, DI
 
-loop52:
+loop49:
 	CMPQ    SI, DI
-	JG      rest53
+	JG      rest50
 	VMOVUPS (CX)(SI*4), Y1
 	VXORPS  Y2, Y2, Y2
 	VSUBPS  (DX)(SI*4), Y1, Y1
@@ -1442,11 +1405,11 @@ loop52:
 	VADDPS  Y2, Y3, Y3
 	VMOVUPS Y3, (AX)(SI*4)
 	ADDQ    $0x08, SI
-	JMP     loop52
+	JMP     loop49
 
-rest53:
+rest50:
 	SUBQ       SI, BX
-	JZ         done54
+	JZ         done51
 	MOVQ       $0x00000008, DI
 	SUBQ       BX, DI
 	LEAQ       pointTail<>+0(SB), BX
@@ -1465,7 +1428,7 @@ rest53:
 	VADDPS     Y0, Y4, Y4
 	VMASKMOVPS Y4, Y1, (AX)(SI*4)
 
-done54:
+done51:
 	VZEROUPPER
 	RET
 
@@ -1483,9 +1446,9 @@ TEXT ·klGradAVX2(SB), NOSPLIT, $0-100
 	MOVQ         SI, R8
 	SUBQ         $0x08, R8
 
-loop55:
+loop52:
 	CMPQ         DI, R8
-	JG           rest56
+	JG           rest53
 	VMOVUPS      (BX)(DI*4), Y1
 	VMOVUPS      pointc2d00000<>+0(SB), Y2
 	VMAXPS       Y1, Y2, Y1
@@ -1519,11 +1482,11 @@ loop55:
 	VMOVUPS      Y3, (CX)(DI*4)
 	VMOVUPS      Y1, (AX)(DI*4)
 	ADDQ         $0x08, DI
-	JMP          loop55
+	JMP          loop52
 
-rest56:
+rest53:
 	SUBQ         DI, SI
-	JZ           done57
+	JZ           done54
 	MOVQ         $0x00000008, R8
 	SUBQ         SI, R8
 	LEAQ         pointTail<>+0(SB), SI
@@ -1562,7 +1525,7 @@ rest56:
 	VMASKMOVPS   Y4, Y1, (CX)(DI*4)
 	VMASKMOVPS   Y0, Y1, (AX)(DI*4)
 
-done57:
+done54:
 	VZEROUPPER
 	RET
 
@@ -1587,9 +1550,9 @@ TEXT ·adamwAVX2(SB), NOSPLIT, $0-140
 	MOVQ         SI, R8
 	SUBQ         $0x08, R8
 
-loop58:
+loop55:
 	CMPQ         DI, R8
-	JG           rest59
+	JG           rest56
 	PREFETCHT0   2048(AX)(DI*4)
 	PREFETCHT0   2048(CX)(DI*4)
 	PREFETCHT0   2048(DX)(DI*4)
@@ -1609,11 +1572,11 @@ loop58:
 	VFNMADD231PS Y8, Y10, Y9
 	VMOVUPS      Y9, (AX)(DI*4)
 	ADDQ         $0x08, DI
-	JMP          loop58
+	JMP          loop55
 
-rest59:
+rest56:
 	SUBQ         DI, SI
-	JZ           done60
+	JZ           done57
 	MOVQ         $0x00000008, R8
 	SUBQ         SI, R8
 	LEAQ         pointTail<>+0(SB), SI
@@ -1641,7 +1604,7 @@ rest59:
 	VFNMADD231PS Y8, Y2, Y0
 	VMASKMOVPS   Y0, Y9, (AX)(DI*4)
 
-done60:
+done57:
 	VZEROUPPER
 	RET
 
@@ -1667,9 +1630,9 @@ TEXT ·adamwEMAAVX2(SB), NOSPLIT, $0-164
 	MOVQ         DI, R9
 	SUBQ         $0x08, R9
 
-loop61:
+loop58:
 	CMPQ         R8, R9
-	JG           rest62
+	JG           rest59
 	PREFETCHT0   2048(AX)(R8*4)
 	PREFETCHT0   2048(CX)(R8*4)
 	PREFETCHT0   2048(DX)(R8*4)
@@ -1695,11 +1658,11 @@ loop61:
 	VFMADD231PS  (SI)(R8*4), Y10, Y9
 	VMOVUPS      Y9, (SI)(R8*4)
 	ADDQ         $0x08, R8
-	JMP          loop61
+	JMP          loop58
 
-rest62:
+rest59:
 	SUBQ         R8, DI
-	JZ           done63
+	JZ           done60
 	MOVQ         $0x00000008, R9
 	SUBQ         DI, R9
 	LEAQ         pointTail<>+0(SB), DI
@@ -1734,7 +1697,7 @@ rest62:
 	VFMADD231PS  Y2, Y1, Y0
 	VMASKMOVPS   Y0, Y9, (SI)(R8*4)
 
-done63:
+done60:
 	VZEROUPPER
 	RET
 
@@ -1749,9 +1712,9 @@ TEXT ·sumSquaredDifferenceAVX2(SB), NOSPLIT, $0-52
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 
-blocks64:
+blocks61:
 	CMPQ        DX, $0x00000020
-	JL          rest65
+	JL          rest62
 	MOVQ        $0x00000000, BX
 	VMOVUPS     (AX)(BX*4), Y4
 	VSUBPS      (CX)(BX*4), Y4, Y4
@@ -1771,25 +1734,25 @@ blocks64:
 	ADDQ        $0x00000080, AX
 	ADDQ        $0x00000080, CX
 	SUBQ        $0x00000020, DX
-	JMP         blocks64
+	JMP         blocks61
 
-rest65:
+rest62:
 	XORQ BX, BX
 	MOVQ DX, SI
 	SUBQ $0x08, SI
 
-loop66:
+loop63:
 	CMPQ        BX, SI
-	JG          rest67
+	JG          rest64
 	VMOVUPS     (AX)(BX*4), Y4
 	VSUBPS      (CX)(BX*4), Y4, Y4
 	VFMADD231PS Y4, Y4, Y0
 	ADDQ        $0x08, BX
-	JMP         loop66
+	JMP         loop63
 
-rest67:
+rest64:
 	SUBQ        BX, DX
-	JZ          done68
+	JZ          done65
 	MOVQ        $0x00000008, SI
 	SUBQ        DX, SI
 	LEAQ        pointTail<>+0(SB), DX
@@ -1799,7 +1762,7 @@ rest67:
 	VSUBPS      Y4, Y5, Y5
 	VFMADD231PS Y5, Y5, Y0
 
-done68:
+done65:
 	VADDPS       Y1, Y0, Y0
 	VADDPS       Y3, Y2, Y2
 	VADDPS       Y2, Y0, Y0
@@ -1825,9 +1788,9 @@ TEXT ·sumAbsoluteDifferenceAVX2(SB), NOSPLIT, $0-52
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 
-blocks69:
+blocks66:
 	CMPQ    DX, $0x00000020
-	JL      rest70
+	JL      rest67
 	MOVQ    $0x00000000, BX
 	VMOVUPS (AX)(BX*4), Y4
 	VSUBPS  (CX)(BX*4), Y4, Y4
@@ -1851,26 +1814,26 @@ blocks69:
 	ADDQ    $0x00000080, AX
 	ADDQ    $0x00000080, CX
 	SUBQ    $0x00000020, DX
-	JMP     blocks69
+	JMP     blocks66
 
-rest70:
+rest67:
 	XORQ BX, BX
 	MOVQ DX, SI
 	SUBQ $0x08, SI
 
-loop71:
+loop68:
 	CMPQ    BX, SI
-	JG      rest72
+	JG      rest69
 	VMOVUPS (AX)(BX*4), Y4
 	VSUBPS  (CX)(BX*4), Y4, Y4
 	VANDPS  point7fffffff<>+0(SB), Y4, Y4
 	VADDPS  Y4, Y0, Y0
 	ADDQ    $0x08, BX
-	JMP     loop71
+	JMP     loop68
 
-rest72:
+rest69:
 	SUBQ       BX, DX
-	JZ         done73
+	JZ         done70
 	MOVQ       $0x00000008, SI
 	SUBQ       DX, SI
 	LEAQ       pointTail<>+0(SB), DX
@@ -1881,7 +1844,7 @@ rest72:
 	VANDPS     point7fffffff<>+0(SB), Y5, Y5
 	VADDPS     Y5, Y0, Y0
 
-done73:
+done70:
 	VADDPS       Y1, Y0, Y0
 	VADDPS       Y3, Y2, Y2
 	VADDPS       Y2, Y0, Y0
@@ -1917,9 +1880,9 @@ TEXT ·sumKLAVX2(SB), NOSPLIT, $0-52
 	VXORPS Y2, Y2, Y2
 	VXORPS Y3, Y3, Y3
 
-blocks74:
+blocks71:
 	CMPQ         DX, $0x00000020
-	JL           rest75
+	JL           rest72
 	MOVQ         $0x00000000, BX
 	VMOVUPS      (CX)(BX*4), Y4
 	VMOVUPS      (AX)(BX*4), Y5
@@ -2055,16 +2018,16 @@ blocks74:
 	ADDQ         $0x00000080, AX
 	ADDQ         $0x00000080, CX
 	SUBQ         $0x00000020, DX
-	JMP          blocks74
+	JMP          blocks71
 
-rest75:
+rest72:
 	XORQ BX, BX
 	MOVQ DX, SI
 	SUBQ $0x08, SI
 
-loop76:
+loop73:
 	CMPQ         BX, SI
-	JG           rest77
+	JG           rest74
 	VMOVUPS      (CX)(BX*4), Y4
 	VMOVUPS      (AX)(BX*4), Y5
 	VMOVAPS      Y4, Y6
@@ -2098,11 +2061,11 @@ loop76:
 	VFMADD231PS  Y5, Y5, Y8
 	VADDPS       Y8, Y0, Y0
 	ADDQ         $0x08, BX
-	JMP          loop76
+	JMP          loop73
 
-rest77:
+rest74:
 	SUBQ         BX, DX
-	JZ           done78
+	JZ           done75
 	MOVQ         $0x00000008, SI
 	SUBQ         DX, SI
 	LEAQ         pointTail<>+0(SB), DX
@@ -2141,7 +2104,7 @@ rest77:
 	VANDPS       Y4, Y9, Y9
 	VADDPS       Y9, Y0, Y0
 
-done78:
+done75:
 	VADDPS       Y1, Y0, Y0
 	VADDPS       Y3, Y2, Y2
 	VADDPS       Y2, Y0, Y0
@@ -2167,9 +2130,9 @@ TEXT ·sumSquaresAVX2(SB), NOSPLIT, $0-32
 	MOVQ   CX, BX
 	SUBQ   $0x08, BX
 
-loop79:
+loop76:
 	CMPQ         DX, BX
-	JG           rest80
+	JG           rest77
 	VMOVUPS      (AX)(DX*4), Y2
 	VCVTPS2PD    X2, Y3
 	VFMADD231PD  Y3, Y3, Y0
@@ -2177,11 +2140,11 @@ loop79:
 	VCVTPS2PD    X2, Y2
 	VFMADD231PD  Y2, Y2, Y1
 	ADDQ         $0x08, DX
-	JMP          loop79
+	JMP          loop76
 
-rest80:
+rest77:
 	SUBQ         DX, CX
-	JZ           done81
+	JZ           done78
 	MOVQ         $0x00000008, BX
 	SUBQ         CX, BX
 	LEAQ         pointTail<>+0(SB), CX
@@ -2193,7 +2156,7 @@ rest80:
 	VCVTPS2PD    X2, Y2
 	VFMADD231PD  Y2, Y2, Y1
 
-done81:
+done78:
 	VADDPD       Y1, Y0, Y0
 	VMOVAPD      Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
@@ -2219,27 +2182,27 @@ TEXT ·layerNormAVX2(SB), NOSPLIT, $0-108
 	VCVTSI2SSQ DI, X0, X0
 	MOVSS      eps+104(FP), X1
 
-row82:
+row79:
 	TESTQ  SI, SI
-	JZ     rows83
+	JZ     rows80
 	VXORPS Y2, Y2, Y2
 	XORQ   R9, R9
 	MOVQ   DI, R10
 	SUBQ   $0x08, R10
 
-loop84:
+loop81:
 	CMPQ       R9, R10
-	JG         rest85
+	JG         rest82
 	PREFETCHT0 2048(AX)(R9*4)
 	PREFETCHT0 2048(BX)(R9*4)
 	VADDPS     (BX)(R9*4), Y2, Y2
 	ADDQ       $0x08, R9
-	JMP        loop84
+	JMP        loop81
 
-rest85:
+rest82:
 	MOVQ       DI, R10
 	SUBQ       R9, R10
-	JZ         done86
+	JZ         done83
 	MOVQ       $0x00000008, R11
 	SUBQ       R10, R11
 	LEAQ       pointTail<>+0(SB), R10
@@ -2249,7 +2212,7 @@ rest85:
 	VMASKMOVPS (BX)(R9*4), Y3, Y3
 	VADDPS     Y3, Y2, Y2
 
-done86:
+done83:
 	VMOVAPS      Y2, Y2
 	VEXTRACTF128 $0x01, Y2, X3
 	VADDPS       X3, X2, X2
@@ -2265,19 +2228,19 @@ done86:
 	MOVQ         DI, R10
 	SUBQ         $0x08, R10
 
-loop87:
+loop84:
 	CMPQ        R9, R10
-	JG          rest88
+	JG          rest85
 	VMOVUPS     (BX)(R9*4), Y4
 	VSUBPS      Y2, Y4, Y4
 	VFMADD231PS Y4, Y4, Y3
 	ADDQ        $0x08, R9
-	JMP         loop87
+	JMP         loop84
 
-rest88:
+rest85:
 	MOVQ        DI, R10
 	SUBQ        R9, R10
-	JZ          done89
+	JZ          done86
 	MOVQ        $0x00000008, R11
 	SUBQ        R10, R11
 	LEAQ        pointTail<>+0(SB), R10
@@ -2287,7 +2250,7 @@ rest88:
 	VANDPS      Y4, Y5, Y5
 	VFMADD231PS Y5, Y5, Y3
 
-done89:
+done86:
 	VMOVAPS      Y3, Y3
 	VEXTRACTF128 $0x01, Y3, X4
 	VADDPS       X4, X3, X3
@@ -2306,20 +2269,20 @@ done89:
 	MOVQ         DI, R10
 	SUBQ         $0x08, R10
 
-loop90:
+loop87:
 	CMPQ    R9, R10
-	JG      rest91
+	JG      rest88
 	VMOVUPS (BX)(R9*4), Y4
 	VSUBPS  Y2, Y4, Y4
 	VMULPS  Y3, Y4, Y4
 	VMOVUPS Y4, (AX)(R9*4)
 	ADDQ    $0x08, R9
-	JMP     loop90
+	JMP     loop87
 
-rest91:
+rest88:
 	MOVQ       DI, R10
 	SUBQ       R9, R10
-	JZ         done92
+	JZ         done89
 	MOVQ       $0x00000008, R11
 	SUBQ       R10, R11
 	LEAQ       pointTail<>+0(SB), R10
@@ -2329,15 +2292,15 @@ rest91:
 	VMULPS     Y3, Y5, Y5
 	VMASKMOVPS Y5, Y4, (AX)(R9*4)
 
-done92:
+done89:
 	ADDQ R8, AX
 	ADDQ R8, BX
 	ADDQ $0x04, CX
 	ADDQ $0x04, DX
 	DECQ SI
-	JMP  row82
+	JMP  row79
 
-rows83:
+rows80:
 	VZEROUPPER
 	RET
 
@@ -2360,28 +2323,28 @@ TEXT ·layerNormScaleShiftAVX2(SB), NOSPLIT, $0-180
 	VCVTSI2SSQ R11, X0, X0
 	MOVSS      eps+176(FP), X1
 
-row93:
+row90:
 	TESTQ  R10, R10
-	JZ     rows94
+	JZ     rows91
 	VXORPS Y2, Y2, Y2
 	XORQ   R13, R13
 	MOVQ   R11, R14
 	SUBQ   $0x08, R14
 
-loop95:
+loop92:
 	CMPQ       R13, R14
-	JG         rest96
+	JG         rest93
 	PREFETCHT0 2048(AX)(R13*4)
 	PREFETCHT0 2048(CX)(R13*4)
 	PREFETCHT0 2048(SI)(R13*4)
 	VADDPS     (SI)(R13*4), Y2, Y2
 	ADDQ       $0x08, R13
-	JMP        loop95
+	JMP        loop92
 
-rest96:
+rest93:
 	MOVQ       R11, R14
 	SUBQ       R13, R14
-	JZ         done97
+	JZ         done94
 	MOVQ       $0x00000008, R15
 	SUBQ       R14, R15
 	LEAQ       pointTail<>+0(SB), R14
@@ -2392,7 +2355,7 @@ rest96:
 	VMASKMOVPS (SI)(R13*4), Y3, Y3
 	VADDPS     Y3, Y2, Y2
 
-done97:
+done94:
 	VMOVAPS      Y2, Y2
 	VEXTRACTF128 $0x01, Y2, X3
 	VADDPS       X3, X2, X2
@@ -2408,19 +2371,19 @@ done97:
 	MOVQ         R11, R14
 	SUBQ         $0x08, R14
 
-loop98:
+loop95:
 	CMPQ        R13, R14
-	JG          rest99
+	JG          rest96
 	VMOVUPS     (SI)(R13*4), Y4
 	VSUBPS      Y2, Y4, Y4
 	VFMADD231PS Y4, Y4, Y3
 	ADDQ        $0x08, R13
-	JMP         loop98
+	JMP         loop95
 
-rest99:
+rest96:
 	MOVQ        R11, R14
 	SUBQ        R13, R14
-	JZ          done100
+	JZ          done97
 	MOVQ        $0x00000008, R15
 	SUBQ        R14, R15
 	LEAQ        pointTail<>+0(SB), R14
@@ -2430,7 +2393,7 @@ rest99:
 	VANDPS      Y4, Y5, Y5
 	VFMADD231PS Y5, Y5, Y3
 
-done100:
+done97:
 	VMOVAPS      Y3, Y3
 	VEXTRACTF128 $0x01, Y3, X4
 	VADDPS       X4, X3, X3
@@ -2446,10 +2409,50 @@ done100:
 	VMOVSS       X3, (BX)
 	VBROADCASTSS X3, Y3
 	TESTQ        R9, R9
-	JZ           alone101
+	JZ           alone98
 	XORQ         R13, R13
 	MOVQ         R11, R14
 	SUBQ         $0x08, R14
+
+loop100:
+	CMPQ        R13, R14
+	JG          rest101
+	VMOVUPS     (SI)(R13*4), Y4
+	VSUBPS      Y2, Y4, Y4
+	VMULPS      Y3, Y4, Y4
+	VMOVUPS     Y4, (CX)(R13*4)
+	VMOVUPS     (DI)(R13*4), Y5
+	VADDPS      point3f800000<>+0(SB), Y5, Y5
+	VFMADD213PS (R8)(R13*4), Y4, Y5
+	VMOVUPS     Y5, (AX)(R13*4)
+	ADDQ        $0x08, R13
+	JMP         loop100
+
+rest101:
+	MOVQ        R11, R14
+	SUBQ        R13, R14
+	JZ          done102
+	MOVQ        $0x00000008, R15
+	SUBQ        R14, R15
+	LEAQ        pointTail<>+0(SB), R14
+	VMOVUPS     (R14)(R15*4), Y4
+	VMASKMOVPS  (SI)(R13*4), Y4, Y5
+	VSUBPS      Y2, Y5, Y5
+	VMULPS      Y3, Y5, Y5
+	VMASKMOVPS  Y5, Y4, (CX)(R13*4)
+	VMASKMOVPS  (DI)(R13*4), Y4, Y2
+	VADDPS      point3f800000<>+0(SB), Y2, Y2
+	VMASKMOVPS  (R8)(R13*4), Y4, Y3
+	VFMADD213PS Y3, Y5, Y2
+	VMASKMOVPS  Y2, Y4, (AX)(R13*4)
+
+done102:
+	JMP modulated99
+
+alone98:
+	XORQ R13, R13
+	MOVQ R11, R14
+	SUBQ $0x08, R14
 
 loop103:
 	CMPQ        R13, R14
@@ -2457,7 +2460,6 @@ loop103:
 	VMOVUPS     (SI)(R13*4), Y4
 	VSUBPS      Y2, Y4, Y4
 	VMULPS      Y3, Y4, Y4
-	VMOVUPS     Y4, (CX)(R13*4)
 	VMOVUPS     (DI)(R13*4), Y5
 	VADDPS      point3f800000<>+0(SB), Y5, Y5
 	VFMADD213PS (R8)(R13*4), Y4, Y5
@@ -2476,7 +2478,6 @@ rest104:
 	VMASKMOVPS  (SI)(R13*4), Y4, Y5
 	VSUBPS      Y2, Y5, Y5
 	VMULPS      Y3, Y5, Y5
-	VMASKMOVPS  Y5, Y4, (CX)(R13*4)
 	VMASKMOVPS  (DI)(R13*4), Y4, Y2
 	VADDPS      point3f800000<>+0(SB), Y2, Y2
 	VMASKMOVPS  (R8)(R13*4), Y4, Y3
@@ -2484,54 +2485,16 @@ rest104:
 	VMASKMOVPS  Y2, Y4, (AX)(R13*4)
 
 done105:
-	JMP modulated102
-
-alone101:
-	XORQ R13, R13
-	MOVQ R11, R14
-	SUBQ $0x08, R14
-
-loop106:
-	CMPQ        R13, R14
-	JG          rest107
-	VMOVUPS     (SI)(R13*4), Y4
-	VSUBPS      Y2, Y4, Y4
-	VMULPS      Y3, Y4, Y4
-	VMOVUPS     (DI)(R13*4), Y5
-	VADDPS      point3f800000<>+0(SB), Y5, Y5
-	VFMADD213PS (R8)(R13*4), Y4, Y5
-	VMOVUPS     Y5, (AX)(R13*4)
-	ADDQ        $0x08, R13
-	JMP         loop106
-
-rest107:
-	MOVQ        R11, R14
-	SUBQ        R13, R14
-	JZ          done108
-	MOVQ        $0x00000008, R15
-	SUBQ        R14, R15
-	LEAQ        pointTail<>+0(SB), R14
-	VMOVUPS     (R14)(R15*4), Y4
-	VMASKMOVPS  (SI)(R13*4), Y4, Y5
-	VSUBPS      Y2, Y5, Y5
-	VMULPS      Y3, Y5, Y5
-	VMASKMOVPS  (DI)(R13*4), Y4, Y2
-	VADDPS      point3f800000<>+0(SB), Y2, Y2
-	VMASKMOVPS  (R8)(R13*4), Y4, Y3
-	VFMADD213PS Y3, Y5, Y2
-	VMASKMOVPS  Y2, Y4, (AX)(R13*4)
-
-done108:
-modulated102:
+modulated99:
 	ADDQ R12, AX
 	ADDQ R12, CX
 	ADDQ R12, SI
 	ADDQ $0x04, DX
 	ADDQ $0x04, BX
 	DECQ R10
-	JMP  row93
+	JMP  row90
 
-rows94:
+rows91:
 	VZEROUPPER
 	RET
 
@@ -2550,9 +2513,9 @@ TEXT ·layerNormGradAVX2(SB), NOSPLIT, $0-128
 	VXORPS     X0, X0, X0
 	VCVTSI2SSQ R8, X0, X0
 
-row109:
+row106:
 	TESTQ        DI, DI
-	JZ           rows110
+	JZ           rows107
 	VBROADCASTSS (BX), Y1
 	VBROADCASTSS (SI), Y2
 	VXORPS       Y3, Y3, Y3
@@ -2561,21 +2524,21 @@ row109:
 	MOVQ         R8, R11
 	SUBQ         $0x08, R11
 
-loop111:
+loop108:
 	CMPQ        R10, R11
-	JG          rest112
+	JG          rest109
 	VMOVUPS     (DX)(R10*4), Y5
 	VMOVUPS     (CX)(R10*4), Y6
 	VSUBPS      Y1, Y5, Y5
 	VADDPS      Y6, Y3, Y3
 	VFMADD231PS Y6, Y5, Y4
 	ADDQ        $0x08, R10
-	JMP         loop111
+	JMP         loop108
 
-rest112:
+rest109:
 	MOVQ        R8, R11
 	SUBQ        R10, R11
-	JZ          done113
+	JZ          done110
 	MOVQ        $0x00000008, R12
 	SUBQ        R11, R12
 	LEAQ        pointTail<>+0(SB), R11
@@ -2586,7 +2549,7 @@ rest112:
 	VADDPS      Y5, Y3, Y3
 	VFMADD231PS Y5, Y6, Y4
 
-done113:
+done110:
 	VMOVAPS      Y3, Y3
 	VEXTRACTF128 $0x01, Y3, X5
 	VADDPS       X5, X3, X3
@@ -2611,9 +2574,9 @@ done113:
 	MOVQ         R8, R11
 	SUBQ         $0x08, R11
 
-loop114:
+loop111:
 	CMPQ         R10, R11
-	JG           rest115
+	JG           rest112
 	VMOVUPS      (DX)(R10*4), Y5
 	VMOVUPS      (CX)(R10*4), Y6
 	VSUBPS       Y1, Y5, Y5
@@ -2622,12 +2585,12 @@ loop114:
 	VMULPS       Y2, Y6, Y6
 	VMOVUPS      Y6, (AX)(R10*4)
 	ADDQ         $0x08, R10
-	JMP          loop114
+	JMP          loop111
 
-rest115:
+rest112:
 	MOVQ         R8, R11
 	SUBQ         R10, R11
-	JZ           done116
+	JZ           done113
 	MOVQ         $0x00000008, R12
 	SUBQ         R11, R12
 	LEAQ         pointTail<>+0(SB), R11
@@ -2640,16 +2603,16 @@ rest115:
 	VMULPS       Y2, Y7, Y7
 	VMASKMOVPS   Y7, Y5, (AX)(R10*4)
 
-done116:
+done113:
 	ADDQ R9, AX
 	ADDQ R9, CX
 	ADDQ R9, DX
 	ADDQ $0x04, BX
 	ADDQ $0x04, SI
 	DECQ DI
-	JMP  row109
+	JMP  row106
 
-rows110:
+rows107:
 	VZEROUPPER
 	RET
 
@@ -2668,31 +2631,31 @@ TEXT ·softmaxColumnsAVX2(SB), NOSPLIT, $0-60
 	MOVQ         DX, R8
 	SUBQ         $0x08, R8
 
-loop117:
+loop114:
 	CMPQ         DI, R8
-	JG           rest118
+	JG           rest115
 	LEAQ         (AX)(DI*4), R9
 	VBROADCASTSS pointff800000<>+0(SB), Y1
 	MOVQ         R9, R10
 	MOVQ         BX, R11
 	TESTQ        R11, R11
-	JZ           bottom121
+	JZ           bottom118
 
-down120:
+down117:
 	VMOVUPS (R10), Y2
 	VMAXPS  Y2, Y1, Y1
 	ADDQ    SI, R10
 	DECQ    R11
-	JNZ     down120
+	JNZ     down117
 
-bottom121:
+bottom118:
 	VXORPS Y2, Y2, Y2
 	MOVQ   R9, R10
 	MOVQ   BX, R11
 	TESTQ  R11, R11
-	JZ     bottom123
+	JZ     bottom120
 
-down122:
+down119:
 	VMOVUPS      (R10), Y3
 	VSUBPS       Y1, Y3, Y3
 	VMULPS       Y0, Y3, Y3
@@ -2719,9 +2682,9 @@ down122:
 	VMOVUPS      Y6, (R10)
 	ADDQ         SI, R10
 	DECQ         R11
-	JNZ          down122
+	JNZ          down119
 
-bottom123:
+bottom120:
 	VMOVUPS     point3f3504f3<>+0(SB), Y3
 	VPSUBD      Y3, Y2, Y3
 	VPSRAD      $0x17, Y3, Y3
@@ -2753,23 +2716,23 @@ bottom123:
 	VDIVPS      Y2, Y1, Y1
 	MOVQ        BX, R10
 	TESTQ       R10, R10
-	JZ          bottom125
+	JZ          bottom122
 
-down124:
+down121:
 	VMOVUPS (R9), Y2
 	VMULPS  Y1, Y2, Y2
 	VMOVUPS Y2, (R9)
 	ADDQ    SI, R9
 	DECQ    R10
-	JNZ     down124
+	JNZ     down121
 
-bottom125:
+bottom122:
 	ADDQ $0x08, DI
-	JMP  loop117
+	JMP  loop114
 
-rest118:
+rest115:
 	SUBQ         DI, DX
-	JZ           done119
+	JZ           done116
 	MOVQ         $0x00000008, R8
 	SUBQ         DX, R8
 	LEAQ         pointTail<>+0(SB), DX
@@ -2779,23 +2742,23 @@ rest118:
 	MOVQ         AX, DX
 	MOVQ         BX, R8
 	TESTQ        R8, R8
-	JZ           bottom127
+	JZ           bottom124
 
-down126:
+down123:
 	VMASKMOVPS (DX), Y1, Y3
 	VMAXPS     Y3, Y2, Y2
 	ADDQ       SI, DX
 	DECQ       R8
-	JNZ        down126
+	JNZ        down123
 
-bottom127:
+bottom124:
 	VXORPS Y3, Y3, Y3
 	MOVQ   AX, DX
 	MOVQ   BX, R8
 	TESTQ  R8, R8
-	JZ     bottom129
+	JZ     bottom126
 
-down128:
+down125:
 	VMASKMOVPS   (DX), Y1, Y4
 	VSUBPS       Y2, Y4, Y4
 	VMULPS       Y0, Y4, Y4
@@ -2822,9 +2785,9 @@ down128:
 	VMASKMOVPS   Y7, Y1, (DX)
 	ADDQ         SI, DX
 	DECQ         R8
-	JNZ          down128
+	JNZ          down125
 
-bottom129:
+bottom126:
 	VMOVUPS     point3f3504f3<>+0(SB), Y4
 	VPSUBD      Y4, Y3, Y4
 	VPSRAD      $0x17, Y4, Y4
@@ -2856,18 +2819,18 @@ bottom129:
 	VDIVPS      Y3, Y0, Y0
 	MOVQ        BX, CX
 	TESTQ       CX, CX
-	JZ          bottom131
+	JZ          bottom128
 
-down130:
+down127:
 	VMASKMOVPS (AX), Y1, Y2
 	VMULPS     Y0, Y2, Y2
 	VMASKMOVPS Y2, Y1, (AX)
 	ADDQ       SI, AX
 	DECQ       CX
-	JNZ        down130
+	JNZ        down127
 
-bottom131:
-done119:
+bottom128:
+done116:
 	VZEROUPPER
 	RET
 
@@ -3018,30 +2981,30 @@ TEXT ·softmaxBlockAVX2(SB), NOSPLIT, $0-108
 	MOVQ         SI, R10
 	SUBQ         $0x08, R10
 
-loop132:
+loop129:
 	CMPQ    R9, R10
-	JG      rest133
+	JG      rest130
 	LEAQ    (AX)(R9*4), R11
 	VMOVUPS (CX)(R9*4), Y1
 	MOVQ    R11, R12
 	MOVQ    DI, R13
 	TESTQ   R13, R13
-	JZ      bottom136
+	JZ      bottom133
 
-down135:
+down132:
 	VMOVUPS (R12), Y2
 	VMAXPS  Y2, Y1, Y1
 	ADDQ    R8, R12
 	DECQ    R13
-	JNZ     down135
+	JNZ     down132
 
-bottom136:
+bottom133:
 	VXORPS Y2, Y2, Y2
 	MOVQ   DI, R12
 	TESTQ  R12, R12
-	JZ     bottom138
+	JZ     bottom135
 
-down137:
+down134:
 	VMOVUPS      (R11), Y3
 	VSUBPS       Y1, Y3, Y3
 	VMULPS       Y0, Y3, Y3
@@ -3068,9 +3031,9 @@ down137:
 	VMOVUPS      Y6, (R11)
 	ADDQ         R8, R11
 	DECQ         R12
-	JNZ          down137
+	JNZ          down134
 
-bottom138:
+bottom135:
 	VMOVUPS      (CX)(R9*4), Y3
 	VSUBPS       Y1, Y3, Y3
 	VMULPS       Y0, Y3, Y3
@@ -3099,11 +3062,11 @@ bottom138:
 	VMOVUPS      Y2, (DX)(R9*4)
 	VMOVUPS      Y1, (CX)(R9*4)
 	ADDQ         $0x08, R9
-	JMP          loop132
+	JMP          loop129
 
-rest133:
+rest130:
 	SUBQ       R9, SI
-	JZ         done134
+	JZ         done131
 	MOVQ       $0x00000008, R10
 	SUBQ       SI, R10
 	LEAQ       pointTail<>+0(SB), SI
@@ -3113,22 +3076,22 @@ rest133:
 	MOVQ       AX, SI
 	MOVQ       DI, R10
 	TESTQ      R10, R10
-	JZ         bottom140
+	JZ         bottom137
 
-down139:
+down136:
 	VMASKMOVPS (SI), Y1, Y3
 	VMAXPS     Y3, Y2, Y2
 	ADDQ       R8, SI
 	DECQ       R10
-	JNZ        down139
+	JNZ        down136
 
-bottom140:
+bottom137:
 	VXORPS Y3, Y3, Y3
 	MOVQ   DI, SI
 	TESTQ  SI, SI
-	JZ     bottom142
+	JZ     bottom139
 
-down141:
+down138:
 	VMASKMOVPS   (AX), Y1, Y4
 	VSUBPS       Y2, Y4, Y4
 	VMULPS       Y0, Y4, Y4
@@ -3155,9 +3118,9 @@ down141:
 	VMASKMOVPS   Y7, Y1, (AX)
 	ADDQ         R8, AX
 	DECQ         SI
-	JNZ          down141
+	JNZ          down138
 
-bottom142:
+bottom139:
 	VMASKMOVPS   (CX)(R9*4), Y1, Y4
 	VSUBPS       Y2, Y4, Y4
 	VMULPS       Y0, Y4, Y4
@@ -3186,7 +3149,7 @@ bottom142:
 	VMASKMOVPS   Y3, Y1, (DX)(R9*4)
 	VMASKMOVPS   Y2, Y1, (CX)(R9*4)
 
-done134:
+done131:
 	VZEROUPPER
 	RET
 
@@ -3201,26 +3164,26 @@ TEXT ·dotRowsAVX2(SB), NOSPLIT, $0-88
 	MOVQ ld+80(FP), DI
 	SHLQ $0x02, DI
 
-row143:
+row140:
 	TESTQ  BX, BX
-	JZ     rows144
+	JZ     rows141
 	VXORPS Y0, Y0, Y0
 	XORQ   R8, R8
 	MOVQ   SI, R9
 	SUBQ   $0x08, R9
 
-loop145:
+loop142:
 	CMPQ        R8, R9
-	JG          rest146
+	JG          rest143
 	VMOVUPS     (CX)(R8*4), Y1
 	VFMADD231PS (DX)(R8*4), Y1, Y0
 	ADDQ        $0x08, R8
-	JMP         loop145
+	JMP         loop142
 
-rest146:
+rest143:
 	MOVQ        SI, R9
 	SUBQ        R8, R9
-	JZ          done147
+	JZ          done144
 	MOVQ        $0x00000008, R10
 	SUBQ        R9, R10
 	LEAQ        pointTail<>+0(SB), R9
@@ -3229,7 +3192,7 @@ rest146:
 	VMASKMOVPS  (DX)(R8*4), Y1, Y1
 	VFMADD231PS Y1, Y2, Y0
 
-done147:
+done144:
 	VMOVAPS      Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPS       X1, X0, X0
@@ -3242,9 +3205,9 @@ done147:
 	ADDQ         DI, DX
 	ADDQ         $0x04, AX
 	DECQ         BX
-	JMP          row143
+	JMP          row140
 
-rows144:
+rows141:
 	VZEROUPPER
 	RET
 
@@ -3261,28 +3224,28 @@ TEXT ·normaliseAVX2(SB), NOSPLIT, $0-128
 	MOVQ R8, R9
 	SHLQ $0x02, R9
 
-row148:
+row145:
 	TESTQ DI, DI
-	JZ    rows149
+	JZ    rows146
 	XORQ  R10, R10
 	MOVQ  R8, R11
 	SUBQ  $0x08, R11
 
-loop150:
+loop147:
 	CMPQ        R10, R11
-	JG          rest151
+	JG          rest148
 	VMOVUPS     (CX)(R10*4), Y0
 	VSUBPS      (DX)(R10*4), Y0, Y0
 	VMOVUPS     (BX)(R10*4), Y1
 	VFMADD213PS (SI)(R10*4), Y1, Y0
 	VMOVUPS     Y0, (AX)(R10*4)
 	ADDQ        $0x08, R10
-	JMP         loop150
+	JMP         loop147
 
-rest151:
+rest148:
 	MOVQ        R8, R11
 	SUBQ        R10, R11
-	JZ          done152
+	JZ          done149
 	MOVQ        $0x00000008, R12
 	SUBQ        R11, R12
 	LEAQ        pointTail<>+0(SB), R11
@@ -3295,13 +3258,13 @@ rest151:
 	VFMADD213PS Y3, Y2, Y1
 	VMASKMOVPS  Y1, Y0, (AX)(R10*4)
 
-done152:
+done149:
 	ADDQ R9, AX
 	ADDQ R9, CX
 	DECQ DI
-	JMP  row148
+	JMP  row145
 
-rows149:
+rows146:
 	VZEROUPPER
 	RET
 
@@ -3318,16 +3281,16 @@ TEXT ·normaliseSiLUAVX2(SB), NOSPLIT, $0-128
 	MOVQ R8, R9
 	SHLQ $0x02, R9
 
-row153:
+row150:
 	TESTQ DI, DI
-	JZ    rows154
+	JZ    rows151
 	XORQ  R10, R10
 	MOVQ  R8, R11
 	SUBQ  $0x08, R11
 
-loop155:
+loop152:
 	CMPQ         R10, R11
-	JG           rest156
+	JG           rest153
 	VMOVUPS      (CX)(R10*4), Y0
 	VSUBPS       (DX)(R10*4), Y0, Y0
 	VMOVUPS      (BX)(R10*4), Y1
@@ -3358,12 +3321,12 @@ loop155:
 	VANDPS       Y0, Y1, Y1
 	VMOVUPS      Y1, (AX)(R10*4)
 	ADDQ         $0x08, R10
-	JMP          loop155
+	JMP          loop152
 
-rest156:
+rest153:
 	MOVQ         R8, R11
 	SUBQ         R10, R11
-	JZ           done157
+	JZ           done154
 	MOVQ         $0x00000008, R12
 	SUBQ         R11, R12
 	LEAQ         pointTail<>+0(SB), R11
@@ -3400,13 +3363,13 @@ rest156:
 	VANDPS       Y1, Y2, Y2
 	VMASKMOVPS   Y2, Y0, (AX)(R10*4)
 
-done157:
+done154:
 	ADDQ R9, AX
 	ADDQ R9, CX
 	DECQ DI
-	JMP  row153
+	JMP  row150
 
-rows154:
+rows151:
 	VZEROUPPER
 	RET
 
@@ -3425,16 +3388,16 @@ TEXT ·normaliseGradAVX2(SB), NOSPLIT, $0-176
 	MOVQ R10, R11
 	SHLQ $0x02, R11
 
-row158:
+row155:
 	TESTQ R9, R9
-	JZ    rows159
+	JZ    rows156
 	XORQ  R12, R12
 	MOVQ  R10, R13
 	SUBQ  $0x08, R13
 
-loop160:
+loop157:
 	CMPQ        R12, R13
-	JG          rest161
+	JG          rest158
 	VMOVUPS     (DX)(R12*4), Y0
 	VSUBPS      (BX)(R12*4), Y0, Y0
 	VMOVUPS     (DI)(R12*4), Y1
@@ -3443,12 +3406,12 @@ loop160:
 	VFMADD231PS (CX)(R12*4), Y1, Y0
 	VMOVUPS     Y0, (AX)(R12*4)
 	ADDQ        $0x08, R12
-	JMP         loop160
+	JMP         loop157
 
-rest161:
+rest158:
 	MOVQ        R10, R13
 	SUBQ        R12, R13
-	JZ          done162
+	JZ          done159
 	MOVQ        $0x00000008, R14
 	SUBQ        R13, R14
 	LEAQ        pointTail<>+0(SB), R13
@@ -3464,14 +3427,14 @@ rest161:
 	VFMADD231PS Y3, Y2, Y1
 	VMASKMOVPS  Y1, Y0, (AX)(R12*4)
 
-done162:
+done159:
 	ADDQ R11, AX
 	ADDQ R11, CX
 	ADDQ R11, DX
 	DECQ R9
-	JMP  row158
+	JMP  row155
 
-rows159:
+rows156:
 	VZEROUPPER
 	RET
 
@@ -3487,28 +3450,28 @@ TEXT ·scaleShiftAVX2(SB), NOSPLIT, $0-104
 	MOVQ DI, R8
 	SHLQ $0x02, R8
 
-row163:
+row160:
 	TESTQ SI, SI
-	JZ    rows164
+	JZ    rows161
 	XORQ  R9, R9
 	MOVQ  DI, R10
 	SUBQ  $0x08, R10
 
-loop165:
+loop162:
 	CMPQ        R9, R10
-	JG          rest166
+	JG          rest163
 	VMOVUPS     (DX)(R9*4), Y0
 	VADDPS      point3f800000<>+0(SB), Y0, Y0
 	VMOVUPS     (CX)(R9*4), Y1
 	VFMADD213PS (BX)(R9*4), Y1, Y0
 	VMOVUPS     Y0, (AX)(R9*4)
 	ADDQ        $0x08, R9
-	JMP         loop165
+	JMP         loop162
 
-rest166:
+rest163:
 	MOVQ        DI, R10
 	SUBQ        R9, R10
-	JZ          done167
+	JZ          done164
 	MOVQ        $0x00000008, R11
 	SUBQ        R10, R11
 	LEAQ        pointTail<>+0(SB), R10
@@ -3520,13 +3483,13 @@ rest166:
 	VFMADD213PS Y3, Y2, Y1
 	VMASKMOVPS  Y1, Y0, (AX)(R9*4)
 
-done167:
+done164:
 	ADDQ R8, AX
 	ADDQ R8, CX
 	DECQ SI
-	JMP  row163
+	JMP  row160
 
-rows164:
+rows161:
 	VZEROUPPER
 	RET
 
@@ -3542,16 +3505,16 @@ TEXT ·probabilitiesAVX2(SB), NOSPLIT, $0-64
 	MOVSS        c+48(FP), X0
 	VBROADCASTSS X0, Y0
 
-row168:
+row165:
 	TESTQ DX, DX
-	JZ    rows169
+	JZ    rows166
 	XORQ  DI, DI
 	MOVQ  BX, R8
 	SUBQ  $0x08, R8
 
-loop170:
+loop167:
 	CMPQ         DI, R8
-	JG           rest171
+	JG           rest168
 	VMOVUPS      (AX)(DI*4), Y1
 	VFMSUB213PS  (CX)(DI*4), Y0, Y1
 	VMOVUPS      pointc2aea8f6<>+0(SB), Y2
@@ -3575,12 +3538,12 @@ loop170:
 	VANDPS       Y1, Y4, Y4
 	VMOVUPS      Y4, (AX)(DI*4)
 	ADDQ         $0x08, DI
-	JMP          loop170
+	JMP          loop167
 
-rest171:
+rest168:
 	MOVQ         BX, R8
 	SUBQ         DI, R8
-	JZ           done172
+	JZ           done169
 	MOVQ         $0x00000008, R9
 	SUBQ         R8, R9
 	LEAQ         pointTail<>+0(SB), R8
@@ -3609,12 +3572,12 @@ rest171:
 	VANDPS       Y2, Y5, Y5
 	VMASKMOVPS   Y5, Y1, (AX)(DI*4)
 
-done172:
+done169:
 	ADDQ SI, AX
 	DECQ DX
-	JMP  row168
+	JMP  row165
 
-rows169:
+rows166:
 	VZEROUPPER
 	RET
 
@@ -3631,28 +3594,28 @@ TEXT ·scoreGradAVX2(SB), NOSPLIT, $0-88
 	MOVSS        c+72(FP), X0
 	VBROADCASTSS X0, Y0
 
-row173:
+row170:
 	TESTQ BX, BX
-	JZ    rows174
+	JZ    rows171
 	XORQ  R8, R8
 	MOVQ  SI, R9
 	SUBQ  $0x08, R9
 
-loop175:
+loop172:
 	CMPQ    R8, R9
-	JG      rest176
+	JG      rest173
 	VMOVUPS (AX)(R8*4), Y1
 	VSUBPS  (DX)(R8*4), Y1, Y1
 	VMULPS  (CX)(R8*4), Y1, Y1
 	VMULPS  Y0, Y1, Y1
 	VMOVUPS Y1, (AX)(R8*4)
 	ADDQ    $0x08, R8
-	JMP     loop175
+	JMP     loop172
 
-rest176:
+rest173:
 	MOVQ       SI, R9
 	SUBQ       R8, R9
-	JZ         done177
+	JZ         done174
 	MOVQ       $0x00000008, R10
 	SUBQ       R9, R10
 	LEAQ       pointTail<>+0(SB), R9
@@ -3665,13 +3628,13 @@ rest176:
 	VMULPS     Y0, Y2, Y2
 	VMASKMOVPS Y2, Y1, (AX)(R8*4)
 
-done177:
+done174:
 	ADDQ DI, AX
 	ADDQ DI, CX
 	DECQ BX
-	JMP  row173
+	JMP  row170
 
-rows174:
+rows171:
 	VZEROUPPER
 	RET
 
@@ -3687,27 +3650,27 @@ TEXT ·gateAVX2(SB), NOSPLIT, $0-104
 	MOVQ DI, R8
 	SHLQ $0x02, R8
 
-row178:
+row175:
 	TESTQ SI, SI
-	JZ    rows179
+	JZ    rows176
 	XORQ  R9, R9
 	MOVQ  DI, R10
 	SUBQ  $0x08, R10
 
-loop180:
+loop177:
 	CMPQ        R9, R10
-	JG          rest181
+	JG          rest178
 	VMOVUPS     (BX)(R9*4), Y0
 	VMOVUPS     (DX)(R9*4), Y1
 	VFMADD213PS (CX)(R9*4), Y1, Y0
 	VMOVUPS     Y0, (AX)(R9*4)
 	ADDQ        $0x08, R9
-	JMP         loop180
+	JMP         loop177
 
-rest181:
+rest178:
 	MOVQ        DI, R10
 	SUBQ        R9, R10
-	JZ          done182
+	JZ          done179
 	MOVQ        $0x00000008, R11
 	SUBQ        R10, R11
 	LEAQ        pointTail<>+0(SB), R10
@@ -3718,14 +3681,14 @@ rest181:
 	VFMADD213PS Y2, Y3, Y1
 	VMASKMOVPS  Y1, Y0, (AX)(R9*4)
 
-done182:
+done179:
 	ADDQ R8, AX
 	ADDQ R8, CX
 	ADDQ R8, DX
 	DECQ SI
-	JMP  row178
+	JMP  row175
 
-rows179:
+rows176:
 	VZEROUPPER
 	RET
 
@@ -3742,9 +3705,9 @@ TEXT ·momentSumsAVX2(SB), NOSPLIT, $0-112
 	SHLQ $0x02, R8
 	XORQ DI, DI
 
-columns184:
+columns181:
 	CMPQ   SI, $0x00000020
-	JL     next185
+	JL     next182
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -3756,9 +3719,9 @@ columns184:
 	MOVQ   DI, R9
 	MOVQ   count+96(FP), R10
 
-rows186:
+rows183:
 	CMPQ        R10, $0x01
-	JL          next187
+	JL          next184
 	VMOVUPS     (DX)(R9*1), Y8
 	VSUBPS      (BX)(DI*1), Y8, Y8
 	VADDPS      Y8, Y0, Y0
@@ -3777,9 +3740,9 @@ rows186:
 	VFMADD231PS Y8, Y8, Y7
 	ADDQ        R8, R9
 	SUBQ        $0x01, R10
-	JMP         rows186
+	JMP         rows183
 
-next187:
+next184:
 	VMOVUPS Y0, (AX)(DI*1)
 	VMOVUPS Y2, 32(AX)(DI*1)
 	VMOVUPS Y4, 64(AX)(DI*1)
@@ -3790,12 +3753,12 @@ next187:
 	VMOVUPS Y7, 96(CX)(DI*1)
 	ADDQ    $0x00000080, DI
 	SUBQ    $0x00000020, SI
-	JMP     columns184
+	JMP     columns181
 
-next185:
-columns188:
+next182:
+columns185:
 	CMPQ   SI, $0x00000010
-	JL     next189
+	JL     next186
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -3807,9 +3770,9 @@ columns188:
 	MOVQ   DI, R9
 	MOVQ   count+96(FP), R10
 
-rows190:
+rows187:
 	CMPQ        R10, $0x02
-	JL          next191
+	JL          next188
 	VMOVUPS     (DX)(R9*1), Y8
 	VSUBPS      (BX)(DI*1), Y8, Y8
 	VADDPS      Y8, Y0, Y0
@@ -3829,12 +3792,12 @@ rows190:
 	VFMADD231PS Y8, Y8, Y7
 	ADDQ        R8, R9
 	SUBQ        $0x02, R10
-	JMP         rows190
+	JMP         rows187
 
-next191:
-rows192:
+next188:
+rows189:
 	CMPQ        R10, $0x01
-	JL          next193
+	JL          next190
 	VMOVUPS     (DX)(R9*1), Y8
 	VSUBPS      (BX)(DI*1), Y8, Y8
 	VADDPS      Y8, Y0, Y0
@@ -3845,9 +3808,9 @@ rows192:
 	VFMADD231PS Y8, Y8, Y3
 	ADDQ        R8, R9
 	SUBQ        $0x01, R10
-	JMP         rows192
+	JMP         rows189
 
-next193:
+next190:
 	VADDPS  Y4, Y0, Y0
 	VMOVUPS Y0, (AX)(DI*1)
 	VADDPS  Y6, Y2, Y2
@@ -3858,12 +3821,12 @@ next193:
 	VMOVUPS Y3, 32(CX)(DI*1)
 	ADDQ    $0x00000040, DI
 	SUBQ    $0x00000010, SI
-	JMP     columns188
+	JMP     columns185
 
-next189:
-columns194:
+next186:
+columns191:
 	CMPQ   SI, $0x00000008
-	JL     next195
+	JL     next192
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -3875,9 +3838,9 @@ columns194:
 	MOVQ   DI, R9
 	MOVQ   count+96(FP), R10
 
-rows196:
+rows193:
 	CMPQ        R10, $0x04
-	JL          next197
+	JL          next194
 	VMOVUPS     (DX)(R9*1), Y8
 	VSUBPS      (BX)(DI*1), Y8, Y8
 	VADDPS      Y8, Y0, Y0
@@ -3899,21 +3862,21 @@ rows196:
 	VFMADD231PS Y8, Y8, Y7
 	ADDQ        R8, R9
 	SUBQ        $0x04, R10
-	JMP         rows196
+	JMP         rows193
 
-next197:
-rows198:
+next194:
+rows195:
 	CMPQ        R10, $0x01
-	JL          next199
+	JL          next196
 	VMOVUPS     (DX)(R9*1), Y8
 	VSUBPS      (BX)(DI*1), Y8, Y8
 	VADDPS      Y8, Y0, Y0
 	VFMADD231PS Y8, Y8, Y1
 	ADDQ        R8, R9
 	SUBQ        $0x01, R10
-	JMP         rows198
+	JMP         rows195
 
-next199:
+next196:
 	VADDPS  Y2, Y0, Y0
 	VADDPS  Y6, Y4, Y4
 	VADDPS  Y4, Y0, Y0
@@ -3924,11 +3887,11 @@ next199:
 	VMOVUPS Y1, (CX)(DI*1)
 	ADDQ    $0x00000020, DI
 	SUBQ    $0x00000008, SI
-	JMP     columns194
+	JMP     columns191
 
-next195:
+next192:
 	TESTQ   SI, SI
-	JZ      done183
+	JZ      done180
 	MOVQ    $0x00000008, R9
 	SUBQ    SI, R9
 	LEAQ    pointTail<>+0(SB), SI
@@ -3944,9 +3907,9 @@ next195:
 	MOVQ    DI, SI
 	MOVQ    count+96(FP), R9
 
-rows200:
+rows197:
 	CMPQ        R9, $0x04
-	JL          next201
+	JL          next198
 	VMASKMOVPS  (DX)(SI*1), Y0, Y9
 	VMASKMOVPS  (BX)(DI*1), Y0, Y10
 	VSUBPS      Y10, Y9, Y9
@@ -3972,12 +3935,12 @@ rows200:
 	VFMADD231PS Y9, Y9, Y8
 	ADDQ        R8, SI
 	SUBQ        $0x04, R9
-	JMP         rows200
+	JMP         rows197
 
-next201:
-rows202:
+next198:
+rows199:
 	CMPQ        R9, $0x01
-	JL          next203
+	JL          next200
 	VMASKMOVPS  (DX)(SI*1), Y0, Y9
 	VMASKMOVPS  (BX)(DI*1), Y0, Y10
 	VSUBPS      Y10, Y9, Y9
@@ -3985,9 +3948,9 @@ rows202:
 	VFMADD231PS Y9, Y9, Y2
 	ADDQ        R8, SI
 	SUBQ        $0x01, R9
-	JMP         rows202
+	JMP         rows199
 
-next203:
+next200:
 	VADDPS     Y3, Y1, Y1
 	VADDPS     Y7, Y5, Y5
 	VADDPS     Y5, Y1, Y1
@@ -3997,7 +3960,7 @@ next203:
 	VADDPS     Y6, Y2, Y2
 	VMASKMOVPS Y2, Y0, (CX)(DI*1)
 
-done183:
+done180:
 	VZEROUPPER
 	RET
 
@@ -4015,9 +3978,9 @@ TEXT ·gradientSumsAVX2(SB), NOSPLIT, $0-136
 	SHLQ $0x02, R9
 	XORQ R8, R8
 
-columns205:
+columns202:
 	CMPQ   DI, $0x00000020
-	JL     next206
+	JL     next203
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -4029,9 +3992,9 @@ columns205:
 	MOVQ   R8, R10
 	MOVQ   count+120(FP), R11
 
-rows207:
+rows204:
 	CMPQ        R11, $0x01
-	JL          next208
+	JL          next205
 	VMOVUPS     (BX)(R10*1), Y8
 	VMOVUPS     (DX)(R10*1), Y9
 	VSUBPS      (SI)(R8*1), Y8, Y8
@@ -4054,9 +4017,9 @@ rows207:
 	VFMADD231PS Y9, Y8, Y7
 	ADDQ        R9, R10
 	SUBQ        $0x01, R11
-	JMP         rows207
+	JMP         rows204
 
-next208:
+next205:
 	VMOVUPS Y0, (AX)(R8*1)
 	VMOVUPS Y2, 32(AX)(R8*1)
 	VMOVUPS Y4, 64(AX)(R8*1)
@@ -4067,12 +4030,12 @@ next208:
 	VMOVUPS Y7, 96(CX)(R8*1)
 	ADDQ    $0x00000080, R8
 	SUBQ    $0x00000020, DI
-	JMP     columns205
+	JMP     columns202
 
-next206:
-columns209:
+next203:
+columns206:
 	CMPQ   DI, $0x00000010
-	JL     next210
+	JL     next207
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -4084,9 +4047,9 @@ columns209:
 	MOVQ   R8, R10
 	MOVQ   count+120(FP), R11
 
-rows211:
+rows208:
 	CMPQ        R11, $0x02
-	JL          next212
+	JL          next209
 	VMOVUPS     (BX)(R10*1), Y8
 	VMOVUPS     (DX)(R10*1), Y9
 	VSUBPS      (SI)(R8*1), Y8, Y8
@@ -4110,12 +4073,12 @@ rows211:
 	VFMADD231PS Y9, Y8, Y7
 	ADDQ        R9, R10
 	SUBQ        $0x02, R11
-	JMP         rows211
+	JMP         rows208
 
-next212:
-rows213:
+next209:
+rows210:
 	CMPQ        R11, $0x01
-	JL          next214
+	JL          next211
 	VMOVUPS     (BX)(R10*1), Y8
 	VMOVUPS     (DX)(R10*1), Y9
 	VSUBPS      (SI)(R8*1), Y8, Y8
@@ -4128,9 +4091,9 @@ rows213:
 	VFMADD231PS Y9, Y8, Y3
 	ADDQ        R9, R10
 	SUBQ        $0x01, R11
-	JMP         rows213
+	JMP         rows210
 
-next214:
+next211:
 	VADDPS  Y4, Y0, Y0
 	VMOVUPS Y0, (AX)(R8*1)
 	VADDPS  Y6, Y2, Y2
@@ -4141,12 +4104,12 @@ next214:
 	VMOVUPS Y3, 32(CX)(R8*1)
 	ADDQ    $0x00000040, R8
 	SUBQ    $0x00000010, DI
-	JMP     columns209
+	JMP     columns206
 
-next210:
-columns215:
+next207:
+columns212:
 	CMPQ   DI, $0x00000008
-	JL     next216
+	JL     next213
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -4158,9 +4121,9 @@ columns215:
 	MOVQ   R8, R10
 	MOVQ   count+120(FP), R11
 
-rows217:
+rows214:
 	CMPQ        R11, $0x04
-	JL          next218
+	JL          next215
 	VMOVUPS     (BX)(R10*1), Y8
 	VMOVUPS     (DX)(R10*1), Y9
 	VSUBPS      (SI)(R8*1), Y8, Y8
@@ -4186,12 +4149,12 @@ rows217:
 	VFMADD231PS Y9, Y8, Y7
 	ADDQ        R9, R10
 	SUBQ        $0x04, R11
-	JMP         rows217
+	JMP         rows214
 
-next218:
-rows219:
+next215:
+rows216:
 	CMPQ        R11, $0x01
-	JL          next220
+	JL          next217
 	VMOVUPS     (BX)(R10*1), Y8
 	VMOVUPS     (DX)(R10*1), Y9
 	VSUBPS      (SI)(R8*1), Y8, Y8
@@ -4199,9 +4162,9 @@ rows219:
 	VFMADD231PS Y9, Y8, Y1
 	ADDQ        R9, R10
 	SUBQ        $0x01, R11
-	JMP         rows219
+	JMP         rows216
 
-next220:
+next217:
 	VADDPS  Y2, Y0, Y0
 	VADDPS  Y6, Y4, Y4
 	VADDPS  Y4, Y0, Y0
@@ -4212,11 +4175,11 @@ next220:
 	VMOVUPS Y1, (CX)(R8*1)
 	ADDQ    $0x00000020, R8
 	SUBQ    $0x00000008, DI
-	JMP     columns215
+	JMP     columns212
 
-next216:
+next213:
 	TESTQ   DI, DI
-	JZ      done204
+	JZ      done201
 	MOVQ    $0x00000008, R10
 	SUBQ    DI, R10
 	LEAQ    pointTail<>+0(SB), DI
@@ -4232,9 +4195,9 @@ next216:
 	MOVQ    R8, DI
 	MOVQ    count+120(FP), R10
 
-rows221:
+rows218:
 	CMPQ        R10, $0x04
-	JL          next222
+	JL          next219
 	VMASKMOVPS  (BX)(DI*1), Y0, Y9
 	VMASKMOVPS  (DX)(DI*1), Y0, Y10
 	VMASKMOVPS  (SI)(R8*1), Y0, Y11
@@ -4264,12 +4227,12 @@ rows221:
 	VFMADD231PS Y10, Y9, Y8
 	ADDQ        R9, DI
 	SUBQ        $0x04, R10
-	JMP         rows221
+	JMP         rows218
 
-next222:
-rows223:
+next219:
+rows220:
 	CMPQ        R10, $0x01
-	JL          next224
+	JL          next221
 	VMASKMOVPS  (BX)(DI*1), Y0, Y9
 	VMASKMOVPS  (DX)(DI*1), Y0, Y10
 	VMASKMOVPS  (SI)(R8*1), Y0, Y11
@@ -4278,9 +4241,9 @@ rows223:
 	VFMADD231PS Y10, Y9, Y2
 	ADDQ        R9, DI
 	SUBQ        $0x01, R10
-	JMP         rows223
+	JMP         rows220
 
-next224:
+next221:
 	VADDPS     Y3, Y1, Y1
 	VADDPS     Y7, Y5, Y5
 	VADDPS     Y5, Y1, Y1
@@ -4290,7 +4253,7 @@ next224:
 	VADDPS     Y6, Y2, Y2
 	VMASKMOVPS Y2, Y0, (CX)(R8*1)
 
-done204:
+done201:
 	VZEROUPPER
 	RET
 
@@ -4311,9 +4274,9 @@ TEXT ·gradientSumsSiLUAVX2(SB), NOSPLIT, $0-208
 	SHLQ $0x02, R12
 	XORQ R11, R11
 
-columns226:
+columns223:
 	CMPQ   R10, $0x00000020
-	JL     next227
+	JL     next224
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -4325,9 +4288,9 @@ columns226:
 	MOVQ   R11, R13
 	MOVQ   count+192(FP), R14
 
-rows228:
+rows225:
 	CMPQ         R14, $0x01
-	JL           next229
+	JL           next226
 	VMOVUPS      (SI)(R13*1), Y8
 	VSUBPS       (DI)(R11*1), Y8, Y8
 	VMOVUPS      (R8)(R11*1), Y9
@@ -4482,9 +4445,9 @@ rows228:
 	VFMADD231PS  Y12, Y8, Y7
 	ADDQ         R12, R13
 	SUBQ         $0x01, R14
-	JMP          rows228
+	JMP          rows225
 
-next229:
+next226:
 	VMOVUPS Y0, (AX)(R11*1)
 	VMOVUPS Y2, 32(AX)(R11*1)
 	VMOVUPS Y4, 64(AX)(R11*1)
@@ -4495,12 +4458,12 @@ next229:
 	VMOVUPS Y7, 96(CX)(R11*1)
 	ADDQ    $0x00000080, R11
 	SUBQ    $0x00000020, R10
-	JMP     columns226
+	JMP     columns223
 
-next227:
-columns230:
+next224:
+columns227:
 	CMPQ   R10, $0x00000010
-	JL     next231
+	JL     next228
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -4512,9 +4475,9 @@ columns230:
 	MOVQ   R11, R13
 	MOVQ   count+192(FP), R14
 
-rows232:
+rows229:
 	CMPQ         R14, $0x02
-	JL           next233
+	JL           next230
 	VMOVUPS      (SI)(R13*1), Y8
 	VSUBPS       (DI)(R11*1), Y8, Y8
 	VMOVUPS      (R8)(R11*1), Y9
@@ -4670,12 +4633,12 @@ rows232:
 	VFMADD231PS  Y12, Y8, Y7
 	ADDQ         R12, R13
 	SUBQ         $0x02, R14
-	JMP          rows232
+	JMP          rows229
 
-next233:
-rows234:
+next230:
+rows231:
 	CMPQ         R14, $0x01
-	JL           next235
+	JL           next232
 	VMOVUPS      (SI)(R13*1), Y8
 	VSUBPS       (DI)(R11*1), Y8, Y8
 	VMOVUPS      (R8)(R11*1), Y9
@@ -4754,9 +4717,9 @@ rows234:
 	VFMADD231PS  Y12, Y8, Y3
 	ADDQ         R12, R13
 	SUBQ         $0x01, R14
-	JMP          rows234
+	JMP          rows231
 
-next235:
+next232:
 	VADDPS  Y4, Y0, Y0
 	VMOVUPS Y0, (AX)(R11*1)
 	VADDPS  Y6, Y2, Y2
@@ -4767,12 +4730,12 @@ next235:
 	VMOVUPS Y3, 32(CX)(R11*1)
 	ADDQ    $0x00000040, R11
 	SUBQ    $0x00000010, R10
-	JMP     columns230
+	JMP     columns227
 
-next231:
-columns236:
+next228:
+columns233:
 	CMPQ   R10, $0x00000008
-	JL     next237
+	JL     next234
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -4784,9 +4747,9 @@ columns236:
 	MOVQ   R11, R13
 	MOVQ   count+192(FP), R14
 
-rows238:
+rows235:
 	CMPQ         R14, $0x04
-	JL           next239
+	JL           next236
 	VMOVUPS      (SI)(R13*1), Y8
 	VSUBPS       (DI)(R11*1), Y8, Y8
 	VMOVUPS      (R8)(R11*1), Y9
@@ -4944,12 +4907,12 @@ rows238:
 	VFMADD231PS  Y12, Y8, Y7
 	ADDQ         R12, R13
 	SUBQ         $0x04, R14
-	JMP          rows238
+	JMP          rows235
 
-next239:
-rows240:
+next236:
+rows237:
 	CMPQ         R14, $0x01
-	JL           next241
+	JL           next238
 	VMOVUPS      (SI)(R13*1), Y8
 	VSUBPS       (DI)(R11*1), Y8, Y8
 	VMOVUPS      (R8)(R11*1), Y9
@@ -4990,9 +4953,9 @@ rows240:
 	VFMADD231PS  Y12, Y8, Y1
 	ADDQ         R12, R13
 	SUBQ         $0x01, R14
-	JMP          rows240
+	JMP          rows237
 
-next241:
+next238:
 	VADDPS  Y2, Y0, Y0
 	VADDPS  Y6, Y4, Y4
 	VADDPS  Y4, Y0, Y0
@@ -5003,11 +4966,11 @@ next241:
 	VMOVUPS Y1, (CX)(R11*1)
 	ADDQ    $0x00000020, R11
 	SUBQ    $0x00000008, R10
-	JMP     columns236
+	JMP     columns233
 
-next237:
+next234:
 	TESTQ   R10, R10
-	JZ      done225
+	JZ      done222
 	MOVQ    $0x00000008, R13
 	SUBQ    R10, R13
 	LEAQ    pointTail<>+0(SB), R10
@@ -5023,9 +4986,9 @@ next237:
 	MOVQ    R11, R10
 	MOVQ    count+192(FP), R13
 
-rows242:
+rows239:
 	CMPQ         R13, $0x04
-	JL           next243
+	JL           next240
 	VMASKMOVPS   (SI)(R10*1), Y0, Y9
 	VMASKMOVPS   (DI)(R11*1), Y0, Y10
 	VSUBPS       Y10, Y9, Y9
@@ -5199,12 +5162,12 @@ rows242:
 	VFMADD231PS  Y13, Y9, Y8
 	ADDQ         R12, R10
 	SUBQ         $0x04, R13
-	JMP          rows242
+	JMP          rows239
 
-next243:
-rows244:
+next240:
+rows241:
 	CMPQ         R13, $0x01
-	JL           next245
+	JL           next242
 	VMASKMOVPS   (SI)(R10*1), Y0, Y9
 	VMASKMOVPS   (DI)(R11*1), Y0, Y10
 	VSUBPS       Y10, Y9, Y9
@@ -5249,9 +5212,9 @@ rows244:
 	VFMADD231PS  Y13, Y9, Y2
 	ADDQ         R12, R10
 	SUBQ         $0x01, R13
-	JMP          rows244
+	JMP          rows241
 
-next245:
+next242:
 	VADDPS     Y3, Y1, Y1
 	VADDPS     Y7, Y5, Y5
 	VADDPS     Y5, Y1, Y1
@@ -5261,7 +5224,7 @@ next245:
 	VADDPS     Y6, Y2, Y2
 	VMASKMOVPS Y2, Y0, (CX)(R11*1)
 
-done225:
+done222:
 	VZEROUPPER
 	RET
 
@@ -5280,9 +5243,9 @@ TEXT ·scaleShiftGradAVX2(SB), NOSPLIT, $0-160
 	SHLQ $0x02, R10
 	XORQ R9, R9
 
-columns247:
+columns244:
 	CMPQ   R8, $0x00000020
-	JL     next248
+	JL     next245
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -5294,9 +5257,9 @@ columns247:
 	MOVQ   R9, R11
 	MOVQ   count+144(FP), R12
 
-rows249:
+rows246:
 	CMPQ        R12, $0x01
-	JL          next250
+	JL          next247
 	VMOVUPS     (SI)(R11*1), Y8
 	VMOVUPS     (BX)(R11*1), Y9
 	VFMADD231PS Y9, Y8, Y0
@@ -5331,9 +5294,9 @@ rows249:
 	VMOVUPS     Y8, 96(DX)(R11*1)
 	ADDQ        R10, R11
 	SUBQ        $0x01, R12
-	JMP         rows249
+	JMP         rows246
 
-next250:
+next247:
 	VMOVUPS Y0, (AX)(R9*1)
 	VMOVUPS Y2, 32(AX)(R9*1)
 	VMOVUPS Y4, 64(AX)(R9*1)
@@ -5344,12 +5307,12 @@ next250:
 	VMOVUPS Y7, 96(CX)(R9*1)
 	ADDQ    $0x00000080, R9
 	SUBQ    $0x00000020, R8
-	JMP     columns247
+	JMP     columns244
 
-next248:
-columns251:
+next245:
+columns248:
 	CMPQ   R8, $0x00000010
-	JL     next252
+	JL     next249
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -5361,9 +5324,9 @@ columns251:
 	MOVQ   R9, R11
 	MOVQ   count+144(FP), R12
 
-rows253:
+rows250:
 	CMPQ        R12, $0x02
-	JL          next254
+	JL          next251
 	VMOVUPS     (SI)(R11*1), Y8
 	VMOVUPS     (BX)(R11*1), Y9
 	VFMADD231PS Y9, Y8, Y0
@@ -5399,12 +5362,12 @@ rows253:
 	VMOVUPS     Y8, 32(DX)(R11*1)
 	ADDQ        R10, R11
 	SUBQ        $0x02, R12
-	JMP         rows253
+	JMP         rows250
 
-next254:
-rows255:
+next251:
+rows252:
 	CMPQ        R12, $0x01
-	JL          next256
+	JL          next253
 	VMOVUPS     (SI)(R11*1), Y8
 	VMOVUPS     (BX)(R11*1), Y9
 	VFMADD231PS Y9, Y8, Y0
@@ -5423,9 +5386,9 @@ rows255:
 	VMOVUPS     Y8, 32(DX)(R11*1)
 	ADDQ        R10, R11
 	SUBQ        $0x01, R12
-	JMP         rows255
+	JMP         rows252
 
-next256:
+next253:
 	VADDPS  Y4, Y0, Y0
 	VMOVUPS Y0, (AX)(R9*1)
 	VADDPS  Y6, Y2, Y2
@@ -5436,12 +5399,12 @@ next256:
 	VMOVUPS Y3, 32(CX)(R9*1)
 	ADDQ    $0x00000040, R9
 	SUBQ    $0x00000010, R8
-	JMP     columns251
+	JMP     columns248
 
-next252:
-columns257:
+next249:
+columns254:
 	CMPQ   R8, $0x00000008
-	JL     next258
+	JL     next255
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -5453,9 +5416,9 @@ columns257:
 	MOVQ   R9, R11
 	MOVQ   count+144(FP), R12
 
-rows259:
+rows256:
 	CMPQ        R12, $0x04
-	JL          next260
+	JL          next257
 	VMOVUPS     (SI)(R11*1), Y8
 	VMOVUPS     (BX)(R11*1), Y9
 	VFMADD231PS Y9, Y8, Y0
@@ -5493,12 +5456,12 @@ rows259:
 	VMOVUPS     Y8, (DX)(R11*1)
 	ADDQ        R10, R11
 	SUBQ        $0x04, R12
-	JMP         rows259
+	JMP         rows256
 
-next260:
-rows261:
+next257:
+rows258:
 	CMPQ        R12, $0x01
-	JL          next262
+	JL          next259
 	VMOVUPS     (SI)(R11*1), Y8
 	VMOVUPS     (BX)(R11*1), Y9
 	VFMADD231PS Y9, Y8, Y0
@@ -5509,9 +5472,9 @@ rows261:
 	VMOVUPS     Y8, (DX)(R11*1)
 	ADDQ        R10, R11
 	SUBQ        $0x01, R12
-	JMP         rows261
+	JMP         rows258
 
-next262:
+next259:
 	VADDPS  Y2, Y0, Y0
 	VADDPS  Y6, Y4, Y4
 	VADDPS  Y4, Y0, Y0
@@ -5522,11 +5485,11 @@ next262:
 	VMOVUPS Y1, (CX)(R9*1)
 	ADDQ    $0x00000020, R9
 	SUBQ    $0x00000008, R8
-	JMP     columns257
+	JMP     columns254
 
-next258:
+next255:
 	TESTQ   R8, R8
-	JZ      done246
+	JZ      done243
 	MOVQ    $0x00000008, R11
 	SUBQ    R8, R11
 	LEAQ    pointTail<>+0(SB), R8
@@ -5542,9 +5505,9 @@ next258:
 	MOVQ    R9, R8
 	MOVQ    count+144(FP), R11
 
-rows263:
+rows260:
 	CMPQ        R11, $0x04
-	JL          next264
+	JL          next261
 	VMASKMOVPS  (SI)(R8*1), Y0, Y9
 	VMASKMOVPS  (BX)(R8*1), Y0, Y10
 	VFMADD231PS Y10, Y9, Y1
@@ -5582,12 +5545,12 @@ rows263:
 	VMASKMOVPS  Y9, Y0, (DX)(R8*1)
 	ADDQ        R10, R8
 	SUBQ        $0x04, R11
-	JMP         rows263
+	JMP         rows260
 
-next264:
-rows265:
+next261:
+rows262:
 	CMPQ        R11, $0x01
-	JL          next266
+	JL          next263
 	VMASKMOVPS  (SI)(R8*1), Y0, Y9
 	VMASKMOVPS  (BX)(R8*1), Y0, Y10
 	VFMADD231PS Y10, Y9, Y1
@@ -5598,9 +5561,9 @@ rows265:
 	VMASKMOVPS  Y9, Y0, (DX)(R8*1)
 	ADDQ        R10, R8
 	SUBQ        $0x01, R11
-	JMP         rows265
+	JMP         rows262
 
-next266:
+next263:
 	VADDPS     Y3, Y1, Y1
 	VADDPS     Y7, Y5, Y5
 	VADDPS     Y5, Y1, Y1
@@ -5610,7 +5573,7 @@ next266:
 	VADDPS     Y6, Y2, Y2
 	VMASKMOVPS Y2, Y0, (CX)(R9*1)
 
-done246:
+done243:
 	VZEROUPPER
 	RET
 
@@ -5628,9 +5591,9 @@ TEXT ·gateGradAVX2(SB), NOSPLIT, $0-136
 	SHLQ $0x02, R9
 	XORQ R8, R8
 
-columns268:
+columns265:
 	CMPQ   DI, $0x00000020
-	JL     next269
+	JL     next266
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -5638,9 +5601,9 @@ columns268:
 	MOVQ   R8, R10
 	MOVQ   count+120(FP), R11
 
-rows270:
+rows267:
 	CMPQ        R11, $0x01
-	JL          next271
+	JL          next268
 	VMOVUPS     (BX)(R10*1), Y4
 	VMOVUPS     (DX)(R10*1), Y5
 	VFMADD231PS Y5, Y4, Y0
@@ -5663,21 +5626,21 @@ rows270:
 	VMOVUPS     Y5, 96(CX)(R10*1)
 	ADDQ        R9, R10
 	SUBQ        $0x01, R11
-	JMP         rows270
+	JMP         rows267
 
-next271:
+next268:
 	VMOVUPS Y0, (AX)(R8*1)
 	VMOVUPS Y1, 32(AX)(R8*1)
 	VMOVUPS Y2, 64(AX)(R8*1)
 	VMOVUPS Y3, 96(AX)(R8*1)
 	ADDQ    $0x00000080, R8
 	SUBQ    $0x00000020, DI
-	JMP     columns268
+	JMP     columns265
 
-next269:
-columns272:
+next266:
+columns269:
 	CMPQ   DI, $0x00000010
-	JL     next273
+	JL     next270
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -5685,9 +5648,9 @@ columns272:
 	MOVQ   R8, R10
 	MOVQ   count+120(FP), R11
 
-rows274:
+rows271:
 	CMPQ        R11, $0x02
-	JL          next275
+	JL          next272
 	VMOVUPS     (BX)(R10*1), Y4
 	VMOVUPS     (DX)(R10*1), Y5
 	VFMADD231PS Y5, Y4, Y0
@@ -5711,12 +5674,12 @@ rows274:
 	VMOVUPS     Y5, 32(CX)(R10*1)
 	ADDQ        R9, R10
 	SUBQ        $0x02, R11
-	JMP         rows274
+	JMP         rows271
 
-next275:
-rows276:
+next272:
+rows273:
 	CMPQ        R11, $0x01
-	JL          next277
+	JL          next274
 	VMOVUPS     (BX)(R10*1), Y4
 	VMOVUPS     (DX)(R10*1), Y5
 	VFMADD231PS Y5, Y4, Y0
@@ -5729,21 +5692,21 @@ rows276:
 	VMOVUPS     Y5, 32(CX)(R10*1)
 	ADDQ        R9, R10
 	SUBQ        $0x01, R11
-	JMP         rows276
+	JMP         rows273
 
-next277:
+next274:
 	VADDPS  Y2, Y0, Y0
 	VMOVUPS Y0, (AX)(R8*1)
 	VADDPS  Y3, Y1, Y1
 	VMOVUPS Y1, 32(AX)(R8*1)
 	ADDQ    $0x00000040, R8
 	SUBQ    $0x00000010, DI
-	JMP     columns272
+	JMP     columns269
 
-next273:
-columns278:
+next270:
+columns275:
 	CMPQ   DI, $0x00000008
-	JL     next279
+	JL     next276
 	VXORPS Y0, Y0, Y0
 	VXORPS Y1, Y1, Y1
 	VXORPS Y2, Y2, Y2
@@ -5751,9 +5714,9 @@ columns278:
 	MOVQ   R8, R10
 	MOVQ   count+120(FP), R11
 
-rows280:
+rows277:
 	CMPQ        R11, $0x04
-	JL          next281
+	JL          next278
 	VMOVUPS     (BX)(R10*1), Y4
 	VMOVUPS     (DX)(R10*1), Y5
 	VFMADD231PS Y5, Y4, Y0
@@ -5779,12 +5742,12 @@ rows280:
 	VMOVUPS     Y5, (CX)(R10*1)
 	ADDQ        R9, R10
 	SUBQ        $0x04, R11
-	JMP         rows280
+	JMP         rows277
 
-next281:
-rows282:
+next278:
+rows279:
 	CMPQ        R11, $0x01
-	JL          next283
+	JL          next280
 	VMOVUPS     (BX)(R10*1), Y4
 	VMOVUPS     (DX)(R10*1), Y5
 	VFMADD231PS Y5, Y4, Y0
@@ -5792,20 +5755,20 @@ rows282:
 	VMOVUPS     Y5, (CX)(R10*1)
 	ADDQ        R9, R10
 	SUBQ        $0x01, R11
-	JMP         rows282
+	JMP         rows279
 
-next283:
+next280:
 	VADDPS  Y1, Y0, Y0
 	VADDPS  Y3, Y2, Y2
 	VADDPS  Y2, Y0, Y0
 	VMOVUPS Y0, (AX)(R8*1)
 	ADDQ    $0x00000020, R8
 	SUBQ    $0x00000008, DI
-	JMP     columns278
+	JMP     columns275
 
-next279:
+next276:
 	TESTQ   DI, DI
-	JZ      done267
+	JZ      done264
 	MOVQ    $0x00000008, R10
 	SUBQ    DI, R10
 	LEAQ    pointTail<>+0(SB), DI
@@ -5817,9 +5780,9 @@ next279:
 	MOVQ    R8, DI
 	MOVQ    count+120(FP), R10
 
-rows284:
+rows281:
 	CMPQ        R10, $0x04
-	JL          next285
+	JL          next282
 	VMASKMOVPS  (BX)(DI*1), Y0, Y5
 	VMASKMOVPS  (DX)(DI*1), Y0, Y6
 	VFMADD231PS Y6, Y5, Y1
@@ -5849,12 +5812,12 @@ rows284:
 	VMASKMOVPS  Y6, Y0, (CX)(DI*1)
 	ADDQ        R9, DI
 	SUBQ        $0x04, R10
-	JMP         rows284
+	JMP         rows281
 
-next285:
-rows286:
+next282:
+rows283:
 	CMPQ        R10, $0x01
-	JL          next287
+	JL          next284
 	VMASKMOVPS  (BX)(DI*1), Y0, Y5
 	VMASKMOVPS  (DX)(DI*1), Y0, Y6
 	VFMADD231PS Y6, Y5, Y1
@@ -5863,15 +5826,15 @@ rows286:
 	VMASKMOVPS  Y6, Y0, (CX)(DI*1)
 	ADDQ        R9, DI
 	SUBQ        $0x01, R10
-	JMP         rows286
+	JMP         rows283
 
-next287:
+next284:
 	VADDPS     Y2, Y1, Y1
 	VADDPS     Y4, Y3, Y3
 	VADDPS     Y3, Y1, Y1
 	VMASKMOVPS Y1, Y0, (AX)(R8*1)
 
-done267:
+done264:
 	VZEROUPPER
 	RET
 
@@ -5891,9 +5854,9 @@ TEXT ·squaresAVX2(SB), NOSPLIT, $0-120
 	MOVQ R8, R10
 	SUBQ $0x08, R10
 
-loop288:
+loop285:
 	CMPQ    R9, R10
-	JG      rest289
+	JG      rest286
 	VMOVUPS (BX)(R9*4), Y0
 	MOVQ    pixels+96(FP), R14
 	LEAQ    (AX)(R9*4), R11
@@ -5904,9 +5867,9 @@ loop288:
 	ADDQ    SI, R12
 	ADDQ    SI, R13
 
-pixel291:
+pixel288:
 	TESTQ   R14, R14
-	JZ      pixels292
+	JZ      pixels289
 	VMOVUPS (R12), Y2
 	VADDPS  (R13), Y2, Y2
 	ADDQ    SI, R12
@@ -5917,15 +5880,15 @@ pixel291:
 	VMOVAPS Y2, Y1
 	ADDQ    DI, R11
 	DECQ    R14
-	JMP     pixel291
+	JMP     pixel288
 
-pixels292:
+pixels289:
 	ADDQ $0x08, R9
-	JMP  loop288
+	JMP  loop285
 
-rest289:
+rest286:
 	SUBQ       R9, R8
-	JZ         done290
+	JZ         done287
 	MOVQ       $0x00000008, R10
 	SUBQ       R8, R10
 	LEAQ       pointTail<>+0(SB), R8
@@ -5941,9 +5904,9 @@ rest289:
 	ADDQ       SI, CX
 	ADDQ       SI, DX
 
-pixel293:
+pixel290:
 	TESTQ      BX, BX
-	JZ         pixels294
+	JZ         pixels291
 	VMASKMOVPS (CX), Y0, Y3
 	VMASKMOVPS (DX), Y0, Y4
 	VADDPS     Y4, Y3, Y3
@@ -5955,10 +5918,10 @@ pixel293:
 	VMOVAPS    Y3, Y2
 	ADDQ       DI, AX
 	DECQ       BX
-	JMP        pixel293
+	JMP        pixel290
 
-pixels294:
-done290:
+pixels291:
+done287:
 	VZEROUPPER
 	RET
 
@@ -5977,18 +5940,18 @@ TEXT ·winogradInputAVX2(SB), NOSPLIT, $0-80
 	MOVQ SI, R8
 	SUBQ $0x08, R8
 
-loop295:
+loop292:
 	CMPQ DI, R8
-	JG   rest296
+	JG   rest293
 	MOVQ tiles+48(FP), R11
 	MOVQ v_base+0(FP), R9
 	LEAQ (R9)(DI*4), R9
 	MOVQ d_base+24(FP), R10
 	LEAQ (R10)(DI*4), R10
 
-tile298:
+tile295:
 	TESTQ   R11, R11
-	JZ      tiles299
+	JZ      tiles296
 	MOVQ    R9, R12
 	LEAQ    (R10)(CX*1), R13
 	LEAQ    (R10)(CX*2), R14
@@ -6076,15 +6039,15 @@ tile298:
 	ADDQ    AX, R9
 	LEAQ    (R10)(AX*2), R10
 	DECQ    R11
-	JMP     tile298
+	JMP     tile295
 
-tiles299:
+tiles296:
 	ADDQ $0x08, DI
-	JMP  loop295
+	JMP  loop292
 
-rest296:
+rest293:
 	SUBQ    DI, SI
-	JZ      done297
+	JZ      done294
 	MOVQ    $0x00000008, R8
 	SUBQ    SI, R8
 	LEAQ    pointTail<>+0(SB), SI
@@ -6095,9 +6058,9 @@ rest296:
 	MOVQ    d_base+24(FP), R8
 	LEAQ    (R8)(DI*4), R8
 
-tile300:
+tile297:
 	TESTQ      R9, R9
-	JZ         tiles301
+	JZ         tiles298
 	MOVQ       SI, DI
 	LEAQ       (R8)(CX*1), R10
 	LEAQ       (R8)(CX*2), R11
@@ -6201,10 +6164,10 @@ tile300:
 	ADDQ       AX, SI
 	LEAQ       (R8)(AX*2), R8
 	DECQ       R9
-	JMP        tile300
+	JMP        tile297
 
-tiles301:
-done297:
+tiles298:
+done294:
 	VZEROUPPER
 	RET
 
@@ -6222,9 +6185,9 @@ TEXT ·winogradOutputAVX2(SB), NOSPLIT, $0-105
 	MOVQ BX, DI
 	SUBQ $0x08, DI
 
-loop302:
+loop299:
 	CMPQ    SI, DI
-	JG      rest303
+	JG      rest300
 	MOVQ    tiles+72(FP), R10
 	MOVQ    bias_base+48(FP), R8
 	LEAQ    (R8)(SI*4), R8
@@ -6234,9 +6197,9 @@ loop302:
 	MOVQ    m_base+24(FP), R9
 	LEAQ    (R9)(SI*4), R9
 
-tile305:
+tile302:
 	TESTQ   R10, R10
-	JZ      tiles306
+	JZ      tiles303
 	MOVQ    R9, R11
 	VMOVUPS (R11), Y1
 	ADDQ    DX, R11
@@ -6290,18 +6253,18 @@ tile305:
 	VADDPS  Y0, Y1, Y1
 	MOVB    add+104(FP), R12
 	TESTB   R12, R12
-	JZ      plain307
+	JZ      plain304
 	VADDPS  (R8), Y1, Y1
 
-plain307:
+plain304:
 	VMOVUPS Y1, (R8)
 	VADDPS  Y0, Y2, Y2
 	MOVB    add+104(FP), R12
 	TESTB   R12, R12
-	JZ      plain308
+	JZ      plain305
 	VADDPS  (R8)(AX*1), Y2, Y2
 
-plain308:
+plain305:
 	VMOVUPS Y2, (R8)(AX*1)
 	VADDPS  Y6, Y5, Y5
 	VADDPS  Y7, Y5, Y5
@@ -6310,31 +6273,31 @@ plain308:
 	VADDPS  Y0, Y5, Y5
 	MOVB    add+104(FP), R12
 	TESTB   R12, R12
-	JZ      plain309
+	JZ      plain306
 	VADDPS  (R11), Y5, Y5
 
-plain309:
+plain306:
 	VMOVUPS Y5, (R11)
 	VADDPS  Y0, Y6, Y6
 	MOVB    add+104(FP), R12
 	TESTB   R12, R12
-	JZ      plain310
+	JZ      plain307
 	VADDPS  (R11)(AX*1), Y6, Y6
 
-plain310:
+plain307:
 	VMOVUPS Y6, (R11)(AX*1)
 	SUBQ    $-128, R9
 	LEAQ    (R8)(AX*2), R8
 	DECQ    R10
-	JMP     tile305
+	JMP     tile302
 
-tiles306:
+tiles303:
 	ADDQ $0x08, SI
-	JMP  loop302
+	JMP  loop299
 
-rest303:
+rest300:
 	SUBQ       SI, BX
-	JZ         done304
+	JZ         done301
 	MOVQ       $0x00000008, DI
 	SUBQ       BX, DI
 	LEAQ       pointTail<>+0(SB), BX
@@ -6348,9 +6311,9 @@ rest303:
 	MOVQ       m_base+24(FP), DI
 	LEAQ       (DI)(SI*4), DI
 
-tile311:
+tile308:
 	TESTQ      R8, R8
-	JZ         tiles312
+	JZ         tiles309
 	MOVQ       DI, SI
 	VMASKMOVPS (SI), Y0, Y2
 	ADDQ       DX, SI
@@ -6408,20 +6371,20 @@ tile311:
 	VADDPS     Y1, Y2, Y2
 	MOVB       add+104(FP), R9
 	TESTB      R9, R9
-	JZ         plain313
+	JZ         plain310
 	VMASKMOVPS (BX), Y0, Y4
 	VADDPS     Y4, Y2, Y2
 
-plain313:
+plain310:
 	VMASKMOVPS Y2, Y0, (BX)
 	VADDPS     Y1, Y3, Y3
 	MOVB       add+104(FP), R9
 	TESTB      R9, R9
-	JZ         plain314
+	JZ         plain311
 	VMASKMOVPS (BX)(AX*1), Y0, Y2
 	VADDPS     Y2, Y3, Y3
 
-plain314:
+plain311:
 	VMASKMOVPS Y3, Y0, (BX)(AX*1)
 	VADDPS     Y7, Y6, Y6
 	VADDPS     Y8, Y6, Y6
@@ -6430,28 +6393,28 @@ plain314:
 	VADDPS     Y1, Y6, Y6
 	MOVB       add+104(FP), R9
 	TESTB      R9, R9
-	JZ         plain315
+	JZ         plain312
 	VMASKMOVPS (SI), Y0, Y2
 	VADDPS     Y2, Y6, Y6
 
-plain315:
+plain312:
 	VMASKMOVPS Y6, Y0, (SI)
 	VADDPS     Y1, Y7, Y7
 	MOVB       add+104(FP), R9
 	TESTB      R9, R9
-	JZ         plain316
+	JZ         plain313
 	VMASKMOVPS (SI)(AX*1), Y0, Y2
 	VADDPS     Y2, Y7, Y7
 
-plain316:
+plain313:
 	VMASKMOVPS Y7, Y0, (SI)(AX*1)
 	SUBQ       $-128, DI
 	LEAQ       (BX)(AX*2), BX
 	DECQ       R8
-	JMP        tile311
+	JMP        tile308
 
-tiles312:
-done304:
+tiles309:
+done301:
 	VZEROUPPER
 	RET
 
@@ -6465,9 +6428,9 @@ TEXT ·winogradWeightsAVX2(SB), NOSPLIT, $0-32
 	MOVQ AX, BX
 	SUBQ $0x08, BX
 
-loop317:
+loop314:
 	CMPQ    DX, BX
-	JG      rest318
+	JG      rest315
 	MOVQ    u_base+0(FP), SI
 	LEAQ    (SI)(DX*4), SI
 	VMOVUPS (SI), Y0
@@ -6558,11 +6521,11 @@ loop317:
 	VMOVUPS Y8, (SI)
 	ADDQ    CX, SI
 	ADDQ    $0x08, DX
-	JMP     loop317
+	JMP     loop314
 
-rest318:
+rest315:
 	SUBQ       DX, AX
-	JZ         done319
+	JZ         done316
 	MOVQ       $0x00000008, BX
 	SUBQ       AX, BX
 	LEAQ       pointTail<>+0(SB), AX
@@ -6657,7 +6620,7 @@ rest318:
 	VMASKMOVPS Y9, Y0, (AX)
 	ADDQ       CX, AX
 
-done319:
+done316:
 	VZEROUPPER
 	RET
 
@@ -7490,43 +7453,6 @@ done33:
 	VZEROUPPER
 	RET
 
-// func axpyAVX512(y []float32, x []float32, c float32)
-// Requires: AVX, AVX512F, BMI2, SSE
-TEXT ·axpyAVX512(SB), NOSPLIT, $0-52
-	MOVQ         y_base+0(FP), AX
-	MOVQ         x_base+24(FP), CX
-	MOVQ         y_len+8(FP), DX
-	MOVSS        c+48(FP), X0
-	VBROADCASTSS X0, Z0
-	XORQ         BX, BX
-	MOVQ         DX, SI
-	SUBQ         $0x10, SI
-
-loop34:
-	CMPQ        BX, SI
-	JG          rest35
-	VMOVUPS     (AX)(BX*4), Z1
-	VFMADD231PS (CX)(BX*4), Z0, Z1
-	VMOVUPS     Z1, (AX)(BX*4)
-	ADDQ        $0x10, BX
-	JMP         loop34
-
-rest35:
-	SUBQ        BX, DX
-	JZ          done36
-	MOVL        $0x00000001, SI
-	SHLXL       DX, SI, SI
-	DECL        SI
-	KMOVW       SI, K1
-	VMOVUPS.Z   (AX)(BX*4), K1, Z1
-	VMOVUPS.Z   (CX)(BX*4), K1, Z2
-	VFMADD231PS Z2, Z0, Z1
-	VMOVUPS     Z1, K1, (AX)(BX*4)
-
-done36:
-	VZEROUPPER
-	RET
-
 // func clampAVX512(y []float32, x []float32, lo float32, hi float32)
 // Requires: AVX, AVX512F, BMI2, SSE
 TEXT ·clampAVX512(SB), NOSPLIT, $0-56
@@ -7541,19 +7467,19 @@ TEXT ·clampAVX512(SB), NOSPLIT, $0-56
 	MOVQ         DX, SI
 	SUBQ         $0x10, SI
 
-loop37:
+loop34:
 	CMPQ    BX, SI
-	JG      rest38
+	JG      rest35
 	VMOVUPS (CX)(BX*4), Z2
 	VMAXPS  Z2, Z0, Z2
 	VMINPS  Z2, Z1, Z2
 	VMOVUPS Z2, (AX)(BX*4)
 	ADDQ    $0x10, BX
-	JMP     loop37
+	JMP     loop34
 
-rest38:
+rest35:
 	SUBQ      BX, DX
-	JZ        done39
+	JZ        done36
 	MOVL      $0x00000001, SI
 	SHLXL     DX, SI, SI
 	DECL      SI
@@ -7563,7 +7489,7 @@ rest38:
 	VMINPS    Z2, Z1, Z2
 	VMOVUPS   Z2, K1, (AX)(BX*4)
 
-done39:
+done36:
 	VZEROUPPER
 	RET
 
@@ -7582,9 +7508,9 @@ TEXT ·clampGradAVX512(SB), NOSPLIT, $0-80
 	MOVQ         BX, DI
 	SUBQ         $0x10, DI
 
-loop40:
+loop37:
 	CMPQ      SI, DI
-	JG        rest41
+	JG        rest38
 	VMOVUPS   (DX)(SI*4), Z2
 	VMOVUPS   (CX)(SI*4), Z3
 	VCMPPS    $0x02, Z2, Z0, K1
@@ -7593,11 +7519,11 @@ loop40:
 	VMOVAPS.Z Z3, K1, Z3
 	VMOVUPS   Z3, (AX)(SI*4)
 	ADDQ      $0x10, SI
-	JMP       loop40
+	JMP       loop37
 
-rest41:
+rest38:
 	SUBQ      SI, BX
-	JZ        done42
+	JZ        done39
 	MOVL      $0x00000001, DI
 	SHLXL     BX, DI, DI
 	DECL      DI
@@ -7610,7 +7536,7 @@ rest41:
 	VMOVAPS.Z Z3, K2, Z3
 	VMOVUPS   Z3, K1, (AX)(SI*4)
 
-done42:
+done39:
 	VZEROUPPER
 	RET
 
@@ -7622,6 +7548,89 @@ TEXT ·reparameterizeAVX512(SB), NOSPLIT, $0-96
 	MOVQ         logvar_base+48(FP), DX
 	MOVQ         noise_base+72(FP), BX
 	MOVQ         z_len+8(FP), SI
+	VBROADCASTSS pointc2d00000<>+0(SB), Z0
+	VBROADCASTSS point42b20000<>+0(SB), Z1
+	VBROADCASTSS point3fb8aa3b<>+0(SB), Z2
+	VBROADCASTSS point3f317200<>+0(SB), Z3
+	VBROADCASTSS point35bfbe8e<>+0(SB), Z4
+	VBROADCASTSS point39506967<>+0(SB), Z5
+	VBROADCASTSS point3ab743ce<>+0(SB), Z6
+	VBROADCASTSS point3c088908<>+0(SB), Z7
+	VBROADCASTSS point3d2aa9c1<>+0(SB), Z8
+	VBROADCASTSS point3e2aaaaa<>+0(SB), Z9
+	VBROADCASTSS point3f000000<>+0(SB), Z10
+	VBROADCASTSS point3f800000<>+0(SB), Z11
+	XORQ         DI, DI
+	MOVQ         SI, R8
+	SUBQ         $0x10, R8
+
+loop40:
+	CMPQ         DI, R8
+	JG           rest41
+	VMOVUPS      (DX)(DI*4), Z12
+	VMULPS       Z10, Z12, Z12
+	VMAXPS       Z12, Z0, Z12
+	VMINPS       Z12, Z1, Z12
+	VMULPS       Z2, Z12, Z13
+	VRNDSCALEPS  $0x08, Z13, Z13
+	VFNMADD231PS Z3, Z13, Z12
+	VFNMADD231PS Z4, Z13, Z12
+	VMOVUPS      Z5, Z14
+	VFMADD213PS  Z6, Z12, Z14
+	VFMADD213PS  Z7, Z12, Z14
+	VFMADD213PS  Z8, Z12, Z14
+	VFMADD213PS  Z9, Z12, Z14
+	VFMADD213PS  Z10, Z12, Z14
+	VFMADD213PS  Z11, Z12, Z14
+	VFMADD213PS  Z11, Z12, Z14
+	VSCALEFPS    Z13, Z14, Z14
+	VMOVUPS      (BX)(DI*4), Z12
+	VFMADD213PS  (CX)(DI*4), Z12, Z14
+	VMOVUPS      Z14, (AX)(DI*4)
+	ADDQ         $0x10, DI
+	JMP          loop40
+
+rest41:
+	SUBQ         DI, SI
+	JZ           done42
+	MOVL         $0x00000001, R8
+	SHLXL        SI, R8, R8
+	DECL         R8
+	KMOVW        R8, K1
+	VMOVUPS.Z    (DX)(DI*4), K1, Z12
+	VMULPS       Z10, Z12, Z12
+	VMAXPS       Z12, Z0, Z12
+	VMINPS       Z12, Z1, Z12
+	VMULPS       Z2, Z12, Z0
+	VRNDSCALEPS  $0x08, Z0, Z0
+	VFNMADD231PS Z3, Z0, Z12
+	VFNMADD231PS Z4, Z0, Z12
+	VMOVUPS      Z5, Z1
+	VFMADD213PS  Z6, Z12, Z1
+	VFMADD213PS  Z7, Z12, Z1
+	VFMADD213PS  Z8, Z12, Z1
+	VFMADD213PS  Z9, Z12, Z1
+	VFMADD213PS  Z10, Z12, Z1
+	VFMADD213PS  Z11, Z12, Z1
+	VFMADD213PS  Z11, Z12, Z1
+	VSCALEFPS    Z0, Z1, Z1
+	VMOVUPS.Z    (CX)(DI*4), K1, Z0
+	VMOVUPS.Z    (BX)(DI*4), K1, Z2
+	VFMADD213PS  Z0, Z2, Z1
+	VMOVUPS      Z1, K1, (AX)(DI*4)
+
+done42:
+	VZEROUPPER
+	RET
+
+// func reparameterizeGradAVX512(dlogvar []float32, dz []float32, logvar []float32, noise []float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·reparameterizeGradAVX512(SB), NOSPLIT, $0-96
+	MOVQ         dlogvar_base+0(FP), AX
+	MOVQ         dz_base+24(FP), CX
+	MOVQ         logvar_base+48(FP), DX
+	MOVQ         noise_base+72(FP), BX
+	MOVQ         dlogvar_len+8(FP), SI
 	VBROADCASTSS pointc2d00000<>+0(SB), Z0
 	VBROADCASTSS point42b20000<>+0(SB), Z1
 	VBROADCASTSS point3fb8aa3b<>+0(SB), Z2
@@ -7658,100 +7667,17 @@ loop43:
 	VFMADD213PS  Z11, Z12, Z14
 	VFMADD213PS  Z11, Z12, Z14
 	VSCALEFPS    Z13, Z14, Z14
-	VMOVUPS      (BX)(DI*4), Z12
-	VFMADD213PS  (CX)(DI*4), Z12, Z14
-	VMOVUPS      Z14, (AX)(DI*4)
-	ADDQ         $0x10, DI
-	JMP          loop43
-
-rest44:
-	SUBQ         DI, SI
-	JZ           done45
-	MOVL         $0x00000001, R8
-	SHLXL        SI, R8, R8
-	DECL         R8
-	KMOVW        R8, K1
-	VMOVUPS.Z    (DX)(DI*4), K1, Z12
-	VMULPS       Z10, Z12, Z12
-	VMAXPS       Z12, Z0, Z12
-	VMINPS       Z12, Z1, Z12
-	VMULPS       Z2, Z12, Z0
-	VRNDSCALEPS  $0x08, Z0, Z0
-	VFNMADD231PS Z3, Z0, Z12
-	VFNMADD231PS Z4, Z0, Z12
-	VMOVUPS      Z5, Z1
-	VFMADD213PS  Z6, Z12, Z1
-	VFMADD213PS  Z7, Z12, Z1
-	VFMADD213PS  Z8, Z12, Z1
-	VFMADD213PS  Z9, Z12, Z1
-	VFMADD213PS  Z10, Z12, Z1
-	VFMADD213PS  Z11, Z12, Z1
-	VFMADD213PS  Z11, Z12, Z1
-	VSCALEFPS    Z0, Z1, Z1
-	VMOVUPS.Z    (CX)(DI*4), K1, Z0
-	VMOVUPS.Z    (BX)(DI*4), K1, Z2
-	VFMADD213PS  Z0, Z2, Z1
-	VMOVUPS      Z1, K1, (AX)(DI*4)
-
-done45:
-	VZEROUPPER
-	RET
-
-// func reparameterizeGradAVX512(dlogvar []float32, dz []float32, logvar []float32, noise []float32)
-// Requires: AVX, AVX512F, BMI2
-TEXT ·reparameterizeGradAVX512(SB), NOSPLIT, $0-96
-	MOVQ         dlogvar_base+0(FP), AX
-	MOVQ         dz_base+24(FP), CX
-	MOVQ         logvar_base+48(FP), DX
-	MOVQ         noise_base+72(FP), BX
-	MOVQ         dlogvar_len+8(FP), SI
-	VBROADCASTSS pointc2d00000<>+0(SB), Z0
-	VBROADCASTSS point42b20000<>+0(SB), Z1
-	VBROADCASTSS point3fb8aa3b<>+0(SB), Z2
-	VBROADCASTSS point3f317200<>+0(SB), Z3
-	VBROADCASTSS point35bfbe8e<>+0(SB), Z4
-	VBROADCASTSS point39506967<>+0(SB), Z5
-	VBROADCASTSS point3ab743ce<>+0(SB), Z6
-	VBROADCASTSS point3c088908<>+0(SB), Z7
-	VBROADCASTSS point3d2aa9c1<>+0(SB), Z8
-	VBROADCASTSS point3e2aaaaa<>+0(SB), Z9
-	VBROADCASTSS point3f000000<>+0(SB), Z10
-	VBROADCASTSS point3f800000<>+0(SB), Z11
-	XORQ         DI, DI
-	MOVQ         SI, R8
-	SUBQ         $0x10, R8
-
-loop46:
-	CMPQ         DI, R8
-	JG           rest47
-	VMOVUPS      (DX)(DI*4), Z12
-	VMULPS       Z10, Z12, Z12
-	VMAXPS       Z12, Z0, Z12
-	VMINPS       Z12, Z1, Z12
-	VMULPS       Z2, Z12, Z13
-	VRNDSCALEPS  $0x08, Z13, Z13
-	VFNMADD231PS Z3, Z13, Z12
-	VFNMADD231PS Z4, Z13, Z12
-	VMOVUPS      Z5, Z14
-	VFMADD213PS  Z6, Z12, Z14
-	VFMADD213PS  Z7, Z12, Z14
-	VFMADD213PS  Z8, Z12, Z14
-	VFMADD213PS  Z9, Z12, Z14
-	VFMADD213PS  Z10, Z12, Z14
-	VFMADD213PS  Z11, Z12, Z14
-	VFMADD213PS  Z11, Z12, Z14
-	VSCALEFPS    Z13, Z14, Z14
 	VMULPS       Z10, Z14, Z14
 	VMOVUPS      (CX)(DI*4), Z12
 	VMULPS       (BX)(DI*4), Z12, Z12
 	VMULPS       Z14, Z12, Z12
 	VMOVUPS      Z12, (AX)(DI*4)
 	ADDQ         $0x10, DI
-	JMP          loop46
+	JMP          loop43
 
-rest47:
+rest44:
 	SUBQ         DI, SI
-	JZ           done48
+	JZ           done45
 	MOVL         $0x00000001, R8
 	SHLXL        SI, R8, R8
 	DECL         R8
@@ -7780,7 +7706,7 @@ rest47:
 	VMULPS       Z1, Z0, Z0
 	VMOVUPS      Z0, K1, (AX)(DI*4)
 
-done48:
+done45:
 	VZEROUPPER
 	RET
 
@@ -7797,19 +7723,19 @@ TEXT ·differenceAVX512(SB), NOSPLIT, $0-76
 	MOVQ         BX, DI
 	SUBQ         $0x10, DI
 
-loop49:
+loop46:
 	CMPQ    SI, DI
-	JG      rest50
+	JG      rest47
 	VMOVUPS (CX)(SI*4), Z1
 	VSUBPS  (DX)(SI*4), Z1, Z1
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS Z1, (AX)(SI*4)
 	ADDQ    $0x10, SI
-	JMP     loop49
+	JMP     loop46
 
-rest50:
+rest47:
 	SUBQ      SI, BX
-	JZ        done51
+	JZ        done48
 	MOVL      $0x00000001, DI
 	SHLXL     BX, DI, DI
 	DECL      DI
@@ -7820,7 +7746,7 @@ rest50:
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, (AX)(SI*4)
 
-done51:
+done48:
 	VZEROUPPER
 	RET
 
@@ -7838,9 +7764,9 @@ TEXT ·signOfDifferenceAVX512(SB), NOSPLIT, $0-76
 	MOVQ         BX, DI
 	SUBQ         $0x10, DI
 
-loop52:
+loop49:
 	CMPQ      SI, DI
-	JG        rest53
+	JG        rest50
 	VMOVUPS   (CX)(SI*4), Z2
 	VXORPS    Z3, Z3, Z3
 	VSUBPS    (DX)(SI*4), Z2, Z2
@@ -7854,11 +7780,11 @@ loop52:
 	VADDPS    Z3, Z4, Z4
 	VMOVUPS   Z4, (AX)(SI*4)
 	ADDQ      $0x10, SI
-	JMP       loop52
+	JMP       loop49
 
-rest53:
+rest50:
 	SUBQ      SI, BX
-	JZ        done54
+	JZ        done51
 	MOVL      $0x00000001, DI
 	SHLXL     BX, DI, DI
 	DECL      DI
@@ -7877,7 +7803,7 @@ rest53:
 	VADDPS    Z1, Z0, Z0
 	VMOVUPS   Z0, K1, (AX)(SI*4)
 
-done54:
+done51:
 	VZEROUPPER
 	RET
 
@@ -7907,9 +7833,9 @@ TEXT ·klGradAVX512(SB), NOSPLIT, $0-100
 	MOVQ         SI, R8
 	SUBQ         $0x10, R8
 
-loop55:
+loop52:
 	CMPQ         DI, R8
-	JG           rest56
+	JG           rest53
 	VMOVUPS      (BX)(DI*4), Z13
 	VMAXPS       Z13, Z0, Z13
 	VMINPS       Z13, Z1, Z13
@@ -7933,11 +7859,11 @@ loop55:
 	VMOVUPS      Z15, (CX)(DI*4)
 	VMOVUPS      Z13, (AX)(DI*4)
 	ADDQ         $0x10, DI
-	JMP          loop55
+	JMP          loop52
 
-rest56:
+rest53:
 	SUBQ         DI, SI
-	JZ           done57
+	JZ           done54
 	MOVL         $0x00000001, R8
 	SHLXL        SI, R8, R8
 	DECL         R8
@@ -7966,7 +7892,7 @@ rest56:
 	VMOVUPS      Z1, K1, (CX)(DI*4)
 	VMOVUPS      Z0, K1, (AX)(DI*4)
 
-done57:
+done54:
 	VZEROUPPER
 	RET
 
@@ -7991,9 +7917,9 @@ TEXT ·adamwAVX512(SB), NOSPLIT, $0-140
 	MOVQ         SI, R8
 	SUBQ         $0x10, R8
 
-loop58:
+loop55:
 	CMPQ         DI, R8
-	JG           rest59
+	JG           rest56
 	PREFETCHT0   2048(AX)(DI*4)
 	PREFETCHT0   2048(CX)(DI*4)
 	PREFETCHT0   2048(DX)(DI*4)
@@ -8013,11 +7939,11 @@ loop58:
 	VFNMADD231PS Z8, Z10, Z9
 	VMOVUPS      Z9, (AX)(DI*4)
 	ADDQ         $0x10, DI
-	JMP          loop58
+	JMP          loop55
 
-rest59:
+rest56:
 	SUBQ         DI, SI
-	JZ           done60
+	JZ           done57
 	MOVL         $0x00000001, R8
 	SHLXL        SI, R8, R8
 	DECL         R8
@@ -8045,7 +7971,7 @@ rest59:
 	VFNMADD231PS Z8, Z2, Z0
 	VMOVUPS      Z0, K1, (AX)(DI*4)
 
-done60:
+done57:
 	VZEROUPPER
 	RET
 
@@ -8071,9 +7997,9 @@ TEXT ·adamwEMAAVX512(SB), NOSPLIT, $0-164
 	MOVQ         DI, R9
 	SUBQ         $0x10, R9
 
-loop61:
+loop58:
 	CMPQ         R8, R9
-	JG           rest62
+	JG           rest59
 	PREFETCHT0   2048(AX)(R8*4)
 	PREFETCHT0   2048(CX)(R8*4)
 	PREFETCHT0   2048(DX)(R8*4)
@@ -8099,11 +8025,11 @@ loop61:
 	VFMADD231PS  (SI)(R8*4), Z10, Z9
 	VMOVUPS      Z9, (SI)(R8*4)
 	ADDQ         $0x10, R8
-	JMP          loop61
+	JMP          loop58
 
-rest62:
+rest59:
 	SUBQ         R8, DI
-	JZ           done63
+	JZ           done60
 	MOVL         $0x00000001, R9
 	SHLXL        DI, R9, R9
 	DECL         R9
@@ -8138,7 +8064,7 @@ rest62:
 	VFMADD231PS  Z2, Z1, Z0
 	VMOVUPS      Z0, K1, (SI)(R8*4)
 
-done63:
+done60:
 	VZEROUPPER
 	RET
 
@@ -8153,9 +8079,9 @@ TEXT ·sumSquaredDifferenceAVX512(SB), NOSPLIT, $0-52
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
 
-blocks64:
+blocks61:
 	CMPQ        DX, $0x00000040
-	JL          rest65
+	JL          rest62
 	MOVQ        $0x00000000, BX
 	VMOVUPS     (AX)(BX*4), Z4
 	VSUBPS      (CX)(BX*4), Z4, Z4
@@ -8175,25 +8101,25 @@ blocks64:
 	ADDQ        $0x00000100, AX
 	ADDQ        $0x00000100, CX
 	SUBQ        $0x00000040, DX
-	JMP         blocks64
+	JMP         blocks61
 
-rest65:
+rest62:
 	XORQ BX, BX
 	MOVQ DX, SI
 	SUBQ $0x10, SI
 
-loop66:
+loop63:
 	CMPQ        BX, SI
-	JG          rest67
+	JG          rest64
 	VMOVUPS     (AX)(BX*4), Z4
 	VSUBPS      (CX)(BX*4), Z4, Z4
 	VFMADD231PS Z4, Z4, Z0
 	ADDQ        $0x10, BX
-	JMP         loop66
+	JMP         loop63
 
-rest67:
+rest64:
 	SUBQ        BX, DX
-	JZ          done68
+	JZ          done65
 	MOVL        $0x00000001, SI
 	SHLXL       DX, SI, SI
 	DECL        SI
@@ -8203,7 +8129,7 @@ rest67:
 	VSUBPS      Z5, Z4, Z4
 	VFMADD231PS Z4, Z4, Z0
 
-done68:
+done65:
 	VADDPS        Z1, Z0, Z0
 	VADDPS        Z3, Z2, Z2
 	VADDPS        Z2, Z0, Z0
@@ -8231,9 +8157,9 @@ TEXT ·sumAbsoluteDifferenceAVX512(SB), NOSPLIT, $0-52
 	VXORPS       Z3, Z3, Z3
 	VXORPS       Z4, Z4, Z4
 
-blocks69:
+blocks66:
 	CMPQ    DX, $0x00000040
-	JL      rest70
+	JL      rest67
 	MOVQ    $0x00000000, BX
 	VMOVUPS (AX)(BX*4), Z5
 	VSUBPS  (CX)(BX*4), Z5, Z5
@@ -8257,26 +8183,26 @@ blocks69:
 	ADDQ    $0x00000100, AX
 	ADDQ    $0x00000100, CX
 	SUBQ    $0x00000040, DX
-	JMP     blocks69
+	JMP     blocks66
 
-rest70:
+rest67:
 	XORQ BX, BX
 	MOVQ DX, SI
 	SUBQ $0x10, SI
 
-loop71:
+loop68:
 	CMPQ    BX, SI
-	JG      rest72
+	JG      rest69
 	VMOVUPS (AX)(BX*4), Z5
 	VSUBPS  (CX)(BX*4), Z5, Z5
 	VANDPS  Z0, Z5, Z5
 	VADDPS  Z5, Z1, Z1
 	ADDQ    $0x10, BX
-	JMP     loop71
+	JMP     loop68
 
-rest72:
+rest69:
 	SUBQ      BX, DX
-	JZ        done73
+	JZ        done70
 	MOVL      $0x00000001, SI
 	SHLXL     DX, SI, SI
 	DECL      SI
@@ -8287,7 +8213,7 @@ rest72:
 	VANDPS    Z0, Z5, Z5
 	VADDPS    Z5, Z1, Z1
 
-done73:
+done70:
 	VADDPS        Z2, Z1, Z1
 	VADDPS        Z4, Z3, Z3
 	VADDPS        Z3, Z1, Z1
@@ -8326,9 +8252,9 @@ TEXT ·sumKLAVX512(SB), NOSPLIT, $0-52
 	VXORPS       Z14, Z14, Z14
 	VXORPS       Z15, Z15, Z15
 
-blocks74:
+blocks71:
 	CMPQ         DX, $0x00000040
-	JL           rest75
+	JL           rest72
 	MOVQ         $0x00000000, BX
 	VMOVUPS      (CX)(BX*4), Z16
 	VMOVUPS      (AX)(BX*4), Z17
@@ -8424,16 +8350,16 @@ blocks74:
 	ADDQ         $0x00000100, AX
 	ADDQ         $0x00000100, CX
 	SUBQ         $0x00000040, DX
-	JMP          blocks74
+	JMP          blocks71
 
-rest75:
+rest72:
 	XORQ BX, BX
 	MOVQ DX, SI
 	SUBQ $0x10, SI
 
-loop76:
+loop73:
 	CMPQ         BX, SI
-	JG           rest77
+	JG           rest74
 	VMOVUPS      (CX)(BX*4), Z16
 	VMOVUPS      (AX)(BX*4), Z17
 	VMOVAPS      Z16, Z18
@@ -8457,11 +8383,11 @@ loop76:
 	VFMADD231PS  Z17, Z17, Z20
 	VADDPS       Z20, Z12, Z12
 	ADDQ         $0x10, BX
-	JMP          loop76
+	JMP          loop73
 
-rest77:
+rest74:
 	SUBQ         BX, DX
-	JZ           done78
+	JZ           done75
 	MOVL         $0x00000001, SI
 	SHLXL        DX, SI, SI
 	DECL         SI
@@ -8490,7 +8416,7 @@ rest77:
 	VMOVAPS.Z    Z1, K1, Z1
 	VADDPS       Z1, Z12, Z12
 
-done78:
+done75:
 	VADDPS        Z13, Z12, Z12
 	VADDPS        Z15, Z14, Z14
 	VADDPS        Z14, Z12, Z12
@@ -8517,9 +8443,9 @@ TEXT ·sumSquaresAVX512(SB), NOSPLIT, $0-32
 	MOVQ   CX, BX
 	SUBQ   $0x10, BX
 
-loop79:
+loop76:
 	CMPQ          DX, BX
-	JG            rest80
+	JG            rest77
 	VMOVUPS       (AX)(DX*4), Z2
 	VCVTPS2PD     Y2, Z3
 	VFMADD231PD   Z3, Z3, Z0
@@ -8527,11 +8453,11 @@ loop79:
 	VCVTPS2PD     Y2, Z2
 	VFMADD231PD   Z2, Z2, Z1
 	ADDQ          $0x10, DX
-	JMP           loop79
+	JMP           loop76
 
-rest80:
+rest77:
 	SUBQ          DX, CX
-	JZ            done81
+	JZ            done78
 	MOVL          $0x00000001, BX
 	SHLXL         CX, BX, BX
 	DECL          BX
@@ -8543,7 +8469,7 @@ rest80:
 	VCVTPS2PD     Y2, Z2
 	VFMADD231PD   Z2, Z2, Z1
 
-done81:
+done78:
 	VADDPD        Z1, Z0, Z0
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPD        Y1, Y0, Y0
@@ -8570,27 +8496,27 @@ TEXT ·layerNormAVX512(SB), NOSPLIT, $0-108
 	VCVTSI2SSQ DI, X0, X0
 	MOVSS      eps+104(FP), X1
 
-row82:
+row79:
 	TESTQ  SI, SI
-	JZ     rows83
+	JZ     rows80
 	VXORPS Z2, Z2, Z2
 	XORQ   R9, R9
 	MOVQ   DI, R10
 	SUBQ   $0x10, R10
 
-loop84:
+loop81:
 	CMPQ       R9, R10
-	JG         rest85
+	JG         rest82
 	PREFETCHT0 2048(AX)(R9*4)
 	PREFETCHT0 2048(BX)(R9*4)
 	VADDPS     (BX)(R9*4), Z2, Z2
 	ADDQ       $0x10, R9
-	JMP        loop84
+	JMP        loop81
 
-rest85:
+rest82:
 	MOVQ       DI, R10
 	SUBQ       R9, R10
-	JZ         done86
+	JZ         done83
 	MOVL       $0x00000001, R11
 	SHLXL      R10, R11, R11
 	DECL       R11
@@ -8600,7 +8526,7 @@ rest85:
 	VMOVUPS.Z  (BX)(R9*4), K1, Z3
 	VADDPS     Z3, Z2, Z2
 
-done86:
+done83:
 	VEXTRACTF64X4 $0x01, Z2, Y3
 	VADDPS        Y3, Y2, Y2
 	VEXTRACTF128  $0x01, Y2, X3
@@ -8617,19 +8543,19 @@ done86:
 	MOVQ          DI, R10
 	SUBQ          $0x10, R10
 
-loop87:
+loop84:
 	CMPQ        R9, R10
-	JG          rest88
+	JG          rest85
 	VMOVUPS     (BX)(R9*4), Z4
 	VSUBPS      Z2, Z4, Z4
 	VFMADD231PS Z4, Z4, Z3
 	ADDQ        $0x10, R9
-	JMP         loop87
+	JMP         loop84
 
-rest88:
+rest85:
 	MOVQ        DI, R10
 	SUBQ        R9, R10
-	JZ          done89
+	JZ          done86
 	MOVL        $0x00000001, R11
 	SHLXL       R10, R11, R11
 	DECL        R11
@@ -8639,7 +8565,7 @@ rest88:
 	VMOVAPS.Z   Z4, K1, Z4
 	VFMADD231PS Z4, Z4, Z3
 
-done89:
+done86:
 	VEXTRACTF64X4 $0x01, Z3, Y4
 	VADDPS        Y4, Y3, Y3
 	VEXTRACTF128  $0x01, Y3, X4
@@ -8659,20 +8585,20 @@ done89:
 	MOVQ          DI, R10
 	SUBQ          $0x10, R10
 
-loop90:
+loop87:
 	CMPQ    R9, R10
-	JG      rest91
+	JG      rest88
 	VMOVUPS (BX)(R9*4), Z4
 	VSUBPS  Z2, Z4, Z4
 	VMULPS  Z3, Z4, Z4
 	VMOVUPS Z4, (AX)(R9*4)
 	ADDQ    $0x10, R9
-	JMP     loop90
+	JMP     loop87
 
-rest91:
+rest88:
 	MOVQ      DI, R10
 	SUBQ      R9, R10
-	JZ        done92
+	JZ        done89
 	MOVL      $0x00000001, R11
 	SHLXL     R10, R11, R11
 	DECL      R11
@@ -8682,15 +8608,15 @@ rest91:
 	VMULPS    Z3, Z4, Z4
 	VMOVUPS   Z4, K1, (AX)(R9*4)
 
-done92:
+done89:
 	ADDQ R8, AX
 	ADDQ R8, BX
 	ADDQ $0x04, CX
 	ADDQ $0x04, DX
 	DECQ SI
-	JMP  row82
+	JMP  row79
 
-rows83:
+rows80:
 	VZEROUPPER
 	RET
 
@@ -8714,28 +8640,28 @@ TEXT ·layerNormScaleShiftAVX512(SB), NOSPLIT, $0-180
 	VCVTSI2SSQ   R11, X1, X1
 	MOVSS        eps+176(FP), X2
 
-row93:
+row90:
 	TESTQ  R10, R10
-	JZ     rows94
+	JZ     rows91
 	VXORPS Z3, Z3, Z3
 	XORQ   R13, R13
 	MOVQ   R11, R14
 	SUBQ   $0x10, R14
 
-loop95:
+loop92:
 	CMPQ       R13, R14
-	JG         rest96
+	JG         rest93
 	PREFETCHT0 2048(AX)(R13*4)
 	PREFETCHT0 2048(CX)(R13*4)
 	PREFETCHT0 2048(SI)(R13*4)
 	VADDPS     (SI)(R13*4), Z3, Z3
 	ADDQ       $0x10, R13
-	JMP        loop95
+	JMP        loop92
 
-rest96:
+rest93:
 	MOVQ       R11, R14
 	SUBQ       R13, R14
-	JZ         done97
+	JZ         done94
 	MOVL       $0x00000001, R15
 	SHLXL      R14, R15, R15
 	DECL       R15
@@ -8746,7 +8672,7 @@ rest96:
 	VMOVUPS.Z  (SI)(R13*4), K1, Z4
 	VADDPS     Z4, Z3, Z3
 
-done97:
+done94:
 	VEXTRACTF64X4 $0x01, Z3, Y4
 	VADDPS        Y4, Y3, Y3
 	VEXTRACTF128  $0x01, Y3, X4
@@ -8763,19 +8689,19 @@ done97:
 	MOVQ          R11, R14
 	SUBQ          $0x10, R14
 
-loop98:
+loop95:
 	CMPQ        R13, R14
-	JG          rest99
+	JG          rest96
 	VMOVUPS     (SI)(R13*4), Z5
 	VSUBPS      Z3, Z5, Z5
 	VFMADD231PS Z5, Z5, Z4
 	ADDQ        $0x10, R13
-	JMP         loop98
+	JMP         loop95
 
-rest99:
+rest96:
 	MOVQ        R11, R14
 	SUBQ        R13, R14
-	JZ          done100
+	JZ          done97
 	MOVL        $0x00000001, R15
 	SHLXL       R14, R15, R15
 	DECL        R15
@@ -8785,7 +8711,7 @@ rest99:
 	VMOVAPS.Z   Z5, K1, Z5
 	VFMADD231PS Z5, Z5, Z4
 
-done100:
+done97:
 	VEXTRACTF64X4 $0x01, Z4, Y5
 	VADDPS        Y5, Y4, Y4
 	VEXTRACTF128  $0x01, Y4, X5
@@ -8802,10 +8728,50 @@ done100:
 	VMOVSS        X4, (BX)
 	VBROADCASTSS  X4, Z4
 	TESTQ         R9, R9
-	JZ            alone101
+	JZ            alone98
 	XORQ          R13, R13
 	MOVQ          R11, R14
 	SUBQ          $0x10, R14
+
+loop100:
+	CMPQ        R13, R14
+	JG          rest101
+	VMOVUPS     (SI)(R13*4), Z5
+	VSUBPS      Z3, Z5, Z5
+	VMULPS      Z4, Z5, Z5
+	VMOVUPS     Z5, (CX)(R13*4)
+	VMOVUPS     (DI)(R13*4), Z6
+	VADDPS      Z0, Z6, Z6
+	VFMADD213PS (R8)(R13*4), Z5, Z6
+	VMOVUPS     Z6, (AX)(R13*4)
+	ADDQ        $0x10, R13
+	JMP         loop100
+
+rest101:
+	MOVQ        R11, R14
+	SUBQ        R13, R14
+	JZ          done102
+	MOVL        $0x00000001, R15
+	SHLXL       R14, R15, R15
+	DECL        R15
+	KMOVW       R15, K1
+	VMOVUPS.Z   (SI)(R13*4), K1, Z5
+	VSUBPS      Z3, Z5, Z5
+	VMULPS      Z4, Z5, Z5
+	VMOVUPS     Z5, K1, (CX)(R13*4)
+	VMOVUPS.Z   (DI)(R13*4), K1, Z3
+	VADDPS      Z0, Z3, Z3
+	VMOVUPS.Z   (R8)(R13*4), K1, Z4
+	VFMADD213PS Z4, Z5, Z3
+	VMOVUPS     Z3, K1, (AX)(R13*4)
+
+done102:
+	JMP modulated99
+
+alone98:
+	XORQ R13, R13
+	MOVQ R11, R14
+	SUBQ $0x10, R14
 
 loop103:
 	CMPQ        R13, R14
@@ -8813,7 +8779,6 @@ loop103:
 	VMOVUPS     (SI)(R13*4), Z5
 	VSUBPS      Z3, Z5, Z5
 	VMULPS      Z4, Z5, Z5
-	VMOVUPS     Z5, (CX)(R13*4)
 	VMOVUPS     (DI)(R13*4), Z6
 	VADDPS      Z0, Z6, Z6
 	VFMADD213PS (R8)(R13*4), Z5, Z6
@@ -8832,7 +8797,6 @@ rest104:
 	VMOVUPS.Z   (SI)(R13*4), K1, Z5
 	VSUBPS      Z3, Z5, Z5
 	VMULPS      Z4, Z5, Z5
-	VMOVUPS     Z5, K1, (CX)(R13*4)
 	VMOVUPS.Z   (DI)(R13*4), K1, Z3
 	VADDPS      Z0, Z3, Z3
 	VMOVUPS.Z   (R8)(R13*4), K1, Z4
@@ -8840,54 +8804,16 @@ rest104:
 	VMOVUPS     Z3, K1, (AX)(R13*4)
 
 done105:
-	JMP modulated102
-
-alone101:
-	XORQ R13, R13
-	MOVQ R11, R14
-	SUBQ $0x10, R14
-
-loop106:
-	CMPQ        R13, R14
-	JG          rest107
-	VMOVUPS     (SI)(R13*4), Z5
-	VSUBPS      Z3, Z5, Z5
-	VMULPS      Z4, Z5, Z5
-	VMOVUPS     (DI)(R13*4), Z6
-	VADDPS      Z0, Z6, Z6
-	VFMADD213PS (R8)(R13*4), Z5, Z6
-	VMOVUPS     Z6, (AX)(R13*4)
-	ADDQ        $0x10, R13
-	JMP         loop106
-
-rest107:
-	MOVQ        R11, R14
-	SUBQ        R13, R14
-	JZ          done108
-	MOVL        $0x00000001, R15
-	SHLXL       R14, R15, R15
-	DECL        R15
-	KMOVW       R15, K1
-	VMOVUPS.Z   (SI)(R13*4), K1, Z5
-	VSUBPS      Z3, Z5, Z5
-	VMULPS      Z4, Z5, Z5
-	VMOVUPS.Z   (DI)(R13*4), K1, Z3
-	VADDPS      Z0, Z3, Z3
-	VMOVUPS.Z   (R8)(R13*4), K1, Z4
-	VFMADD213PS Z4, Z5, Z3
-	VMOVUPS     Z3, K1, (AX)(R13*4)
-
-done108:
-modulated102:
+modulated99:
 	ADDQ R12, AX
 	ADDQ R12, CX
 	ADDQ R12, SI
 	ADDQ $0x04, DX
 	ADDQ $0x04, BX
 	DECQ R10
-	JMP  row93
+	JMP  row90
 
-rows94:
+rows91:
 	VZEROUPPER
 	RET
 
@@ -8906,9 +8832,9 @@ TEXT ·layerNormGradAVX512(SB), NOSPLIT, $0-128
 	VXORPS     X0, X0, X0
 	VCVTSI2SSQ R8, X0, X0
 
-row109:
+row106:
 	TESTQ        DI, DI
-	JZ           rows110
+	JZ           rows107
 	VBROADCASTSS (BX), Z1
 	VBROADCASTSS (SI), Z2
 	VXORPS       Z3, Z3, Z3
@@ -8917,21 +8843,21 @@ row109:
 	MOVQ         R8, R11
 	SUBQ         $0x10, R11
 
-loop111:
+loop108:
 	CMPQ        R10, R11
-	JG          rest112
+	JG          rest109
 	VMOVUPS     (DX)(R10*4), Z5
 	VMOVUPS     (CX)(R10*4), Z6
 	VSUBPS      Z1, Z5, Z5
 	VADDPS      Z6, Z3, Z3
 	VFMADD231PS Z6, Z5, Z4
 	ADDQ        $0x10, R10
-	JMP         loop111
+	JMP         loop108
 
-rest112:
+rest109:
 	MOVQ        R8, R11
 	SUBQ        R10, R11
-	JZ          done113
+	JZ          done110
 	MOVL        $0x00000001, R12
 	SHLXL       R11, R12, R12
 	DECL        R12
@@ -8942,7 +8868,7 @@ rest112:
 	VADDPS      Z6, Z3, Z3
 	VFMADD231PS Z6, Z5, Z4
 
-done113:
+done110:
 	VEXTRACTF64X4 $0x01, Z3, Y5
 	VADDPS        Y5, Y3, Y3
 	VEXTRACTF128  $0x01, Y3, X5
@@ -8969,9 +8895,9 @@ done113:
 	MOVQ          R8, R11
 	SUBQ          $0x10, R11
 
-loop114:
+loop111:
 	CMPQ         R10, R11
-	JG           rest115
+	JG           rest112
 	VMOVUPS      (DX)(R10*4), Z5
 	VMOVUPS      (CX)(R10*4), Z6
 	VSUBPS       Z1, Z5, Z5
@@ -8980,12 +8906,12 @@ loop114:
 	VMULPS       Z2, Z6, Z6
 	VMOVUPS      Z6, (AX)(R10*4)
 	ADDQ         $0x10, R10
-	JMP          loop114
+	JMP          loop111
 
-rest115:
+rest112:
 	MOVQ         R8, R11
 	SUBQ         R10, R11
-	JZ           done116
+	JZ           done113
 	MOVL         $0x00000001, R12
 	SHLXL        R11, R12, R12
 	DECL         R12
@@ -8998,16 +8924,16 @@ rest115:
 	VMULPS       Z2, Z6, Z6
 	VMOVUPS      Z6, K1, (AX)(R10*4)
 
-done116:
+done113:
 	ADDQ R9, AX
 	ADDQ R9, CX
 	ADDQ R9, DX
 	ADDQ $0x04, BX
 	ADDQ $0x04, SI
 	DECQ DI
-	JMP  row109
+	JMP  row106
 
-rows110:
+rows107:
 	VZEROUPPER
 	RET
 
@@ -9048,31 +8974,31 @@ TEXT ·softmaxColumnsAVX512(SB), NOSPLIT, $0-60
 	MOVQ         DX, R8
 	SUBQ         $0x10, R8
 
-loop117:
+loop114:
 	CMPQ         DI, R8
-	JG           rest118
+	JG           rest115
 	LEAQ         (AX)(DI*4), R9
 	VBROADCASTSS pointff800000<>+0(SB), Z23
 	MOVQ         R9, R10
 	MOVQ         BX, R11
 	TESTQ        R11, R11
-	JZ           bottom121
+	JZ           bottom118
 
-down120:
+down117:
 	VMOVUPS (R10), Z24
 	VMAXPS  Z24, Z23, Z23
 	ADDQ    SI, R10
 	DECQ    R11
-	JNZ     down120
+	JNZ     down117
 
-bottom121:
+bottom118:
 	VXORPS Z24, Z24, Z24
 	MOVQ   R9, R10
 	MOVQ   BX, R11
 	TESTQ  R11, R11
-	JZ     bottom123
+	JZ     bottom120
 
-down122:
+down119:
 	VMOVUPS      (R10), Z25
 	VSUBPS       Z23, Z25, Z25
 	VMULPS       Z0, Z25, Z25
@@ -9096,9 +9022,9 @@ down122:
 	VMOVUPS      Z28, (R10)
 	ADDQ         SI, R10
 	DECQ         R11
-	JNZ          down122
+	JNZ          down119
 
-bottom123:
+bottom120:
 	VPSUBD      Z12, Z24, Z25
 	VPSRAD      $0x17, Z25, Z25
 	VPSLLD      $0x17, Z25, Z26
@@ -9127,23 +9053,23 @@ bottom123:
 	VDIVPS      Z24, Z11, Z23
 	MOVQ        BX, R10
 	TESTQ       R10, R10
-	JZ          bottom125
+	JZ          bottom122
 
-down124:
+down121:
 	VMOVUPS (R9), Z24
 	VMULPS  Z23, Z24, Z24
 	VMOVUPS Z24, (R9)
 	ADDQ    SI, R9
 	DECQ    R10
-	JNZ     down124
+	JNZ     down121
 
-bottom125:
+bottom122:
 	ADDQ $0x10, DI
-	JMP  loop117
+	JMP  loop114
 
-rest118:
+rest115:
 	SUBQ         DI, DX
-	JZ           done119
+	JZ           done116
 	MOVL         $0x00000001, R8
 	SHLXL        DX, R8, R8
 	DECL         R8
@@ -9153,23 +9079,23 @@ rest118:
 	MOVQ         AX, DX
 	MOVQ         BX, R8
 	TESTQ        R8, R8
-	JZ           bottom127
+	JZ           bottom124
 
-down126:
+down123:
 	VMOVUPS.Z (DX), K1, Z24
 	VMAXPS    Z24, Z23, Z23
 	ADDQ      SI, DX
 	DECQ      R8
-	JNZ       down126
+	JNZ       down123
 
-bottom127:
+bottom124:
 	VXORPS Z24, Z24, Z24
 	MOVQ   AX, DX
 	MOVQ   BX, R8
 	TESTQ  R8, R8
-	JZ     bottom129
+	JZ     bottom126
 
-down128:
+down125:
 	VMOVUPS.Z    (DX), K1, Z25
 	VSUBPS       Z23, Z25, Z25
 	VMULPS       Z0, Z25, Z25
@@ -9193,9 +9119,9 @@ down128:
 	VMOVUPS      Z28, K1, (DX)
 	ADDQ         SI, DX
 	DECQ         R8
-	JNZ          down128
+	JNZ          down125
 
-bottom129:
+bottom126:
 	VPSUBD      Z12, Z24, Z1
 	VPSRAD      $0x17, Z1, Z1
 	VPSLLD      $0x17, Z1, Z2
@@ -9224,18 +9150,18 @@ bottom129:
 	VDIVPS      Z24, Z11, Z0
 	MOVQ        BX, CX
 	TESTQ       CX, CX
-	JZ          bottom131
+	JZ          bottom128
 
-down130:
+down127:
 	VMOVUPS.Z (AX), K1, Z1
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, (AX)
 	ADDQ      SI, AX
 	DECQ      CX
-	JNZ       down130
+	JNZ       down127
 
-bottom131:
-done119:
+bottom128:
+done116:
 	VZEROUPPER
 	RET
 
@@ -9267,30 +9193,30 @@ TEXT ·softmaxBlockAVX512(SB), NOSPLIT, $0-108
 	MOVQ         SI, R10
 	SUBQ         $0x10, R10
 
-loop132:
+loop129:
 	CMPQ    R9, R10
-	JG      rest133
+	JG      rest130
 	LEAQ    (AX)(R9*4), R11
 	VMOVUPS (CX)(R9*4), Z12
 	MOVQ    R11, R12
 	MOVQ    DI, R13
 	TESTQ   R13, R13
-	JZ      bottom136
+	JZ      bottom133
 
-down135:
+down132:
 	VMOVUPS (R12), Z13
 	VMAXPS  Z13, Z12, Z12
 	ADDQ    R8, R12
 	DECQ    R13
-	JNZ     down135
+	JNZ     down132
 
-bottom136:
+bottom133:
 	VXORPS Z13, Z13, Z13
 	MOVQ   DI, R12
 	TESTQ  R12, R12
-	JZ     bottom138
+	JZ     bottom135
 
-down137:
+down134:
 	VMOVUPS      (R11), Z14
 	VSUBPS       Z12, Z14, Z14
 	VMULPS       Z0, Z14, Z14
@@ -9314,9 +9240,9 @@ down137:
 	VMOVUPS      Z17, (R11)
 	ADDQ         R8, R11
 	DECQ         R12
-	JNZ          down137
+	JNZ          down134
 
-bottom138:
+bottom135:
 	VMOVUPS      (CX)(R9*4), Z14
 	VSUBPS       Z12, Z14, Z14
 	VMULPS       Z0, Z14, Z14
@@ -9342,11 +9268,11 @@ bottom138:
 	VMOVUPS      Z13, (DX)(R9*4)
 	VMOVUPS      Z12, (CX)(R9*4)
 	ADDQ         $0x10, R9
-	JMP          loop132
+	JMP          loop129
 
-rest133:
+rest130:
 	SUBQ      R9, SI
-	JZ        done134
+	JZ        done131
 	MOVL      $0x00000001, R10
 	SHLXL     SI, R10, R10
 	DECL      R10
@@ -9356,22 +9282,22 @@ rest133:
 	MOVQ      AX, SI
 	MOVQ      DI, R10
 	TESTQ     R10, R10
-	JZ        bottom140
+	JZ        bottom137
 
-down139:
+down136:
 	VMOVUPS.Z (SI), K1, Z13
 	VMAXPS    Z13, Z12, Z12
 	ADDQ      R8, SI
 	DECQ      R10
-	JNZ       down139
+	JNZ       down136
 
-bottom140:
+bottom137:
 	VXORPS Z13, Z13, Z13
 	MOVQ   DI, SI
 	TESTQ  SI, SI
-	JZ     bottom142
+	JZ     bottom139
 
-down141:
+down138:
 	VMOVUPS.Z    (AX), K1, Z14
 	VSUBPS       Z12, Z14, Z14
 	VMULPS       Z0, Z14, Z14
@@ -9395,9 +9321,9 @@ down141:
 	VMOVUPS      Z17, K1, (AX)
 	ADDQ         R8, AX
 	DECQ         SI
-	JNZ          down141
+	JNZ          down138
 
-bottom142:
+bottom139:
 	VMOVUPS.Z    (CX)(R9*4), K1, Z14
 	VSUBPS       Z12, Z14, Z14
 	VMULPS       Z0, Z14, Z14
@@ -9423,7 +9349,7 @@ bottom142:
 	VMOVUPS      Z13, K1, (DX)(R9*4)
 	VMOVUPS      Z12, K1, (CX)(R9*4)
 
-done134:
+done131:
 	VZEROUPPER
 	RET
 
@@ -9438,26 +9364,26 @@ TEXT ·dotRowsAVX512(SB), NOSPLIT, $0-88
 	MOVQ ld+80(FP), DI
 	SHLQ $0x02, DI
 
-row143:
+row140:
 	TESTQ  BX, BX
-	JZ     rows144
+	JZ     rows141
 	VXORPS Z0, Z0, Z0
 	XORQ   R8, R8
 	MOVQ   SI, R9
 	SUBQ   $0x10, R9
 
-loop145:
+loop142:
 	CMPQ        R8, R9
-	JG          rest146
+	JG          rest143
 	VMOVUPS     (CX)(R8*4), Z1
 	VFMADD231PS (DX)(R8*4), Z1, Z0
 	ADDQ        $0x10, R8
-	JMP         loop145
+	JMP         loop142
 
-rest146:
+rest143:
 	MOVQ        SI, R9
 	SUBQ        R8, R9
-	JZ          done147
+	JZ          done144
 	MOVL        $0x00000001, R10
 	SHLXL       R9, R10, R10
 	DECL        R10
@@ -9466,7 +9392,7 @@ rest146:
 	VMOVUPS.Z   (DX)(R8*4), K1, Z2
 	VFMADD231PS Z2, Z1, Z0
 
-done147:
+done144:
 	VEXTRACTF64X4 $0x01, Z0, Y1
 	VADDPS        Y1, Y0, Y0
 	VEXTRACTF128  $0x01, Y0, X1
@@ -9480,9 +9406,9 @@ done147:
 	ADDQ          DI, DX
 	ADDQ          $0x04, AX
 	DECQ          BX
-	JMP           row143
+	JMP           row140
 
-rows144:
+rows141:
 	VZEROUPPER
 	RET
 
@@ -9499,28 +9425,28 @@ TEXT ·normaliseAVX512(SB), NOSPLIT, $0-128
 	MOVQ R8, R9
 	SHLQ $0x02, R9
 
-row148:
+row145:
 	TESTQ DI, DI
-	JZ    rows149
+	JZ    rows146
 	XORQ  R10, R10
 	MOVQ  R8, R11
 	SUBQ  $0x10, R11
 
-loop150:
+loop147:
 	CMPQ        R10, R11
-	JG          rest151
+	JG          rest148
 	VMOVUPS     (CX)(R10*4), Z0
 	VSUBPS      (DX)(R10*4), Z0, Z0
 	VMOVUPS     (BX)(R10*4), Z1
 	VFMADD213PS (SI)(R10*4), Z1, Z0
 	VMOVUPS     Z0, (AX)(R10*4)
 	ADDQ        $0x10, R10
-	JMP         loop150
+	JMP         loop147
 
-rest151:
+rest148:
 	MOVQ        R8, R11
 	SUBQ        R10, R11
-	JZ          done152
+	JZ          done149
 	MOVL        $0x00000001, R12
 	SHLXL       R11, R12, R12
 	DECL        R12
@@ -9533,13 +9459,13 @@ rest151:
 	VFMADD213PS Z2, Z1, Z0
 	VMOVUPS     Z0, K1, (AX)(R10*4)
 
-done152:
+done149:
 	ADDQ R9, AX
 	ADDQ R9, CX
 	DECQ DI
-	JMP  row148
+	JMP  row145
 
-rows149:
+rows146:
 	VZEROUPPER
 	RET
 
@@ -9569,16 +9495,16 @@ TEXT ·normaliseSiLUAVX512(SB), NOSPLIT, $0-128
 	VBROADCASTSS point3f000000<>+0(SB), Z11
 	VBROADCASTSS point3f800000<>+0(SB), Z12
 
-row153:
+row150:
 	TESTQ DI, DI
-	JZ    rows154
+	JZ    rows151
 	XORQ  R10, R10
 	MOVQ  R8, R11
 	SUBQ  $0x10, R11
 
-loop155:
+loop152:
 	CMPQ         R10, R11
-	JG           rest156
+	JG           rest153
 	VMOVUPS      (CX)(R10*4), Z13
 	VSUBPS       (DX)(R10*4), Z13, Z13
 	VMOVUPS      (BX)(R10*4), Z14
@@ -9605,12 +9531,12 @@ loop155:
 	VMOVAPS.Z    Z14, K1, Z14
 	VMOVUPS      Z14, (AX)(R10*4)
 	ADDQ         $0x10, R10
-	JMP          loop155
+	JMP          loop152
 
-rest156:
+rest153:
 	MOVQ         R8, R11
 	SUBQ         R10, R11
-	JZ           done157
+	JZ           done154
 	MOVL         $0x00000001, R12
 	SHLXL        R11, R12, R12
 	DECL         R12
@@ -9643,13 +9569,13 @@ rest156:
 	VMOVAPS.Z    Z14, K2, Z14
 	VMOVUPS      Z14, K1, (AX)(R10*4)
 
-done157:
+done154:
 	ADDQ R9, AX
 	ADDQ R9, CX
 	DECQ DI
-	JMP  row153
+	JMP  row150
 
-rows154:
+rows151:
 	VZEROUPPER
 	RET
 
@@ -9668,16 +9594,16 @@ TEXT ·normaliseGradAVX512(SB), NOSPLIT, $0-176
 	MOVQ R10, R11
 	SHLQ $0x02, R11
 
-row158:
+row155:
 	TESTQ R9, R9
-	JZ    rows159
+	JZ    rows156
 	XORQ  R12, R12
 	MOVQ  R10, R13
 	SUBQ  $0x10, R13
 
-loop160:
+loop157:
 	CMPQ        R12, R13
-	JG          rest161
+	JG          rest158
 	VMOVUPS     (DX)(R12*4), Z0
 	VSUBPS      (BX)(R12*4), Z0, Z0
 	VMOVUPS     (DI)(R12*4), Z1
@@ -9686,12 +9612,12 @@ loop160:
 	VFMADD231PS (CX)(R12*4), Z1, Z0
 	VMOVUPS     Z0, (AX)(R12*4)
 	ADDQ        $0x10, R12
-	JMP         loop160
+	JMP         loop157
 
-rest161:
+rest158:
 	MOVQ        R10, R13
 	SUBQ        R12, R13
-	JZ          done162
+	JZ          done159
 	MOVL        $0x00000001, R14
 	SHLXL       R13, R14, R14
 	DECL        R14
@@ -9707,14 +9633,14 @@ rest161:
 	VFMADD231PS Z2, Z1, Z0
 	VMOVUPS     Z0, K1, (AX)(R12*4)
 
-done162:
+done159:
 	ADDQ R11, AX
 	ADDQ R11, CX
 	ADDQ R11, DX
 	DECQ R9
-	JMP  row158
+	JMP  row155
 
-rows159:
+rows156:
 	VZEROUPPER
 	RET
 
@@ -9731,28 +9657,28 @@ TEXT ·scaleShiftAVX512(SB), NOSPLIT, $0-104
 	SHLQ         $0x02, R8
 	VBROADCASTSS point3f800000<>+0(SB), Z0
 
-row163:
+row160:
 	TESTQ SI, SI
-	JZ    rows164
+	JZ    rows161
 	XORQ  R9, R9
 	MOVQ  DI, R10
 	SUBQ  $0x10, R10
 
-loop165:
+loop162:
 	CMPQ        R9, R10
-	JG          rest166
+	JG          rest163
 	VMOVUPS     (DX)(R9*4), Z1
 	VADDPS      Z0, Z1, Z1
 	VMOVUPS     (CX)(R9*4), Z2
 	VFMADD213PS (BX)(R9*4), Z2, Z1
 	VMOVUPS     Z1, (AX)(R9*4)
 	ADDQ        $0x10, R9
-	JMP         loop165
+	JMP         loop162
 
-rest166:
+rest163:
 	MOVQ        DI, R10
 	SUBQ        R9, R10
-	JZ          done167
+	JZ          done164
 	MOVL        $0x00000001, R11
 	SHLXL       R10, R11, R11
 	DECL        R11
@@ -9764,13 +9690,13 @@ rest166:
 	VFMADD213PS Z3, Z2, Z1
 	VMOVUPS     Z1, K1, (AX)(R9*4)
 
-done167:
+done164:
 	ADDQ R8, AX
 	ADDQ R8, CX
 	DECQ SI
-	JMP  row163
+	JMP  row160
 
-rows164:
+rows161:
 	VZEROUPPER
 	RET
 
@@ -9797,16 +9723,16 @@ TEXT ·probabilitiesAVX512(SB), NOSPLIT, $0-64
 	VBROADCASTSS point3f000000<>+0(SB), Z10
 	VBROADCASTSS point3f800000<>+0(SB), Z11
 
-row168:
+row165:
 	TESTQ DX, DX
-	JZ    rows169
+	JZ    rows166
 	XORQ  DI, DI
 	MOVQ  BX, R8
 	SUBQ  $0x10, R8
 
-loop170:
+loop167:
 	CMPQ         DI, R8
-	JG           rest171
+	JG           rest168
 	VMOVUPS      (AX)(DI*4), Z12
 	VFMSUB213PS  (CX)(DI*4), Z0, Z12
 	VMAXPS       Z12, Z1, Z13
@@ -9827,12 +9753,12 @@ loop170:
 	VMOVAPS.Z    Z15, K1, Z15
 	VMOVUPS      Z15, (AX)(DI*4)
 	ADDQ         $0x10, DI
-	JMP          loop170
+	JMP          loop167
 
-rest171:
+rest168:
 	MOVQ         BX, R8
 	SUBQ         DI, R8
-	JZ           done172
+	JZ           done169
 	MOVL         $0x00000001, R9
 	SHLXL        R8, R9, R9
 	DECL         R9
@@ -9858,12 +9784,12 @@ rest171:
 	VMOVAPS.Z    Z15, K2, Z15
 	VMOVUPS      Z15, K1, (AX)(DI*4)
 
-done172:
+done169:
 	ADDQ SI, AX
 	DECQ DX
-	JMP  row168
+	JMP  row165
 
-rows169:
+rows166:
 	VZEROUPPER
 	RET
 
@@ -9880,28 +9806,28 @@ TEXT ·scoreGradAVX512(SB), NOSPLIT, $0-88
 	MOVSS        c+72(FP), X0
 	VBROADCASTSS X0, Z0
 
-row173:
+row170:
 	TESTQ BX, BX
-	JZ    rows174
+	JZ    rows171
 	XORQ  R8, R8
 	MOVQ  SI, R9
 	SUBQ  $0x10, R9
 
-loop175:
+loop172:
 	CMPQ    R8, R9
-	JG      rest176
+	JG      rest173
 	VMOVUPS (AX)(R8*4), Z1
 	VSUBPS  (DX)(R8*4), Z1, Z1
 	VMULPS  (CX)(R8*4), Z1, Z1
 	VMULPS  Z0, Z1, Z1
 	VMOVUPS Z1, (AX)(R8*4)
 	ADDQ    $0x10, R8
-	JMP     loop175
+	JMP     loop172
 
-rest176:
+rest173:
 	MOVQ      SI, R9
 	SUBQ      R8, R9
-	JZ        done177
+	JZ        done174
 	MOVL      $0x00000001, R10
 	SHLXL     R9, R10, R10
 	DECL      R10
@@ -9914,13 +9840,13 @@ rest176:
 	VMULPS    Z0, Z1, Z1
 	VMOVUPS   Z1, K1, (AX)(R8*4)
 
-done177:
+done174:
 	ADDQ DI, AX
 	ADDQ DI, CX
 	DECQ BX
-	JMP  row173
+	JMP  row170
 
-rows174:
+rows171:
 	VZEROUPPER
 	RET
 
@@ -9936,27 +9862,27 @@ TEXT ·gateAVX512(SB), NOSPLIT, $0-104
 	MOVQ DI, R8
 	SHLQ $0x02, R8
 
-row178:
+row175:
 	TESTQ SI, SI
-	JZ    rows179
+	JZ    rows176
 	XORQ  R9, R9
 	MOVQ  DI, R10
 	SUBQ  $0x10, R10
 
-loop180:
+loop177:
 	CMPQ        R9, R10
-	JG          rest181
+	JG          rest178
 	VMOVUPS     (BX)(R9*4), Z0
 	VMOVUPS     (DX)(R9*4), Z1
 	VFMADD213PS (CX)(R9*4), Z1, Z0
 	VMOVUPS     Z0, (AX)(R9*4)
 	ADDQ        $0x10, R9
-	JMP         loop180
+	JMP         loop177
 
-rest181:
+rest178:
 	MOVQ        DI, R10
 	SUBQ        R9, R10
-	JZ          done182
+	JZ          done179
 	MOVL        $0x00000001, R11
 	SHLXL       R10, R11, R11
 	DECL        R11
@@ -9967,14 +9893,14 @@ rest181:
 	VFMADD213PS Z1, Z2, Z0
 	VMOVUPS     Z0, K1, (AX)(R9*4)
 
-done182:
+done179:
 	ADDQ R8, AX
 	ADDQ R8, CX
 	ADDQ R8, DX
 	DECQ SI
-	JMP  row178
+	JMP  row175
 
-rows179:
+rows176:
 	VZEROUPPER
 	RET
 
@@ -9991,9 +9917,9 @@ TEXT ·momentSumsAVX512(SB), NOSPLIT, $0-112
 	SHLQ $0x02, R8
 	XORQ DI, DI
 
-columns184:
+columns181:
 	CMPQ   SI, $0x00000040
-	JL     next185
+	JL     next182
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -10005,9 +9931,9 @@ columns184:
 	MOVQ   DI, R9
 	MOVQ   count+96(FP), R10
 
-rows186:
+rows183:
 	CMPQ        R10, $0x01
-	JL          next187
+	JL          next184
 	VMOVUPS     (DX)(R9*1), Z8
 	VSUBPS      (BX)(DI*1), Z8, Z8
 	VADDPS      Z8, Z0, Z0
@@ -10026,9 +9952,9 @@ rows186:
 	VFMADD231PS Z8, Z8, Z7
 	ADDQ        R8, R9
 	SUBQ        $0x01, R10
-	JMP         rows186
+	JMP         rows183
 
-next187:
+next184:
 	VMOVUPS Z0, (AX)(DI*1)
 	VMOVUPS Z2, 64(AX)(DI*1)
 	VMOVUPS Z4, 128(AX)(DI*1)
@@ -10039,12 +9965,12 @@ next187:
 	VMOVUPS Z7, 192(CX)(DI*1)
 	ADDQ    $0x00000100, DI
 	SUBQ    $0x00000040, SI
-	JMP     columns184
+	JMP     columns181
 
-next185:
-columns188:
+next182:
+columns185:
 	CMPQ   SI, $0x00000020
-	JL     next189
+	JL     next186
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -10056,9 +9982,9 @@ columns188:
 	MOVQ   DI, R9
 	MOVQ   count+96(FP), R10
 
-rows190:
+rows187:
 	CMPQ        R10, $0x02
-	JL          next191
+	JL          next188
 	VMOVUPS     (DX)(R9*1), Z8
 	VSUBPS      (BX)(DI*1), Z8, Z8
 	VADDPS      Z8, Z0, Z0
@@ -10078,12 +10004,12 @@ rows190:
 	VFMADD231PS Z8, Z8, Z7
 	ADDQ        R8, R9
 	SUBQ        $0x02, R10
-	JMP         rows190
+	JMP         rows187
 
-next191:
-rows192:
+next188:
+rows189:
 	CMPQ        R10, $0x01
-	JL          next193
+	JL          next190
 	VMOVUPS     (DX)(R9*1), Z8
 	VSUBPS      (BX)(DI*1), Z8, Z8
 	VADDPS      Z8, Z0, Z0
@@ -10094,9 +10020,9 @@ rows192:
 	VFMADD231PS Z8, Z8, Z3
 	ADDQ        R8, R9
 	SUBQ        $0x01, R10
-	JMP         rows192
+	JMP         rows189
 
-next193:
+next190:
 	VADDPS  Z4, Z0, Z0
 	VMOVUPS Z0, (AX)(DI*1)
 	VADDPS  Z6, Z2, Z2
@@ -10107,12 +10033,12 @@ next193:
 	VMOVUPS Z3, 64(CX)(DI*1)
 	ADDQ    $0x00000080, DI
 	SUBQ    $0x00000020, SI
-	JMP     columns188
+	JMP     columns185
 
-next189:
-columns194:
+next186:
+columns191:
 	CMPQ   SI, $0x00000010
-	JL     next195
+	JL     next192
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -10124,9 +10050,9 @@ columns194:
 	MOVQ   DI, R9
 	MOVQ   count+96(FP), R10
 
-rows196:
+rows193:
 	CMPQ        R10, $0x04
-	JL          next197
+	JL          next194
 	VMOVUPS     (DX)(R9*1), Z8
 	VSUBPS      (BX)(DI*1), Z8, Z8
 	VADDPS      Z8, Z0, Z0
@@ -10148,21 +10074,21 @@ rows196:
 	VFMADD231PS Z8, Z8, Z7
 	ADDQ        R8, R9
 	SUBQ        $0x04, R10
-	JMP         rows196
+	JMP         rows193
 
-next197:
-rows198:
+next194:
+rows195:
 	CMPQ        R10, $0x01
-	JL          next199
+	JL          next196
 	VMOVUPS     (DX)(R9*1), Z8
 	VSUBPS      (BX)(DI*1), Z8, Z8
 	VADDPS      Z8, Z0, Z0
 	VFMADD231PS Z8, Z8, Z1
 	ADDQ        R8, R9
 	SUBQ        $0x01, R10
-	JMP         rows198
+	JMP         rows195
 
-next199:
+next196:
 	VADDPS  Z2, Z0, Z0
 	VADDPS  Z6, Z4, Z4
 	VADDPS  Z4, Z0, Z0
@@ -10173,11 +10099,11 @@ next199:
 	VMOVUPS Z1, (CX)(DI*1)
 	ADDQ    $0x00000040, DI
 	SUBQ    $0x00000010, SI
-	JMP     columns194
+	JMP     columns191
 
-next195:
+next192:
 	TESTQ  SI, SI
-	JZ     done183
+	JZ     done180
 	MOVL   $0x00000001, R9
 	SHLXL  SI, R9, R9
 	DECL   R9
@@ -10193,9 +10119,9 @@ next195:
 	MOVQ   DI, SI
 	MOVQ   count+96(FP), R9
 
-rows200:
+rows197:
 	CMPQ        R9, $0x04
-	JL          next201
+	JL          next198
 	VMOVUPS.Z   (DX)(SI*1), K1, Z8
 	VMOVUPS.Z   (BX)(DI*1), K1, Z9
 	VSUBPS      Z9, Z8, Z8
@@ -10221,12 +10147,12 @@ rows200:
 	VFMADD231PS Z8, Z8, Z7
 	ADDQ        R8, SI
 	SUBQ        $0x04, R9
-	JMP         rows200
+	JMP         rows197
 
-next201:
-rows202:
+next198:
+rows199:
 	CMPQ        R9, $0x01
-	JL          next203
+	JL          next200
 	VMOVUPS.Z   (DX)(SI*1), K1, Z8
 	VMOVUPS.Z   (BX)(DI*1), K1, Z9
 	VSUBPS      Z9, Z8, Z8
@@ -10234,9 +10160,9 @@ rows202:
 	VFMADD231PS Z8, Z8, Z1
 	ADDQ        R8, SI
 	SUBQ        $0x01, R9
-	JMP         rows202
+	JMP         rows199
 
-next203:
+next200:
 	VADDPS  Z2, Z0, Z0
 	VADDPS  Z6, Z4, Z4
 	VADDPS  Z4, Z0, Z0
@@ -10246,7 +10172,7 @@ next203:
 	VADDPS  Z5, Z1, Z1
 	VMOVUPS Z1, K1, (CX)(DI*1)
 
-done183:
+done180:
 	VZEROUPPER
 	RET
 
@@ -10264,9 +10190,9 @@ TEXT ·gradientSumsAVX512(SB), NOSPLIT, $0-136
 	SHLQ $0x02, R9
 	XORQ R8, R8
 
-columns205:
+columns202:
 	CMPQ   DI, $0x00000040
-	JL     next206
+	JL     next203
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -10278,9 +10204,9 @@ columns205:
 	MOVQ   R8, R10
 	MOVQ   count+120(FP), R11
 
-rows207:
+rows204:
 	CMPQ        R11, $0x01
-	JL          next208
+	JL          next205
 	VMOVUPS     (BX)(R10*1), Z8
 	VMOVUPS     (DX)(R10*1), Z9
 	VSUBPS      (SI)(R8*1), Z8, Z8
@@ -10303,9 +10229,9 @@ rows207:
 	VFMADD231PS Z9, Z8, Z7
 	ADDQ        R9, R10
 	SUBQ        $0x01, R11
-	JMP         rows207
+	JMP         rows204
 
-next208:
+next205:
 	VMOVUPS Z0, (AX)(R8*1)
 	VMOVUPS Z2, 64(AX)(R8*1)
 	VMOVUPS Z4, 128(AX)(R8*1)
@@ -10316,12 +10242,12 @@ next208:
 	VMOVUPS Z7, 192(CX)(R8*1)
 	ADDQ    $0x00000100, R8
 	SUBQ    $0x00000040, DI
-	JMP     columns205
+	JMP     columns202
 
-next206:
-columns209:
+next203:
+columns206:
 	CMPQ   DI, $0x00000020
-	JL     next210
+	JL     next207
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -10333,9 +10259,9 @@ columns209:
 	MOVQ   R8, R10
 	MOVQ   count+120(FP), R11
 
-rows211:
+rows208:
 	CMPQ        R11, $0x02
-	JL          next212
+	JL          next209
 	VMOVUPS     (BX)(R10*1), Z8
 	VMOVUPS     (DX)(R10*1), Z9
 	VSUBPS      (SI)(R8*1), Z8, Z8
@@ -10359,12 +10285,12 @@ rows211:
 	VFMADD231PS Z9, Z8, Z7
 	ADDQ        R9, R10
 	SUBQ        $0x02, R11
-	JMP         rows211
+	JMP         rows208
 
-next212:
-rows213:
+next209:
+rows210:
 	CMPQ        R11, $0x01
-	JL          next214
+	JL          next211
 	VMOVUPS     (BX)(R10*1), Z8
 	VMOVUPS     (DX)(R10*1), Z9
 	VSUBPS      (SI)(R8*1), Z8, Z8
@@ -10377,9 +10303,9 @@ rows213:
 	VFMADD231PS Z9, Z8, Z3
 	ADDQ        R9, R10
 	SUBQ        $0x01, R11
-	JMP         rows213
+	JMP         rows210
 
-next214:
+next211:
 	VADDPS  Z4, Z0, Z0
 	VMOVUPS Z0, (AX)(R8*1)
 	VADDPS  Z6, Z2, Z2
@@ -10390,12 +10316,12 @@ next214:
 	VMOVUPS Z3, 64(CX)(R8*1)
 	ADDQ    $0x00000080, R8
 	SUBQ    $0x00000020, DI
-	JMP     columns209
+	JMP     columns206
 
-next210:
-columns215:
+next207:
+columns212:
 	CMPQ   DI, $0x00000010
-	JL     next216
+	JL     next213
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -10407,9 +10333,9 @@ columns215:
 	MOVQ   R8, R10
 	MOVQ   count+120(FP), R11
 
-rows217:
+rows214:
 	CMPQ        R11, $0x04
-	JL          next218
+	JL          next215
 	VMOVUPS     (BX)(R10*1), Z8
 	VMOVUPS     (DX)(R10*1), Z9
 	VSUBPS      (SI)(R8*1), Z8, Z8
@@ -10435,12 +10361,12 @@ rows217:
 	VFMADD231PS Z9, Z8, Z7
 	ADDQ        R9, R10
 	SUBQ        $0x04, R11
-	JMP         rows217
+	JMP         rows214
 
-next218:
-rows219:
+next215:
+rows216:
 	CMPQ        R11, $0x01
-	JL          next220
+	JL          next217
 	VMOVUPS     (BX)(R10*1), Z8
 	VMOVUPS     (DX)(R10*1), Z9
 	VSUBPS      (SI)(R8*1), Z8, Z8
@@ -10448,9 +10374,9 @@ rows219:
 	VFMADD231PS Z9, Z8, Z1
 	ADDQ        R9, R10
 	SUBQ        $0x01, R11
-	JMP         rows219
+	JMP         rows216
 
-next220:
+next217:
 	VADDPS  Z2, Z0, Z0
 	VADDPS  Z6, Z4, Z4
 	VADDPS  Z4, Z0, Z0
@@ -10461,11 +10387,11 @@ next220:
 	VMOVUPS Z1, (CX)(R8*1)
 	ADDQ    $0x00000040, R8
 	SUBQ    $0x00000010, DI
-	JMP     columns215
+	JMP     columns212
 
-next216:
+next213:
 	TESTQ  DI, DI
-	JZ     done204
+	JZ     done201
 	MOVL   $0x00000001, R10
 	SHLXL  DI, R10, R10
 	DECL   R10
@@ -10481,9 +10407,9 @@ next216:
 	MOVQ   R8, DI
 	MOVQ   count+120(FP), R10
 
-rows221:
+rows218:
 	CMPQ        R10, $0x04
-	JL          next222
+	JL          next219
 	VMOVUPS.Z   (BX)(DI*1), K1, Z8
 	VMOVUPS.Z   (DX)(DI*1), K1, Z9
 	VMOVUPS.Z   (SI)(R8*1), K1, Z10
@@ -10513,12 +10439,12 @@ rows221:
 	VFMADD231PS Z9, Z8, Z7
 	ADDQ        R9, DI
 	SUBQ        $0x04, R10
-	JMP         rows221
+	JMP         rows218
 
-next222:
-rows223:
+next219:
+rows220:
 	CMPQ        R10, $0x01
-	JL          next224
+	JL          next221
 	VMOVUPS.Z   (BX)(DI*1), K1, Z8
 	VMOVUPS.Z   (DX)(DI*1), K1, Z9
 	VMOVUPS.Z   (SI)(R8*1), K1, Z10
@@ -10527,9 +10453,9 @@ rows223:
 	VFMADD231PS Z9, Z8, Z1
 	ADDQ        R9, DI
 	SUBQ        $0x01, R10
-	JMP         rows223
+	JMP         rows220
 
-next224:
+next221:
 	VADDPS  Z2, Z0, Z0
 	VADDPS  Z6, Z4, Z4
 	VADDPS  Z4, Z0, Z0
@@ -10539,7 +10465,7 @@ next224:
 	VADDPS  Z5, Z1, Z1
 	VMOVUPS Z1, K1, (CX)(R8*1)
 
-done204:
+done201:
 	VZEROUPPER
 	RET
 
@@ -10573,9 +10499,9 @@ TEXT ·gradientSumsSiLUAVX512(SB), NOSPLIT, $0-208
 	VBROADCASTSS point3f000000<>+0(SB), Z11
 	VBROADCASTSS point3f800000<>+0(SB), Z12
 
-columns226:
+columns223:
 	CMPQ   R10, $0x00000040
-	JL     next227
+	JL     next224
 	VXORPS Z13, Z13, Z13
 	VXORPS Z14, Z14, Z14
 	VXORPS Z15, Z15, Z15
@@ -10587,9 +10513,9 @@ columns226:
 	MOVQ   R11, R13
 	MOVQ   count+192(FP), R14
 
-rows228:
+rows225:
 	CMPQ         R14, $0x01
-	JL           next229
+	JL           next226
 	VMOVUPS      (SI)(R13*1), Z21
 	VSUBPS       (DI)(R11*1), Z21, Z21
 	VMOVUPS      (R8)(R11*1), Z22
@@ -10724,9 +10650,9 @@ rows228:
 	VFMADD231PS  Z25, Z21, Z20
 	ADDQ         R12, R13
 	SUBQ         $0x01, R14
-	JMP          rows228
+	JMP          rows225
 
-next229:
+next226:
 	VMOVUPS Z13, (AX)(R11*1)
 	VMOVUPS Z15, 64(AX)(R11*1)
 	VMOVUPS Z17, 128(AX)(R11*1)
@@ -10737,12 +10663,12 @@ next229:
 	VMOVUPS Z20, 192(CX)(R11*1)
 	ADDQ    $0x00000100, R11
 	SUBQ    $0x00000040, R10
-	JMP     columns226
+	JMP     columns223
 
-next227:
-columns230:
+next224:
+columns227:
 	CMPQ   R10, $0x00000020
-	JL     next231
+	JL     next228
 	VXORPS Z13, Z13, Z13
 	VXORPS Z14, Z14, Z14
 	VXORPS Z15, Z15, Z15
@@ -10754,9 +10680,9 @@ columns230:
 	MOVQ   R11, R13
 	MOVQ   count+192(FP), R14
 
-rows232:
+rows229:
 	CMPQ         R14, $0x02
-	JL           next233
+	JL           next230
 	VMOVUPS      (SI)(R13*1), Z21
 	VSUBPS       (DI)(R11*1), Z21, Z21
 	VMOVUPS      (R8)(R11*1), Z22
@@ -10892,12 +10818,12 @@ rows232:
 	VFMADD231PS  Z25, Z21, Z20
 	ADDQ         R12, R13
 	SUBQ         $0x02, R14
-	JMP          rows232
+	JMP          rows229
 
-next233:
-rows234:
+next230:
+rows231:
 	CMPQ         R14, $0x01
-	JL           next235
+	JL           next232
 	VMOVUPS      (SI)(R13*1), Z21
 	VSUBPS       (DI)(R11*1), Z21, Z21
 	VMOVUPS      (R8)(R11*1), Z22
@@ -10966,9 +10892,9 @@ rows234:
 	VFMADD231PS  Z25, Z21, Z16
 	ADDQ         R12, R13
 	SUBQ         $0x01, R14
-	JMP          rows234
+	JMP          rows231
 
-next235:
+next232:
 	VADDPS  Z17, Z13, Z13
 	VMOVUPS Z13, (AX)(R11*1)
 	VADDPS  Z19, Z15, Z15
@@ -10979,12 +10905,12 @@ next235:
 	VMOVUPS Z16, 64(CX)(R11*1)
 	ADDQ    $0x00000080, R11
 	SUBQ    $0x00000020, R10
-	JMP     columns230
+	JMP     columns227
 
-next231:
-columns236:
+next228:
+columns233:
 	CMPQ   R10, $0x00000010
-	JL     next237
+	JL     next234
 	VXORPS Z13, Z13, Z13
 	VXORPS Z14, Z14, Z14
 	VXORPS Z15, Z15, Z15
@@ -10996,9 +10922,9 @@ columns236:
 	MOVQ   R11, R13
 	MOVQ   count+192(FP), R14
 
-rows238:
+rows235:
 	CMPQ         R14, $0x04
-	JL           next239
+	JL           next236
 	VMOVUPS      (SI)(R13*1), Z21
 	VSUBPS       (DI)(R11*1), Z21, Z21
 	VMOVUPS      (R8)(R11*1), Z22
@@ -11136,12 +11062,12 @@ rows238:
 	VFMADD231PS  Z25, Z21, Z20
 	ADDQ         R12, R13
 	SUBQ         $0x04, R14
-	JMP          rows238
+	JMP          rows235
 
-next239:
-rows240:
+next236:
+rows237:
 	CMPQ         R14, $0x01
-	JL           next241
+	JL           next238
 	VMOVUPS      (SI)(R13*1), Z21
 	VSUBPS       (DI)(R11*1), Z21, Z21
 	VMOVUPS      (R8)(R11*1), Z22
@@ -11177,9 +11103,9 @@ rows240:
 	VFMADD231PS  Z25, Z21, Z14
 	ADDQ         R12, R13
 	SUBQ         $0x01, R14
-	JMP          rows240
+	JMP          rows237
 
-next241:
+next238:
 	VADDPS  Z15, Z13, Z13
 	VADDPS  Z19, Z17, Z17
 	VADDPS  Z17, Z13, Z13
@@ -11190,11 +11116,11 @@ next241:
 	VMOVUPS Z14, (CX)(R11*1)
 	ADDQ    $0x00000040, R11
 	SUBQ    $0x00000010, R10
-	JMP     columns236
+	JMP     columns233
 
-next237:
+next234:
 	TESTQ  R10, R10
-	JZ     done225
+	JZ     done222
 	MOVL   $0x00000001, R13
 	SHLXL  R10, R13, R13
 	DECL   R13
@@ -11210,9 +11136,9 @@ next237:
 	MOVQ   R11, R10
 	MOVQ   count+192(FP), R13
 
-rows242:
+rows239:
 	CMPQ         R13, $0x04
-	JL           next243
+	JL           next240
 	VMOVUPS.Z    (SI)(R10*1), K1, Z21
 	VMOVUPS.Z    (DI)(R11*1), K1, Z22
 	VSUBPS       Z22, Z21, Z21
@@ -11366,12 +11292,12 @@ rows242:
 	VFMADD231PS  Z25, Z21, Z20
 	ADDQ         R12, R10
 	SUBQ         $0x04, R13
-	JMP          rows242
+	JMP          rows239
 
-next243:
-rows244:
+next240:
+rows241:
 	CMPQ         R13, $0x01
-	JL           next245
+	JL           next242
 	VMOVUPS.Z    (SI)(R10*1), K1, Z21
 	VMOVUPS.Z    (DI)(R11*1), K1, Z22
 	VSUBPS       Z22, Z21, Z21
@@ -11411,9 +11337,9 @@ rows244:
 	VFMADD231PS  Z25, Z21, Z14
 	ADDQ         R12, R10
 	SUBQ         $0x01, R13
-	JMP          rows244
+	JMP          rows241
 
-next245:
+next242:
 	VADDPS  Z15, Z13, Z13
 	VADDPS  Z19, Z17, Z17
 	VADDPS  Z17, Z13, Z13
@@ -11423,7 +11349,7 @@ next245:
 	VADDPS  Z18, Z14, Z14
 	VMOVUPS Z14, K1, (CX)(R11*1)
 
-done225:
+done222:
 	VZEROUPPER
 	RET
 
@@ -11443,9 +11369,9 @@ TEXT ·scaleShiftGradAVX512(SB), NOSPLIT, $0-160
 	XORQ         R9, R9
 	VBROADCASTSS point3f800000<>+0(SB), Z0
 
-columns247:
+columns244:
 	CMPQ   R8, $0x00000040
-	JL     next248
+	JL     next245
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
@@ -11457,9 +11383,9 @@ columns247:
 	MOVQ   R9, R11
 	MOVQ   count+144(FP), R12
 
-rows249:
+rows246:
 	CMPQ        R12, $0x01
-	JL          next250
+	JL          next247
 	VMOVUPS     (SI)(R11*1), Z9
 	VMOVUPS     (BX)(R11*1), Z10
 	VFMADD231PS Z10, Z9, Z1
@@ -11494,9 +11420,9 @@ rows249:
 	VMOVUPS     Z9, 192(DX)(R11*1)
 	ADDQ        R10, R11
 	SUBQ        $0x01, R12
-	JMP         rows249
+	JMP         rows246
 
-next250:
+next247:
 	VMOVUPS Z1, (AX)(R9*1)
 	VMOVUPS Z3, 64(AX)(R9*1)
 	VMOVUPS Z5, 128(AX)(R9*1)
@@ -11507,12 +11433,12 @@ next250:
 	VMOVUPS Z8, 192(CX)(R9*1)
 	ADDQ    $0x00000100, R9
 	SUBQ    $0x00000040, R8
-	JMP     columns247
+	JMP     columns244
 
-next248:
-columns251:
+next245:
+columns248:
 	CMPQ   R8, $0x00000020
-	JL     next252
+	JL     next249
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
@@ -11524,9 +11450,9 @@ columns251:
 	MOVQ   R9, R11
 	MOVQ   count+144(FP), R12
 
-rows253:
+rows250:
 	CMPQ        R12, $0x02
-	JL          next254
+	JL          next251
 	VMOVUPS     (SI)(R11*1), Z9
 	VMOVUPS     (BX)(R11*1), Z10
 	VFMADD231PS Z10, Z9, Z1
@@ -11562,12 +11488,12 @@ rows253:
 	VMOVUPS     Z9, 64(DX)(R11*1)
 	ADDQ        R10, R11
 	SUBQ        $0x02, R12
-	JMP         rows253
+	JMP         rows250
 
-next254:
-rows255:
+next251:
+rows252:
 	CMPQ        R12, $0x01
-	JL          next256
+	JL          next253
 	VMOVUPS     (SI)(R11*1), Z9
 	VMOVUPS     (BX)(R11*1), Z10
 	VFMADD231PS Z10, Z9, Z1
@@ -11586,9 +11512,9 @@ rows255:
 	VMOVUPS     Z9, 64(DX)(R11*1)
 	ADDQ        R10, R11
 	SUBQ        $0x01, R12
-	JMP         rows255
+	JMP         rows252
 
-next256:
+next253:
 	VADDPS  Z5, Z1, Z1
 	VMOVUPS Z1, (AX)(R9*1)
 	VADDPS  Z7, Z3, Z3
@@ -11599,12 +11525,12 @@ next256:
 	VMOVUPS Z4, 64(CX)(R9*1)
 	ADDQ    $0x00000080, R9
 	SUBQ    $0x00000020, R8
-	JMP     columns251
+	JMP     columns248
 
-next252:
-columns257:
+next249:
+columns254:
 	CMPQ   R8, $0x00000010
-	JL     next258
+	JL     next255
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
 	VXORPS Z3, Z3, Z3
@@ -11616,9 +11542,9 @@ columns257:
 	MOVQ   R9, R11
 	MOVQ   count+144(FP), R12
 
-rows259:
+rows256:
 	CMPQ        R12, $0x04
-	JL          next260
+	JL          next257
 	VMOVUPS     (SI)(R11*1), Z9
 	VMOVUPS     (BX)(R11*1), Z10
 	VFMADD231PS Z10, Z9, Z1
@@ -11656,12 +11582,12 @@ rows259:
 	VMOVUPS     Z9, (DX)(R11*1)
 	ADDQ        R10, R11
 	SUBQ        $0x04, R12
-	JMP         rows259
+	JMP         rows256
 
-next260:
-rows261:
+next257:
+rows258:
 	CMPQ        R12, $0x01
-	JL          next262
+	JL          next259
 	VMOVUPS     (SI)(R11*1), Z9
 	VMOVUPS     (BX)(R11*1), Z10
 	VFMADD231PS Z10, Z9, Z1
@@ -11672,9 +11598,9 @@ rows261:
 	VMOVUPS     Z9, (DX)(R11*1)
 	ADDQ        R10, R11
 	SUBQ        $0x01, R12
-	JMP         rows261
+	JMP         rows258
 
-next262:
+next259:
 	VADDPS  Z3, Z1, Z1
 	VADDPS  Z7, Z5, Z5
 	VADDPS  Z5, Z1, Z1
@@ -11685,11 +11611,11 @@ next262:
 	VMOVUPS Z2, (CX)(R9*1)
 	ADDQ    $0x00000040, R9
 	SUBQ    $0x00000010, R8
-	JMP     columns257
+	JMP     columns254
 
-next258:
+next255:
 	TESTQ  R8, R8
-	JZ     done246
+	JZ     done243
 	MOVL   $0x00000001, R11
 	SHLXL  R8, R11, R11
 	DECL   R11
@@ -11705,9 +11631,9 @@ next258:
 	MOVQ   R9, R8
 	MOVQ   count+144(FP), R11
 
-rows263:
+rows260:
 	CMPQ        R11, $0x04
-	JL          next264
+	JL          next261
 	VMOVUPS.Z   (SI)(R8*1), K1, Z9
 	VMOVUPS.Z   (BX)(R8*1), K1, Z10
 	VFMADD231PS Z10, Z9, Z1
@@ -11745,12 +11671,12 @@ rows263:
 	VMOVUPS     Z9, K1, (DX)(R8*1)
 	ADDQ        R10, R8
 	SUBQ        $0x04, R11
-	JMP         rows263
+	JMP         rows260
 
-next264:
-rows265:
+next261:
+rows262:
 	CMPQ        R11, $0x01
-	JL          next266
+	JL          next263
 	VMOVUPS.Z   (SI)(R8*1), K1, Z9
 	VMOVUPS.Z   (BX)(R8*1), K1, Z10
 	VFMADD231PS Z10, Z9, Z1
@@ -11761,9 +11687,9 @@ rows265:
 	VMOVUPS     Z9, K1, (DX)(R8*1)
 	ADDQ        R10, R8
 	SUBQ        $0x01, R11
-	JMP         rows265
+	JMP         rows262
 
-next266:
+next263:
 	VADDPS  Z3, Z1, Z1
 	VADDPS  Z7, Z5, Z5
 	VADDPS  Z5, Z1, Z1
@@ -11773,7 +11699,7 @@ next266:
 	VADDPS  Z6, Z2, Z2
 	VMOVUPS Z2, K1, (CX)(R9*1)
 
-done246:
+done243:
 	VZEROUPPER
 	RET
 
@@ -11791,9 +11717,9 @@ TEXT ·gateGradAVX512(SB), NOSPLIT, $0-136
 	SHLQ $0x02, R9
 	XORQ R8, R8
 
-columns268:
+columns265:
 	CMPQ   DI, $0x00000040
-	JL     next269
+	JL     next266
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -11801,9 +11727,9 @@ columns268:
 	MOVQ   R8, R10
 	MOVQ   count+120(FP), R11
 
-rows270:
+rows267:
 	CMPQ        R11, $0x01
-	JL          next271
+	JL          next268
 	VMOVUPS     (BX)(R10*1), Z4
 	VMOVUPS     (DX)(R10*1), Z5
 	VFMADD231PS Z5, Z4, Z0
@@ -11826,21 +11752,21 @@ rows270:
 	VMOVUPS     Z5, 192(CX)(R10*1)
 	ADDQ        R9, R10
 	SUBQ        $0x01, R11
-	JMP         rows270
+	JMP         rows267
 
-next271:
+next268:
 	VMOVUPS Z0, (AX)(R8*1)
 	VMOVUPS Z1, 64(AX)(R8*1)
 	VMOVUPS Z2, 128(AX)(R8*1)
 	VMOVUPS Z3, 192(AX)(R8*1)
 	ADDQ    $0x00000100, R8
 	SUBQ    $0x00000040, DI
-	JMP     columns268
+	JMP     columns265
 
-next269:
-columns272:
+next266:
+columns269:
 	CMPQ   DI, $0x00000020
-	JL     next273
+	JL     next270
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -11848,9 +11774,9 @@ columns272:
 	MOVQ   R8, R10
 	MOVQ   count+120(FP), R11
 
-rows274:
+rows271:
 	CMPQ        R11, $0x02
-	JL          next275
+	JL          next272
 	VMOVUPS     (BX)(R10*1), Z4
 	VMOVUPS     (DX)(R10*1), Z5
 	VFMADD231PS Z5, Z4, Z0
@@ -11874,12 +11800,12 @@ rows274:
 	VMOVUPS     Z5, 64(CX)(R10*1)
 	ADDQ        R9, R10
 	SUBQ        $0x02, R11
-	JMP         rows274
+	JMP         rows271
 
-next275:
-rows276:
+next272:
+rows273:
 	CMPQ        R11, $0x01
-	JL          next277
+	JL          next274
 	VMOVUPS     (BX)(R10*1), Z4
 	VMOVUPS     (DX)(R10*1), Z5
 	VFMADD231PS Z5, Z4, Z0
@@ -11892,21 +11818,21 @@ rows276:
 	VMOVUPS     Z5, 64(CX)(R10*1)
 	ADDQ        R9, R10
 	SUBQ        $0x01, R11
-	JMP         rows276
+	JMP         rows273
 
-next277:
+next274:
 	VADDPS  Z2, Z0, Z0
 	VMOVUPS Z0, (AX)(R8*1)
 	VADDPS  Z3, Z1, Z1
 	VMOVUPS Z1, 64(AX)(R8*1)
 	ADDQ    $0x00000080, R8
 	SUBQ    $0x00000020, DI
-	JMP     columns272
+	JMP     columns269
 
-next273:
-columns278:
+next270:
+columns275:
 	CMPQ   DI, $0x00000010
-	JL     next279
+	JL     next276
 	VXORPS Z0, Z0, Z0
 	VXORPS Z1, Z1, Z1
 	VXORPS Z2, Z2, Z2
@@ -11914,9 +11840,9 @@ columns278:
 	MOVQ   R8, R10
 	MOVQ   count+120(FP), R11
 
-rows280:
+rows277:
 	CMPQ        R11, $0x04
-	JL          next281
+	JL          next278
 	VMOVUPS     (BX)(R10*1), Z4
 	VMOVUPS     (DX)(R10*1), Z5
 	VFMADD231PS Z5, Z4, Z0
@@ -11942,12 +11868,12 @@ rows280:
 	VMOVUPS     Z5, (CX)(R10*1)
 	ADDQ        R9, R10
 	SUBQ        $0x04, R11
-	JMP         rows280
+	JMP         rows277
 
-next281:
-rows282:
+next278:
+rows279:
 	CMPQ        R11, $0x01
-	JL          next283
+	JL          next280
 	VMOVUPS     (BX)(R10*1), Z4
 	VMOVUPS     (DX)(R10*1), Z5
 	VFMADD231PS Z5, Z4, Z0
@@ -11955,20 +11881,20 @@ rows282:
 	VMOVUPS     Z5, (CX)(R10*1)
 	ADDQ        R9, R10
 	SUBQ        $0x01, R11
-	JMP         rows282
+	JMP         rows279
 
-next283:
+next280:
 	VADDPS  Z1, Z0, Z0
 	VADDPS  Z3, Z2, Z2
 	VADDPS  Z2, Z0, Z0
 	VMOVUPS Z0, (AX)(R8*1)
 	ADDQ    $0x00000040, R8
 	SUBQ    $0x00000010, DI
-	JMP     columns278
+	JMP     columns275
 
-next279:
+next276:
 	TESTQ  DI, DI
-	JZ     done267
+	JZ     done264
 	MOVL   $0x00000001, R10
 	SHLXL  DI, R10, R10
 	DECL   R10
@@ -11980,9 +11906,9 @@ next279:
 	MOVQ   R8, DI
 	MOVQ   count+120(FP), R10
 
-rows284:
+rows281:
 	CMPQ        R10, $0x04
-	JL          next285
+	JL          next282
 	VMOVUPS.Z   (BX)(DI*1), K1, Z4
 	VMOVUPS.Z   (DX)(DI*1), K1, Z5
 	VFMADD231PS Z5, Z4, Z0
@@ -12012,12 +11938,12 @@ rows284:
 	VMOVUPS     Z5, K1, (CX)(DI*1)
 	ADDQ        R9, DI
 	SUBQ        $0x04, R10
-	JMP         rows284
+	JMP         rows281
 
-next285:
-rows286:
+next282:
+rows283:
 	CMPQ        R10, $0x01
-	JL          next287
+	JL          next284
 	VMOVUPS.Z   (BX)(DI*1), K1, Z4
 	VMOVUPS.Z   (DX)(DI*1), K1, Z5
 	VFMADD231PS Z5, Z4, Z0
@@ -12026,15 +11952,15 @@ rows286:
 	VMOVUPS     Z5, K1, (CX)(DI*1)
 	ADDQ        R9, DI
 	SUBQ        $0x01, R10
-	JMP         rows286
+	JMP         rows283
 
-next287:
+next284:
 	VADDPS  Z1, Z0, Z0
 	VADDPS  Z3, Z2, Z2
 	VADDPS  Z2, Z0, Z0
 	VMOVUPS Z0, K1, (AX)(R8*1)
 
-done267:
+done264:
 	VZEROUPPER
 	RET
 
@@ -12054,9 +11980,9 @@ TEXT ·squaresAVX512(SB), NOSPLIT, $0-120
 	MOVQ R8, R10
 	SUBQ $0x10, R10
 
-loop288:
+loop285:
 	CMPQ    R9, R10
-	JG      rest289
+	JG      rest286
 	VMOVUPS (BX)(R9*4), Z0
 	MOVQ    pixels+96(FP), R14
 	LEAQ    (AX)(R9*4), R11
@@ -12067,9 +11993,9 @@ loop288:
 	ADDQ    SI, R12
 	ADDQ    SI, R13
 
-pixel291:
+pixel288:
 	TESTQ   R14, R14
-	JZ      pixels292
+	JZ      pixels289
 	VMOVUPS (R12), Z2
 	VADDPS  (R13), Z2, Z2
 	ADDQ    SI, R12
@@ -12080,15 +12006,15 @@ pixel291:
 	VMOVAPS Z2, Z1
 	ADDQ    DI, R11
 	DECQ    R14
-	JMP     pixel291
+	JMP     pixel288
 
-pixels292:
+pixels289:
 	ADDQ $0x10, R9
-	JMP  loop288
+	JMP  loop285
 
-rest289:
+rest286:
 	SUBQ      R9, R8
-	JZ        done290
+	JZ        done287
 	MOVL      $0x00000001, R10
 	SHLXL     R8, R10, R10
 	DECL      R10
@@ -12104,9 +12030,9 @@ rest289:
 	ADDQ      SI, CX
 	ADDQ      SI, DX
 
-pixel293:
+pixel290:
 	TESTQ     BX, BX
-	JZ        pixels294
+	JZ        pixels291
 	VMOVUPS.Z (CX), K1, Z2
 	VMOVUPS.Z (DX), K1, Z3
 	VADDPS    Z3, Z2, Z2
@@ -12118,10 +12044,10 @@ pixel293:
 	VMOVAPS   Z2, Z1
 	ADDQ      DI, AX
 	DECQ      BX
-	JMP       pixel293
+	JMP       pixel290
 
-pixels294:
-done290:
+pixels291:
+done287:
 	VZEROUPPER
 	RET
 
@@ -12140,18 +12066,18 @@ TEXT ·winogradInputAVX512(SB), NOSPLIT, $0-80
 	MOVQ SI, R8
 	SUBQ $0x10, R8
 
-loop295:
+loop292:
 	CMPQ DI, R8
-	JG   rest296
+	JG   rest293
 	MOVQ tiles+48(FP), R11
 	MOVQ v_base+0(FP), R9
 	LEAQ (R9)(DI*4), R9
 	MOVQ d_base+24(FP), R10
 	LEAQ (R10)(DI*4), R10
 
-tile298:
+tile295:
 	TESTQ   R11, R11
-	JZ      tiles299
+	JZ      tiles296
 	MOVQ    R9, R12
 	LEAQ    (R10)(CX*1), R13
 	LEAQ    (R10)(CX*2), R14
@@ -12239,15 +12165,15 @@ tile298:
 	ADDQ    AX, R9
 	LEAQ    (R10)(AX*2), R10
 	DECQ    R11
-	JMP     tile298
+	JMP     tile295
 
-tiles299:
+tiles296:
 	ADDQ $0x10, DI
-	JMP  loop295
+	JMP  loop292
 
-rest296:
+rest293:
 	SUBQ  DI, SI
-	JZ    done297
+	JZ    done294
 	MOVL  $0x00000001, R8
 	SHLXL SI, R8, R8
 	DECL  R8
@@ -12258,9 +12184,9 @@ rest296:
 	MOVQ  d_base+24(FP), R8
 	LEAQ  (R8)(DI*4), R8
 
-tile300:
+tile297:
 	TESTQ     R9, R9
-	JZ        tiles301
+	JZ        tiles298
 	MOVQ      SI, DI
 	LEAQ      (R8)(CX*1), R10
 	LEAQ      (R8)(CX*2), R11
@@ -12364,10 +12290,10 @@ tile300:
 	ADDQ      AX, SI
 	LEAQ      (R8)(AX*2), R8
 	DECQ      R9
-	JMP       tile300
+	JMP       tile297
 
-tiles301:
-done297:
+tiles298:
+done294:
 	VZEROUPPER
 	RET
 
@@ -12385,9 +12311,9 @@ TEXT ·winogradOutputAVX512(SB), NOSPLIT, $0-105
 	MOVQ BX, DI
 	SUBQ $0x10, DI
 
-loop302:
+loop299:
 	CMPQ    SI, DI
-	JG      rest303
+	JG      rest300
 	MOVQ    tiles+72(FP), R10
 	MOVQ    bias_base+48(FP), R8
 	LEAQ    (R8)(SI*4), R8
@@ -12397,9 +12323,9 @@ loop302:
 	MOVQ    m_base+24(FP), R9
 	LEAQ    (R9)(SI*4), R9
 
-tile305:
+tile302:
 	TESTQ   R10, R10
-	JZ      tiles306
+	JZ      tiles303
 	MOVQ    R9, R11
 	VMOVUPS (R11), Z1
 	ADDQ    DX, R11
@@ -12453,18 +12379,18 @@ tile305:
 	VADDPS  Z0, Z1, Z1
 	MOVB    add+104(FP), R12
 	TESTB   R12, R12
-	JZ      plain307
+	JZ      plain304
 	VADDPS  (R8), Z1, Z1
 
-plain307:
+plain304:
 	VMOVUPS Z1, (R8)
 	VADDPS  Z0, Z2, Z2
 	MOVB    add+104(FP), R12
 	TESTB   R12, R12
-	JZ      plain308
+	JZ      plain305
 	VADDPS  (R8)(AX*1), Z2, Z2
 
-plain308:
+plain305:
 	VMOVUPS Z2, (R8)(AX*1)
 	VADDPS  Z6, Z5, Z5
 	VADDPS  Z7, Z5, Z5
@@ -12473,31 +12399,31 @@ plain308:
 	VADDPS  Z0, Z5, Z5
 	MOVB    add+104(FP), R12
 	TESTB   R12, R12
-	JZ      plain309
+	JZ      plain306
 	VADDPS  (R11), Z5, Z5
 
-plain309:
+plain306:
 	VMOVUPS Z5, (R11)
 	VADDPS  Z0, Z6, Z6
 	MOVB    add+104(FP), R12
 	TESTB   R12, R12
-	JZ      plain310
+	JZ      plain307
 	VADDPS  (R11)(AX*1), Z6, Z6
 
-plain310:
+plain307:
 	VMOVUPS Z6, (R11)(AX*1)
 	SUBQ    $-128, R9
 	LEAQ    (R8)(AX*2), R8
 	DECQ    R10
-	JMP     tile305
+	JMP     tile302
 
-tiles306:
+tiles303:
 	ADDQ $0x10, SI
-	JMP  loop302
+	JMP  loop299
 
-rest303:
+rest300:
 	SUBQ      SI, BX
-	JZ        done304
+	JZ        done301
 	MOVL      $0x00000001, DI
 	SHLXL     BX, DI, DI
 	DECL      DI
@@ -12511,9 +12437,9 @@ rest303:
 	MOVQ      m_base+24(FP), DI
 	LEAQ      (DI)(SI*4), DI
 
-tile311:
+tile308:
 	TESTQ     R8, R8
-	JZ        tiles312
+	JZ        tiles309
 	MOVQ      DI, SI
 	VMOVUPS.Z (SI), K1, Z1
 	ADDQ      DX, SI
@@ -12571,20 +12497,20 @@ tile311:
 	VADDPS    Z0, Z1, Z1
 	MOVB      add+104(FP), R9
 	TESTB     R9, R9
-	JZ        plain313
+	JZ        plain310
 	VMOVUPS.Z (BX), K1, Z3
 	VADDPS    Z3, Z1, Z1
 
-plain313:
+plain310:
 	VMOVUPS   Z1, K1, (BX)
 	VADDPS    Z0, Z2, Z2
 	MOVB      add+104(FP), R9
 	TESTB     R9, R9
-	JZ        plain314
+	JZ        plain311
 	VMOVUPS.Z (BX)(AX*1), K1, Z1
 	VADDPS    Z1, Z2, Z2
 
-plain314:
+plain311:
 	VMOVUPS   Z2, K1, (BX)(AX*1)
 	VADDPS    Z6, Z5, Z5
 	VADDPS    Z7, Z5, Z5
@@ -12593,28 +12519,28 @@ plain314:
 	VADDPS    Z0, Z5, Z5
 	MOVB      add+104(FP), R9
 	TESTB     R9, R9
-	JZ        plain315
+	JZ        plain312
 	VMOVUPS.Z (SI), K1, Z1
 	VADDPS    Z1, Z5, Z5
 
-plain315:
+plain312:
 	VMOVUPS   Z5, K1, (SI)
 	VADDPS    Z0, Z6, Z6
 	MOVB      add+104(FP), R9
 	TESTB     R9, R9
-	JZ        plain316
+	JZ        plain313
 	VMOVUPS.Z (SI)(AX*1), K1, Z1
 	VADDPS    Z1, Z6, Z6
 
-plain316:
+plain313:
 	VMOVUPS Z6, K1, (SI)(AX*1)
 	SUBQ    $-128, DI
 	LEAQ    (BX)(AX*2), BX
 	DECQ    R8
-	JMP     tile311
+	JMP     tile308
 
-tiles312:
-done304:
+tiles309:
+done301:
 	VZEROUPPER
 	RET
 
@@ -12629,9 +12555,9 @@ TEXT ·winogradWeightsAVX512(SB), NOSPLIT, $0-32
 	MOVQ         AX, BX
 	SUBQ         $0x10, BX
 
-loop317:
+loop314:
 	CMPQ    DX, BX
-	JG      rest318
+	JG      rest315
 	MOVQ    u_base+0(FP), SI
 	LEAQ    (SI)(DX*4), SI
 	VMOVUPS (SI), Z1
@@ -12722,11 +12648,11 @@ loop317:
 	VMOVUPS Z9, (SI)
 	ADDQ    CX, SI
 	ADDQ    $0x10, DX
-	JMP     loop317
+	JMP     loop314
 
-rest318:
+rest315:
 	SUBQ      DX, AX
-	JZ        done319
+	JZ        done316
 	MOVL      $0x00000001, BX
 	SHLXL     AX, BX, BX
 	DECL      BX
@@ -12821,6 +12747,6 @@ rest318:
 	VMOVUPS   Z9, K1, (AX)
 	ADDQ      CX, AX
 
-done319:
+done316:
 	VZEROUPPER
 	RET

@@ -59,11 +59,6 @@ func mulSlicesAVX2(dst []float32, a []float32, b []float32)
 //go:noescape
 func scaleAVX2(dst []float32, a []float32, c float32)
 
-// axpyAVX2 is y = y + c·x.
-//
-//go:noescape
-func axpyAVX2(y []float32, x []float32, c float32)
-
 // clampAVX2 is y = min(max(x, lo), hi).
 //
 //go:noescape
@@ -293,11 +288,6 @@ func mulSlicesAVX512(dst []float32, a []float32, b []float32)
 //
 //go:noescape
 func scaleAVX512(dst []float32, a []float32, c float32)
-
-// axpyAVX512 is y = y + c·x.
-//
-//go:noescape
-func axpyAVX512(y []float32, x []float32, c float32)
 
 // clampAVX512 is y = min(max(x, lo), hi).
 //

@@ -10,7 +10,6 @@ type primitives struct {
 	siluGrad, geluGrad, seluGrad func(dx, dy, x []float32)
 	add, sub, mul                func(dst, a, b []float32)
 	scale                        func(dst, a []float32, c float32)
-	axpy                         func(y, x []float32, c float32)
 	clamp                        func(y, x []float32, lo, hi float32)
 	clampGrad                    func(dx, dy, x []float32, lo, hi float32)
 

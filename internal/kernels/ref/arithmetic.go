@@ -28,13 +28,6 @@ func Scale[F Float](dst, a []F, c F) {
 	}
 }
 
-// Axpy is y = y + c·x.
-func Axpy[F Float](y, x []F, c F) {
-	for i := range y {
-		y[i] += F(c * x[i])
-	}
-}
-
 // Clamp is y = min(max(x, lo), hi); NaN stays NaN.
 func Clamp[F Float](y, x []F, lo, hi F) {
 	for i, v := range x {

@@ -19,14 +19,13 @@ func main() {
 	Generate()
 }
 
-// loop writes a function that does n rounds of 16 multiply-adds, two of which run on
-// common factors so that no value grows.
+// loop writes a function that does n rounds of 16 multiply-adds, all by a factor of zero so that no value grows. AVX2, which
+// has 16 registers, has 14 sums for them, two of which are used twice.
 func loop(name string, lanes int, vec func() reg.VecVirtual) {
 	TEXT(name, NOSPLIT, "func(n int)")
-	Doc(name + " does n rounds of 16 independent multiply-adds on registers alone.")
+	Doc(name + " does n rounds of 16 multiply-adds on registers alone.")
 	n := Load(Param("n"), GP64())
 	var acc []reg.VecVirtual
-	// AVX2 has 16 registers: 14 sums and two repeated.
 	count := accumulators
 	if lanes == 8 {
 		count = 14

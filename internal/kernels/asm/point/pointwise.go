@@ -85,11 +85,6 @@ func (w *writer) pointwiseFunctions() {
 		VMULPS(e.operand("a"), c, v)
 		e.store("dst", v)
 	})
-	w.pointwise("axpy", "y = y + c·x", "y x", "c", func() { c = w.scalar("c") }, func(e elements) {
-		v := e.load("y")
-		VFMADD231PS(e.operand("x"), c, v)
-		e.store("y", v)
-	})
 	limits := func() { lo, hi = w.scalar("lo"), w.scalar("hi") }
 	w.pointwise("clamp", "y = min(max(x, lo), hi)", "y x", "lo hi", limits, func(e elements) {
 		v := e.load("x")
