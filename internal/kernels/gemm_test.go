@@ -49,6 +49,8 @@ func TestCallOffsets(t *testing.T) {
 		{"left1", unsafe.Offsetof(v.left1), 200},
 		{"left2", unsafe.Offsetof(v.left2), 208},
 		{"fetching", unsafe.Offsetof(v.fetching), 216},
+		{"leftFetching", unsafe.Offsetof(v.leftFetching), 224},
+		{"leftPlain", unsafe.Offsetof(v.leftPlain), 232},
 		{"rowsC", unsafe.Offsetof(v.rowsC), 240},
 		{"stack", unsafe.Offsetof(v.bytesStack), 336},
 		{"spots", unsafe.Offsetof(v.spots), 344},
